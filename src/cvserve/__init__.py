@@ -1,0 +1,49 @@
+"""cvserve: serve an image classifier, remember what it said, and answer for it.
+
+Importing this package does nothing but define these names; each is loaded when it is first used.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from cvserve.errors import CvserveError as CvserveError
+    from cvserve.predictor.prediction import ClassScore as ClassScore
+    from cvserve.predictor.prediction import Prediction as Prediction
+    from cvserve.predictor.predictor import Predictor as Predictor
+    from cvserve.recording import History as History
+    from cvserve.server.app import create_app as create_app
+    from cvserve.settings import Settings as Settings
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "ClassScore": "cvserve.predictor.prediction",
+    "CvserveError": "cvserve.errors",
+    "History": "cvserve.recording",
+    "Prediction": "cvserve.predictor.prediction",
+    "Predictor": "cvserve.predictor.predictor",
+    "Settings": "cvserve.settings",
+    "create_app": "cvserve.server.app",
+}
+
+__all__ = [
+    "ClassScore",
+    "CvserveError",
+    "History",
+    "Prediction",
+    "Predictor",
+    "Settings",
+    "__version__",
+    "create_app",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name]), name)
+    raise AttributeError(f"module 'cvserve' has no attribute '{name}'")
+
+
+def __dir__() -> list[str]:
+    return __all__

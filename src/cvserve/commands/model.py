@@ -1,0 +1,174 @@
+"""`cvserve model`: look at a model file, try it on a picture, vouch for it."""
+
+import shlex
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cvserve.errors import InvalidSetting, UntrustedModel
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+    from cvserve.predictor.model_file import ModelFile
+    from cvserve.predictor.predictor import LoadedPredictor
+
+_BUILTIN = "builtin"
+_TYPED_CHARACTERS = 8
+
+model_app = typer.Typer(
+    help="Look at a model file, try it on a picture, vouch for it.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+
+_File = Annotated[str, typer.Argument(metavar="FILE", help=f"A model file, or '{_BUILTIN}'.")]
+_Config = Annotated[Path | None, typer.Option("--model-config", help="Another model.toml than the one beside.")]
+_Sha256 = Annotated[str | None, typer.Option("--model-sha256", metavar="HEX", help="The hash that FILE must have.")]
+_TrustType = Annotated[list[str] | None, typer.Option("--trust-type", help="Allow this type in a skops file.")]
+
+
+@model_app.command()
+def inspect(
+    file: _File,
+    model_config: _Config = None,
+    model_sha256: _Sha256 = None,
+    trust_type: _TrustType = None,
+    json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+) -> None:
+    """Print what was found in a model file and where each value came from."""
+    from cvserve.commands import model_views as views  # the command line starts fast
+    from cvserve.predictor.model_file import read_model_file
+
+    whole = None if file == _BUILTIN else read_model_file(file)
+    try:
+        predictor = _load(file, model_config, model_sha256, trust_type)
+    except UntrustedModel:
+        if whole is not None:
+            views.show_untrusted(whole, as_json=json)
+        raise
+    views.show_properties(predictor, whole, as_json=json)
+
+
+@model_app.command(name="try")
+def try_(
+    file: _File,
+    image: Annotated[Path, typer.Argument(metavar="IMAGE", help="A picture.")],
+    save: Annotated[Path | None, typer.Option("--save", metavar="FILE.png", help="Write what the model sees.")] = None,
+    model_config: _Config = None,
+    model_sha256: _Sha256 = None,
+    trust_type: _TrustType = None,
+    top_k: Annotated[int, typer.Option(min=1, help="How many classes to show.")] = 5,
+) -> None:
+    """Show what the model really sees of a picture, what it says, and how long each step takes."""
+    from cvserve.commands import model_views as views
+    from cvserve.commands.model_trial import run_trial
+
+    if file != _BUILTIN and model_sha256 is None:
+        ask_trust(file)
+    predictor = _load(file, model_config, model_sha256, trust_type)
+    trial = run_trial(predictor, image, top_k)
+    if save is not None:
+        _save(trial.seen, save)
+    views.show_trial(trial, predictor)
+
+
+@model_app.command()
+def trust(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A pickle or joblib file.")],
+    sha256: Annotated[str | None, typer.Option(metavar="HEX", help="Its hash; without it you are asked.")] = None,
+) -> None:
+    """Vouch for a file in which code can hide; it is remembered for you, by its hash."""
+    from cvserve.predictor.model_file import check_sha256, read_model_file
+    from cvserve.predictor.trust import record
+
+    whole = read_model_file(file)
+    if not whole.kind.hides_code:
+        typer.echo(f"'{file.name}' is {whole.kind.title}: no code can hide in it.", err=True)
+        return
+    if sha256 is not None:
+        check_sha256(whole, sha256)
+        record(whole.sha256, file, whole.size, "cvserve model trust --sha256")
+    elif not _is_terminal():
+        raise InvalidSetting(
+            f"There is nobody to ask; run: cvserve model trust {shlex.quote(str(file))} --sha256 HEX, with the "
+            f"hash that `sha256sum` prints."
+        )
+    elif not _asked(whole):
+        raise UntrustedModel(f"'{file.name}' is still not trusted: that was not the beginning of its hash.")
+    typer.echo(whole.sha256)
+    typer.echo(f"'{file.name}' is trusted now, for you and as long as its hash is this.", err=True)
+
+
+def ask_trust(path: str | Path) -> bool:
+    """Whether this user vouches for a file; on a terminal they are asked, and a yes is remembered.
+
+    Args:
+        path: of a model file.
+
+    Returns:
+        True when the file needs no trust, has it, or was just given it; False when there is nobody to ask, or
+        the answer is no.
+
+    Raises:
+        ModelLoadError: the file cannot be read.
+        Unsafe: others may replace it, or the record of trust.
+    """
+    from cvserve.predictor.model_file import read_model_file
+    from cvserve.predictor.trust import is_trusted
+
+    whole = read_model_file(path)
+    if not whole.kind.hides_code or is_trusted(whole.sha256):
+        return True
+    return _is_terminal() and _asked(whole)
+
+
+def _is_terminal() -> bool:
+    return sys.stdin.isatty() and sys.stderr.isatty()
+
+
+def _asked(whole: "ModelFile") -> bool:
+    """Ask for the beginning of the hash: a key that the hand knows by itself would be no answer."""
+    from cvserve.commands.model_views import show_risk
+    from cvserve.predictor.trust import record
+
+    show_risk(whole)
+    answer = typer.prompt(
+        f"To run it, type the first {_TYPED_CHARACTERS} characters of its SHA-256",
+        default="",
+        show_default=False,
+        err=True,
+    )
+    if answer.strip().lower() != whole.sha256[:_TYPED_CHARACTERS]:
+        return False
+    record(whole.sha256, whole.path, whole.size, "asked on a terminal")
+    return True
+
+
+def _load(
+    file: str, model_config: Path | None, model_sha256: str | None, trust_type: list[str] | None
+) -> "LoadedPredictor":
+    """Load, with the warnings of the model as sentences on stderr."""
+    import warnings
+
+    from cvserve.predictor.loading import load_model
+    from cvserve.predictor.predictor import LoadedPredictor
+    from cvserve.predictor.steps import ModelVersionWarning
+
+    path = None if file == _BUILTIN else file
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", ModelVersionWarning)
+        model = load_model(path, config=model_config, sha256=model_sha256, trust_types=trust_type or ())
+    for entry in caught:
+        typer.echo(f"Warning: {entry.message}", err=True)
+    return LoadedPredictor(model)
+
+
+def _save(picture: "Image.Image", path: Path) -> None:
+    try:
+        picture.save(path, "PNG")
+    except OSError as error:
+        raise InvalidSetting(f"'{path}' cannot be written: {error.strerror}; give another path.") from None
+    typer.echo(f"Saved what the model sees: {path}", err=True)

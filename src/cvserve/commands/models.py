@@ -1,0 +1,30 @@
+"""The model that the settings name, with a question on a terminal when nobody has vouched for it yet."""
+
+from pathlib import Path
+
+from cvserve.errors import UntrustedModel
+from cvserve.predictor.images import Limits
+from cvserve.predictor.predictor import Predictor
+from cvserve.settings import Settings
+
+
+def load_for_command(settings: Settings) -> Predictor:
+    """The predictor, with the settings' limits on pictures.
+
+    Raises:
+        ModelLoadError: it cannot be loaded, or nobody vouches for it.
+    """
+    try:
+        predictor = _load(settings)
+    except UntrustedModel:
+        from cvserve.commands.model import ask_trust  # most models need no question
+
+        if settings.model is None or not ask_trust(Path(settings.model)):
+            raise
+        predictor = _load(settings)
+    predictor.limits = Limits(max_pixels=settings.max_pixels, formats=settings.formats)
+    return predictor
+
+
+def _load(settings: Settings) -> Predictor:
+    return Predictor.load(settings.model, config=settings.model_config, sha256=settings.model_sha256)

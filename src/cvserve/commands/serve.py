@@ -1,0 +1,71 @@
+"""`cvserve serve`: every setting is an option, taken from the one table."""
+
+import inspect
+import warnings
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from cvserve.settings import FIELDS, flag
+
+if TYPE_CHECKING:
+    from cvserve.server.resources import Resources
+
+_WEAK_TOKEN_CHARACTERS = 16
+
+
+def _option(name: str) -> inspect.Parameter:
+    """One option of `serve`: text as it was typed, so that flags, variables and files are read by one parser."""
+    field = FIELDS[name]
+    help_ = field.metadata["help"]
+    if isinstance(field.default, bool):
+        annotation: Any = Annotated[bool, typer.Option(flag(name), help=help_)]
+        return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=False, annotation=annotation)
+    shown = ",".join(field.default) if isinstance(field.default, tuple) else field.default
+    default = "" if shown in (None, "") else f" Default: {shown}."
+    option = typer.Option(flag(name), help=help_ + default, metavar=name.rpartition("_")[2].upper(), show_default=False)
+    annotation = Annotated[str | None, option]
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
+
+
+def serve(**flags: Any) -> None:
+    """Put the model on the network."""
+    from cvserve.commands.models import load_for_command  # `--help` needs none of this
+    from cvserve.configuration import load_configuration
+    from cvserve.server.run import run_server
+
+    warnings.showwarning = _show_warning
+    configuration = load_configuration(flags)
+    settings = configuration.settings
+    if settings.token is not None and len(settings.token) < _WEAK_TOKEN_CHARACTERS:
+        _say(f"The token of CVSERVE_TOKEN has only {len(settings.token)} characters; 16 or more are hard to guess.")
+    predictor = load_for_command(settings)
+    raise typer.Exit(run_server(settings, predictor, announce))
+
+
+_parameters = [_option(name) for name, field in FIELDS.items() if field.metadata["flag"]]
+serve.__signature__ = inspect.Signature(_parameters)  # type: ignore[attr-defined]
+serve.__annotations__ = {parameter.name: parameter.annotation for parameter in _parameters}
+
+
+def announce(url: str, resources: "Resources") -> None:
+    """Tell what is served where, and show the first token, once."""
+    predictor, settings = resources.predictor, resources.settings
+    info = predictor.info
+    _say(f"cvserve serves {info.name} {info.version} on {url}  (Ctrl-C stops it)")
+    guessed = getattr(getattr(predictor, "model", None), "guessed", ())
+    if guessed:
+        _say(f"guessed: {', '.join(guessed)} – check with: cvserve model try {settings.model} img.jpg")
+    if resources.first_token is not None:
+        _say(f"Your token, shown this once: {resources.first_token}")
+        _say(f'Try:  curl -H "Authorization: Bearer {resources.first_token}" -F file=@img.jpg {url}/predict')
+    elif settings.no_auth:
+        _say(f"No token is asked. Try:  curl -F file=@img.jpg {url}/predict")
+
+
+def _say(text: str) -> None:
+    typer.echo(text, err=True)
+
+
+def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
+    _say(f"cvserve: warning: {message}")

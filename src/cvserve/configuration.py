@@ -1,0 +1,146 @@
+"""Where each setting's value comes from: flag > environment > `.env` > `cvserve.toml` > default."""
+
+import difflib
+import os
+import tomllib
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cvserve.errors import InvalidSetting, Unsafe
+from cvserve.settings import FIELDS, Settings, flag, parse_value, variable
+from cvserve.values import token as parse_token
+
+# Set for a process, not by a setting: where trust is kept, which colours a terminal has, and the like.
+_OTHER_VARIABLES = frozenset({"CVSERVE_URL"})
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """The settings and the origin of each.
+
+    Attributes:
+        settings: what to run with.
+        origins: for each setting `flag`, the variable's name, `.env`, `cvserve.toml` or `default`.
+    """
+
+    settings: Settings
+    origins: dict[str, str]
+
+
+class UnknownSettingWarning(UserWarning):
+    """A variable begins like one of ours, but there is no such setting."""
+
+
+def load_configuration(
+    flags: Mapping[str, Any] | None = None,
+    environ: Mapping[str, str] | None = None,
+    directory: Path | None = None,
+) -> Configuration:
+    """Read all sources once.
+
+    Args:
+        flags: from the command line; None stands for "not given".
+        environ: default: the process's own.
+        directory: where `.env` and `cvserve.toml` are looked for; default: the working directory.
+
+    Raises:
+        InvalidSetting: a value that cannot be used, an unknown key, or a setting that no file may set.
+        Unsafe: the token file can be read by others.
+    """
+    environ = os.environ if environ is None else environ
+    directory = Path.cwd() if directory is None else directory
+    found: dict[str, tuple[Any, str]] = {}
+    _take_file(found, _read_toml(directory / "cvserve.toml"), "cvserve.toml", directory)
+    _take_file(found, _from_variables(_read_dotenv(directory / ".env"), ".env"), ".env", directory)
+    for name, (text, origin) in _from_variables(environ, "the environment").items():
+        found[name] = (parse_value(name, text, origin), origin)
+    for name, value in (flags or {}).items():
+        if value is not None and value is not False:
+            found[name] = (True if value is True else parse_value(name, value, flag(name)), "flag")
+    values = {name: value for name, (value, _) in found.items()}
+    if values.get("token") is None and values.get("token_file") is not None:
+        values["token"] = read_token_file(values["token_file"])
+    origins = {name: found[name][1] if name in found else "default" for name in FIELDS}
+    if "token" in values and "token" not in found:
+        origins["token"] = "token_file"  # noqa: S105 - the name of a setting
+    return Configuration(Settings(**values), origins)
+
+
+def read_token_file(path: Path) -> str:
+    """The token in a file.
+
+    Raises:
+        Unsafe: others may read it. A file that root mounted for us (a container's secret) is taken as it is.
+        InvalidSetting: there is no such file, or it holds no token.
+    """
+    try:
+        status = path.stat()
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        raise InvalidSetting(f"token_file '{path}' cannot be read; give a file with one token.") from None
+    mounted = status.st_uid == 0 and os.geteuid() != 0
+    if status.st_mode & 0o077 and not mounted:
+        raise Unsafe(f"token_file '{path}' can be read by others; run: chmod 600 {path}")
+    try:
+        return parse_token(text)
+    except ValueError as error:
+        raise InvalidSetting(f"token_file '{path}' holds no token: {error}.") from None
+
+
+def _take_file(
+    found: dict[str, tuple[Any, str]], entries: Mapping[str, tuple[Any, str]], file: str, directory: Path
+) -> None:
+    for name, (text, origin) in entries.items():
+        if FIELDS[name].metadata["outside_files"]:
+            raise InvalidSetting(f"{name} cannot be set in {file}; use {flag(name)} or {variable(name)}.")
+        value = parse_value(name, text, origin)
+        if name == "model" and not Path(value).is_absolute() and not _is_import_path(value):
+            value = str(directory / value)  # a path in a file is relative to that file
+        elif isinstance(value, Path):
+            value = directory / value
+        found[name] = (value, origin)
+
+
+def _is_import_path(text: str) -> bool:
+    return ":" in text and "/" not in text.partition(":")[0] and not text.partition(":")[0].endswith(".py")
+
+
+def _from_variables(environ: Mapping[str, str], origin: str) -> dict[str, tuple[str, str]]:
+    found = {}
+    for name, field in FIELDS.items():
+        for key in (field.metadata["alias"], variable(name)):
+            if key is not None and environ.get(key):
+                found[name] = (environ[key], key if origin == "the environment" else f"{key} in {origin}")
+    known = {variable(name) for name in FIELDS} | _OTHER_VARIABLES
+    for key in environ:
+        if key.startswith("CVSERVE_") and key not in known:
+            near = difflib.get_close_matches(key, known, n=1)
+            hint = f" Did you mean {near[0]}?" if near else ""
+            warnings.warn(f"{key} in {origin} is no setting of cvserve.{hint}", UnknownSettingWarning, stacklevel=3)
+    return found
+
+
+def _read_dotenv(path: Path) -> dict[str, str]:
+    if not path.is_file():
+        return {}
+    from dotenv import dotenv_values  # most folders have no .env
+
+    return {key: value for key, value in dotenv_values(path, interpolate=False).items() if value is not None}
+
+
+def _read_toml(path: Path) -> dict[str, tuple[Any, str]]:
+    if not path.is_file():
+        return {}
+    try:
+        entries = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise InvalidSetting(f"cvserve.toml cannot be read: {error}.") from None
+    for key in entries:
+        if key not in FIELDS:
+            near = difflib.get_close_matches(key, FIELDS, n=1)
+            hint = f" Did you mean '{near[0]}'?" if near else ""
+            raise InvalidSetting(f"cvserve.toml has an unknown key '{key}'.{hint}")
+    return {key: (value, "cvserve.toml") for key, value in entries.items()}

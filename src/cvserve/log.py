@@ -1,0 +1,152 @@
+"""loguru's sinks: the server's own events on stderr, and `output.log` with one line for each response."""
+
+import json
+import logging
+import re
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from loguru import logger
+
+from cvserve.log_file import LogFile
+
+if TYPE_CHECKING:
+    from loguru import Record
+
+_CHANNEL = "cvserve_access"
+_EVENT_FORMAT = "<dim>{time:YYYY-MM-DD HH:mm:ss}</dim> <level>{level: <7}</level> {message}"
+_TOKEN = re.compile(r"cvs_[0-9A-Za-z]{8,}")
+_MAX_FIELD_CHARACTERS = 1_024
+_json = json.JSONEncoder(separators=(",", ":"), ensure_ascii=True).encode
+
+
+class AccessRecord(NamedTuple):
+    """One response.
+
+    Attributes:
+        client: address. who: name of the token, `-` for nobody.
+        path: as it was sent, still percent-encoded, without the query.
+        duration_ms: from the request's head to its last byte.
+        bytes_in, bytes_out: of bodies.
+        prediction_id: what was stored; several are joined by commas.
+        user_agent: in JSON lines only.
+    """
+
+    client: str
+    who: str
+    method: str
+    path: str
+    status: int
+    duration_ms: float
+    bytes_in: int
+    bytes_out: int
+    prediction_id: str | None
+    request_id: str
+    user_agent: str | None
+
+
+class AccessLog:
+    """`output.log`: one line for each response, written by this process alone.
+
+    Args:
+        path: the file.
+        line_format: `text` or `json`.
+        keep: rotated files to keep; None keeps all.
+        secrets: fixed tokens that must never show up, even where a client put one into a path.
+
+    Raises:
+        Unsafe, CannotStart: the file is a link, a pipe or a folder, or cannot be written.
+    """
+
+    def __init__(
+        self, path: Path, line_format: str = "text", keep: int | None = None, secrets: tuple[str, ...] = ()
+    ) -> None:
+        self._file = LogFile(path, keep=keep)
+        self._as_line = _json_line if line_format == "json" else _text_line
+        self._secrets = secrets
+        self._logger = logger.bind(**{_CHANNEL: id(self)})
+        # Everything that could put something else into the file, or swallow a failure, is off.
+        self._sink = logger.add(
+            self._file.write_line,
+            format="{message}",
+            filter=lambda record: record["extra"].get(_CHANNEL) == id(self),
+            level="INFO",
+            catch=False,
+            enqueue=False,
+            backtrace=False,
+            diagnose=False,
+            colorize=False,
+        )
+
+    @property
+    def lines_waiting(self) -> int:
+        """Lines that the disk did not take yet."""
+        return self._file.lines_waiting
+
+    def write(self, record: AccessRecord) -> None:
+        """Write one line; returns when the kernel has it."""
+        path = _TOKEN.sub("cvs_***", record.path)
+        for secret in self._secrets:
+            path = path.replace(secret, "***")
+        # Given as the message itself, without arguments, loguru formats nothing: braces stay braces.
+        self._logger.info(self._as_line(record._replace(path=path)))
+
+    def close(self) -> None:
+        """Write what waits and give the file back. May be called twice."""
+        if self._sink is not None:
+            logger.remove(self._sink)
+            self._sink = None  # type: ignore[assignment]
+            self._file.close()
+
+
+def printable(text: str) -> str:
+    r"""The text on one line: control, direction and other invisible characters as `\x1b` or `\u2028`."""
+    text = text[:_MAX_FIELD_CHARACTERS]
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(
+        character if character.isprintable() else character.encode("unicode_escape").decode("ascii")
+        for character in text
+    )
+
+
+def configure_events() -> None:
+    """The server's own events, uvicorn's included, on stderr. For the process that cvserve owns."""
+    logger.remove()
+    logger.add(
+        sys.stderr, format=_EVENT_FORMAT, filter=_is_event, level="INFO", backtrace=False, diagnose=False
+    )
+    logging.basicConfig(handlers=[_ToLoguru()], level=logging.WARNING, force=True)
+
+
+def _is_event(record: "Record") -> bool:
+    return _CHANNEL not in record["extra"]
+
+
+class _ToLoguru(logging.Handler):
+    """Hands records of the standard library's logging to loguru."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        logger.opt(exception=record.exc_info).log(record.levelname, "{}", record.getMessage())
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _text_line(record: AccessRecord) -> str:
+    prediction = f"id={record.prediction_id}" if record.prediction_id else "-"
+    return (
+        f"{_now()} | {printable(record.client)} | {printable(record.who)} | {printable(record.method)}"
+        f" {printable(record.path)} | {record.status} | {record.duration_ms}ms | {record.bytes_in}B in"
+        f" | {record.bytes_out}B out | {prediction} | req={record.request_id}"
+    )
+
+
+def _json_line(record: AccessRecord) -> str:
+    fields = {
+        name: printable(value) if isinstance(value, str) else value for name, value in record._asdict().items()
+    }
+    return _json({"time": _now(), **fields})

@@ -1,0 +1,137 @@
+"""A log file of which no line is lost or torn: one `os.write` a line, kept back while the disk is full.
+
+loguru's own file sink drops a line that cannot be written and may leave half of it in its buffer; this sink is
+given to loguru in its place.
+"""
+
+import errno
+import os
+import stat
+import time
+from collections import deque
+from datetime import UTC, datetime
+from pathlib import Path
+
+from cvserve.errors import CannotStart, Unsafe
+
+ROTATE_BYTES = 100 * 1000**2
+_MAX_WAITING_LINES = 10_000
+_LOOK_INTERVAL_S = 0.5
+
+
+class LogFile:
+    """Appends lines to a file that only this process writes.
+
+    Args:
+        path: the file; made with mode 0640 if there is none.
+        rotate_bytes: a file that has grown to this size is renamed to `output.<time>.log`.
+        keep: rotated files to keep; None keeps all.
+
+    Raises:
+        Unsafe: something else than a regular file of ours is there.
+        CannotStart: it cannot be written.
+    """
+
+    def __init__(self, path: Path, *, rotate_bytes: int = ROTATE_BYTES, keep: int | None = None) -> None:
+        self._path = path
+        self._rotate_bytes = rotate_bytes
+        self._keep = keep
+        self._waiting: deque[bytes] = deque(maxlen=_MAX_WAITING_LINES)
+        self._looked_at = 0.0
+        self.lines_lost = 0
+        self._open()
+
+    @property
+    def lines_waiting(self) -> int:
+        """Lines that the disk did not take yet."""
+        return len(self._waiting)
+
+    def write_line(self, text: str) -> None:
+        """Append one line (its end included). What the disk does not take waits for the next call."""
+        if len(self._waiting) == _MAX_WAITING_LINES:
+            self.lines_lost += 1
+        self._waiting.append(text.encode("utf-8", "backslashreplace"))
+        self._follow_the_name()
+        while self._waiting and self._append(self._waiting[0]):
+            self._waiting.popleft()
+
+    def close(self) -> None:
+        """Write what waits and give the file back."""
+        while self._waiting and self._append(self._waiting[0]):
+            self._waiting.popleft()
+        os.close(self._descriptor)
+
+    def _append(self, line: bytes) -> bool:
+        if self._size_bytes and self._size_bytes + len(line) > self._rotate_bytes:
+            self._rotate()
+        try:
+            written = os.write(self._descriptor, line)
+        except OSError as error:
+            if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG, errno.EROFS):
+                return False
+            raise
+        if written < len(line):
+            os.ftruncate(self._descriptor, self._size_bytes)  # half a line is worse than a late one
+            return False
+        self._size_bytes += written
+        return True
+
+    def _open(self) -> None:
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+        try:
+            self._descriptor = os.open(self._path, flags, 0o640)
+        except OSError as error:
+            if error.errno in (errno.ELOOP, errno.EISDIR, errno.ENXIO):
+                raise Unsafe(f"'{self._path.name}' is a link, a pipe or a folder; move it away.") from None
+            raise CannotStart(
+                f"'{self._path.name}' cannot be written: {error.strerror}; choose another folder (--home)."
+            ) from None
+        status = os.fstat(self._descriptor)
+        if not stat.S_ISREG(status.st_mode) or status.st_nlink != 1:
+            os.close(self._descriptor)
+            raise Unsafe(f"'{self._path.name}' is a link, a pipe or a device; move it away.")
+        self._identity = (status.st_dev, status.st_ino)
+        self._size_bytes = status.st_size
+        self._end_torn_line()
+
+    def _end_torn_line(self) -> None:
+        """A power cut may have left half a line; the next one must not be glued to it."""
+        if self._size_bytes:
+            with self._path.open("rb") as file:
+                file.seek(-1, os.SEEK_END)
+                if file.read(1) != b"\n":
+                    self._size_bytes += os.write(self._descriptor, b"\n")
+
+    def _follow_the_name(self) -> None:
+        """Open anew when somebody removed or renamed the file, as logrotate does; looked at twice a second."""
+        now = time.monotonic()
+        if now - self._looked_at < _LOOK_INTERVAL_S:
+            return
+        self._looked_at = now
+        try:
+            status = os.stat(self._path, follow_symlinks=False)
+        except FileNotFoundError:
+            self._reopen()
+            return
+        if (status.st_dev, status.st_ino) != self._identity:
+            self._reopen()
+        else:
+            self._size_bytes = status.st_size  # `copytruncate` makes it smaller under our hands
+
+    def _reopen(self) -> None:
+        old = self._descriptor
+        try:
+            self._open()
+        except (CannotStart, Unsafe):
+            self._descriptor = old  # better the old file than none
+            return
+        os.close(old)
+
+    def _rotate(self) -> None:
+        stamp = datetime.now(UTC).strftime("%Y-%m-%dT%H-%M-%S-%f")
+        os.rename(self._path, self._path.with_name(f"{self._path.stem}.{stamp}{self._path.suffix}"))
+        self._reopen()
+        if self._keep is not None:
+            rotated = sorted(self._path.parent.glob(f"{self._path.stem}.*{self._path.suffix}"))
+            for old in rotated[: max(0, len(rotated) - self._keep)]:
+                old.unlink(missing_ok=True)

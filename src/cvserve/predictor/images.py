@@ -1,0 +1,204 @@
+"""Any picture in, one upright Pillow image out: the only place where bytes from strangers are decoded.
+
+Every door (library, command line, server) comes through `decode`, so the same picture gives the same pixels.
+"""
+
+import hashlib
+import io
+import os
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from cvserve.errors import ImageError, ImageTooLarge, InvalidImage, InvalidParameter, UnsupportedImage
+from cvserve.predictor.facts import ImageInfo
+from cvserve.predictor.formats import image_format
+from cvserve.predictor.modes import flatten
+
+_ORIENTATION_TAG = 0x0112  # EXIF 2.3, table 4
+_TRANSPOSE = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+_METADATA_KEYS = ("exif", "xmp", "XML:com.adobe.xmp", "Raw profile type exif")
+# A real progressive JPEG has some ten scans. Each one walks over the whole picture again, so that a small
+# file with thousands of them would keep a core busy for minutes.
+_MAX_JPEG_SCANS = 100
+_START_OF_SCAN = b"\xff\xda"
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a picture may be, checked on its header before a pixel is decoded.
+
+    Attributes:
+        max_pixels: width × height, default 64 million.
+        max_frames: of an animation; only the first is read. Default 1,000.
+        formats: Pillow's names of the formats that may be decoded.
+    """
+
+    max_pixels: int = 64_000_000
+    max_frames: int = 1_000
+    formats: tuple[str, ...] = ("JPEG", "PNG", "WEBP")
+
+
+@dataclass(frozen=True, slots=True)
+class Want:
+    """What the model needs of the decoder.
+
+    Attributes:
+        mode: `L`, `RGB`, or `ALPHA`: L or RGB as it comes, with its transparency if it has any.
+        width: source pixels needed across, of the upright picture; None asks for a full decode.
+        height: source pixels needed down.
+    """
+
+    mode: str = "RGB"
+    width: int | None = None
+    height: int | None = None
+
+
+def decode(source: Any, want: Want, limits: Limits) -> tuple[Image.Image, ImageInfo]:
+    """One upright image and the facts about what was sent.
+
+    Args:
+        source: a path, the encoded bytes, a PIL image, or an array uint8 [H, W], [H, W, 3] or [H, W, 4].
+        want: mode and size that the model can use; a JPEG is decoded at the smallest of 1/8, 1/4, 1/2 that
+            keeps that size.
+        limits: pixels, frames, formats.
+
+    Raises:
+        InvalidImage: no such file, not an image, damaged.
+        ImageTooLarge: more pixels or frames than `limits` allow.
+        UnsupportedImage: an image of another format.
+    """
+    if isinstance(source, Image.Image):
+        info = _upright_info(source, "PIL")
+        _check_pixels(info.width, info.height, limits)
+        return _finish(source, want), info
+    if isinstance(source, np.ndarray):
+        image = _from_array(source)
+        _check_pixels(image.width, image.height, limits)
+        return flatten(image, want.mode), ImageInfo(image.width, image.height, "ARRAY")
+    data = bytes(source) if isinstance(source, (bytes, bytearray, memoryview)) else read_picture(source)
+    return _decode_bytes(data, want, limits)
+
+
+def read_picture(path: str | os.PathLike[str]) -> bytes:
+    """The bytes of a picture file.
+
+    Raises:
+        InvalidImage: there is no such file, it is a folder, a pipe or a device, or it cannot be read.
+    """
+    name = Path(path).name
+    try:
+        # Without O_NONBLOCK, opening a pipe would wait for somebody to write into it.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except FileNotFoundError:
+        raise InvalidImage(f"There is no file '{path}'.") from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "not a usable name"
+        raise InvalidImage(f"'{name}' cannot be read: {reason}.") from None
+    with os.fdopen(descriptor, "rb") as file:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise InvalidImage(f"'{name}' is not a file but a folder, a pipe or a device.")
+        return file.read()
+
+
+def _decode_bytes(data: bytes, want: Want, limits: Limits) -> tuple[Image.Image, ImageInfo]:
+    name = _allowed_format(data, limits)
+    try:
+        with Image.open(io.BytesIO(data), formats=(name,)) as image:
+            info = _upright_info(image, name, data)
+            _check_pixels(image.width, image.height, limits)
+            _check_frames(image, limits)
+            if name == "JPEG":
+                _reduce(image, want, turned=info.width != image.width)
+            return _finish(image, want), info
+    except ImageError:
+        raise
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        raise ImageTooLarge(f"The picture has more than {limits.max_pixels:,} pixels.") from None
+    except MemoryError:
+        raise ImageTooLarge("The picture needs more memory than there is; send a smaller one.") from None
+    except Exception:  # Pillow raises a dozen kinds on bad bytes; none of them is our fault
+        raise InvalidImage(f"The {name} cannot be decoded: it is damaged or cut off.") from None
+
+
+def _allowed_format(data: bytes, limits: Limits) -> str:
+    if not data:
+        raise InvalidImage("The picture is empty (0 bytes).")
+    name = image_format(data)
+    known = ", ".join(limits.formats)
+    if name is None:
+        raise InvalidImage(f"These {len(data):,} bytes are not an image; send one of {known}.")
+    if name not in limits.formats:
+        raise UnsupportedImage(f"The picture is {name}, which is not allowed here; send one of {known}.")
+    if name == "JPEG" and (scans := data.count(_START_OF_SCAN)) > _MAX_JPEG_SCANS:
+        raise InvalidImage(f"The JPEG has {scans:,} scans, which is too slow to decode; save it anew.")
+    return name
+
+
+def _upright_info(image: Image.Image, name: str, data: bytes = b"") -> ImageInfo:
+    width, height = image.size
+    if _orientation(image) >= 5:
+        width, height = height, width
+    return ImageInfo(width, height, name, len(data), hashlib.sha256(data).hexdigest() if data else "")
+
+
+def _check_pixels(width: int, height: int, limits: Limits) -> None:
+    if width < 1 or height < 1:
+        raise ImageTooLarge(f"The picture is {width}×{height}: it has no pixels.")
+    if width * height > limits.max_pixels:
+        raise ImageTooLarge(f"The picture is {width}×{height}; at most {limits.max_pixels:,} pixels are read.")
+
+
+def _check_frames(image: Image.Image, limits: Limits) -> None:
+    frames = getattr(image, "n_frames", 1)
+    if frames > limits.max_frames:
+        raise ImageTooLarge(f"The picture has {frames:,} frames; at most {limits.max_frames:,} are allowed.")
+
+
+def _reduce(image: Image.Image, want: Want, *, turned: bool) -> None:
+    """Let the JPEG decoder skip what the model cannot see.
+
+    `draft` picks the largest divisor of 8, 4, 2 that leaves the asked size on both sides; for a grey model it
+    also decodes the luma channel only, which is exactly what grey means for a JPEG.
+    """
+    size = None
+    if want.width is not None and want.height is not None:
+        size = (want.height, want.width) if turned else (want.width, want.height)
+    image.draft("RGB" if want.mode == "RGB" else "L", size)
+
+
+def _finish(image: Image.Image, want: Want) -> Image.Image:
+    orientation = _orientation(image)
+    flat = flatten(image, want.mode)
+    return flat.transpose(_TRANSPOSE[orientation]) if orientation > 1 else flat
+
+
+def _orientation(image: Image.Image) -> int:
+    """EXIF orientation 1…8; anything else in a file counts as 1, upright."""
+    if not any(key in image.info for key in _METADATA_KEYS):
+        return 1
+    try:
+        value = image.getexif().get(_ORIENTATION_TAG, 1)
+    except Exception:  # broken metadata is no reason to refuse a good picture
+        return 1
+    return value if isinstance(value, int) and 1 <= value <= 8 else 1
+
+
+def _from_array(array: np.ndarray[Any, Any]) -> Image.Image:
+    if array.dtype != np.uint8:
+        raise InvalidParameter(f"The array is {array.dtype}; give uint8, 0…255.")
+    if not (array.ndim == 2 or (array.ndim == 3 and array.shape[2] in (3, 4))) or 0 in array.shape:
+        raise InvalidParameter(f"The array has shape {list(array.shape)}; give [H, W], [H, W, 3] or [H, W, 4].")
+    return Image.fromarray(np.ascontiguousarray(array))

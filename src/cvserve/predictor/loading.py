@@ -1,0 +1,75 @@
+"""From the path of a model file to a `LoadedModel`: one loader a format, and never a fallback to another."""
+
+import importlib
+import os
+from collections.abc import Callable, Sequence
+
+from cvserve.errors import ModelLoadError
+from cvserve.predictor.model_config import read_config
+from cvserve.predictor.model_facts import ModelFacts, settle
+from cvserve.predictor.model_file import ModelFile, check_sha256, read_model_file
+from cvserve.predictor.steps import LoadedModel
+from cvserve.predictor.trust import require_trust
+
+# What each loader imports is heavy, so it is imported when a file of its format comes.
+# A new format is one file in `backends/` and one line here.
+_LOADERS = {
+    "skops": "cvserve.predictor.backends.sklearn:load_skops",
+    "joblib": "cvserve.predictor.backends.sklearn:load_joblib",
+    "pickle": "cvserve.predictor.backends.sklearn:load_pickle",
+}
+_Loader = Callable[[ModelFile, Sequence[str]], ModelFacts]
+
+
+def load_model(
+    path: str | os.PathLike[str] | None,
+    *,
+    config: str | os.PathLike[str] | None = None,
+    trust: bool = False,
+    sha256: str | None = None,
+    trust_types: Sequence[str] = (),
+) -> LoadedModel:
+    """Load a model file, or the built-in model for one digit.
+
+    Args:
+        path: of a `.skops`, `.joblib` or `.pkl`; None for the built-in model.
+        config: another `model.toml` than the one beside the file.
+        trust: run the code that a pickle may hide.
+        sha256: load only if the file has this hash, 64 hex digits; it also counts as trust.
+        trust_types: names of skops types outside of scikit-learn that may be loaded.
+
+    Raises:
+        InvalidSetting: `sha256` is no hash.
+        ModelLoadError: no such file, not a model, or it does not fit its input or labels.
+        UntrustedModel: a pickle that nobody vouched for.
+        Unsafe: others may replace the file or the record of trust.
+    """
+    if path is None:
+        from cvserve.predictor.backends.builtin import load_builtin  # heavy as every loader
+
+        return load_builtin()
+    file = read_model_file(path)
+    if sha256 is not None:
+        check_sha256(file, sha256)
+    loader = _loader(file)
+    require_trust(file, trust=trust, sha256=sha256)
+    # The config is cheap to check and a pickle is not: its faults come first.
+    said = read_config(file.path, config)
+    return settle(loader(file, trust_types), said, file)
+
+
+def is_served(file: ModelFile) -> bool:
+    """Whether there is a loader for the file's format."""
+    return file.kind.key in _LOADERS
+
+
+def _loader(file: ModelFile) -> _Loader:
+    target = _LOADERS.get(file.kind.key)
+    if target is None:
+        raise ModelLoadError(
+            f"'{file.path.name}' is {file.kind.title}, and this version serves scikit-learn files (.skops, "
+            ".joblib, .pkl); ONNX and PyTorch come with extras in a later version."
+        )
+    module, _, function = target.partition(":")
+    loader: _Loader = getattr(importlib.import_module(module), function)
+    return loader

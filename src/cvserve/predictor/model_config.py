@@ -1,0 +1,132 @@
+"""`model.toml` and `labels.txt`: what the user says about a model file."""
+
+import difflib
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from cvserve.errors import ModelLoadError
+from cvserve.predictor.config_values import CHECKS, checked_labels
+
+_SECTIONS = ("input", "output")
+_MAX_BYTES = 16 * 1024**2
+
+
+@dataclass(frozen=True, slots=True)
+class ModelConfig:
+    """What was said, nothing filled in.
+
+    Attributes:
+        values: checked values by key: `name`, `labels`, `input.size`, …, `output.scores`.
+        origins: for each key `model.toml` or `labels.txt`.
+        path: the file that was read, or where one would be looked for; error texts name it.
+    """
+
+    path: Path
+    values: Mapping[str, Any] = field(default_factory=dict)
+    origins: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def file_name(self) -> str:
+        """Name of the file to write to, for error texts."""
+        return self.path.name
+
+
+def read_config(model: Path, config: str | os.PathLike[str] | None = None) -> ModelConfig:
+    """Read what stands beside a model file.
+
+    Args:
+        model: path of the model file; `model.toml` has the same stem, `labels.txt` is in the same folder.
+        config: another `model.toml`, which must exist.
+
+    Raises:
+        ModelLoadError: not readable, not TOML, an unknown key, a value that cannot be used, or labels that
+            contradict each other.
+    """
+    path = Path(config) if config is not None else model.with_suffix(".toml")
+    text = _text(path)
+    if text is None and config is not None:
+        raise ModelLoadError(f"There is no model config '{path}'; check the path.")
+    values = _checked(_parsed(text or "", path.name), path.name)
+    origins = dict.fromkeys(values, "model.toml")
+    labels = _labels_beside(model)
+    if labels is not None:
+        if values.get("labels", labels) != labels:
+            raise ModelLoadError(
+                f"{path.name} has {len(values['labels'])} labels and labels.txt has {len(labels)} others; "
+                "keep one of the two."
+            )
+        values["labels"] = labels
+        origins.setdefault("labels", "labels.txt")
+    return ModelConfig(path, values, origins)
+
+
+def _text(path: Path) -> str | None:
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        with os.fdopen(descriptor, "rb") as file:
+            data = file.read(_MAX_BYTES + 1)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise ModelLoadError(f"'{path}' cannot be read: {error.strerror}.") from None
+    if len(data) > _MAX_BYTES:
+        raise ModelLoadError(f"'{path}' is larger than {_MAX_BYTES:,} bytes; that is no {path.name}.")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise ModelLoadError(f"'{path}' is not UTF-8 text; save it as UTF-8.") from None
+
+
+def _parsed(text: str, name: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        line = str(error).rpartition("line ")[2].partition(",")[0]
+        where = (
+            f" in line {line}" if line.isdigit() else " at its end" if "end of document" in str(error) else ""
+        )
+        raise ModelLoadError(f'{name} is not valid TOML{where}; a line looks like: mode = "L"') from None
+
+
+def _labels_beside(model: Path) -> tuple[str, ...] | None:
+    text = _text(model.with_name("labels.txt"))
+    if text is None:
+        return None
+    return checked_labels("labels", [line.strip() for line in text.rstrip().splitlines()], "labels.txt")
+
+
+def _checked(document: dict[str, Any], name: str) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    for key, value in document.items():
+        if key in _SECTIONS:
+            if not isinstance(value, dict):
+                raise ModelLoadError(f"'{key}' in {name} is a section; write [{key}] on a line of its own.")
+            for inner, inner_value in value.items():
+                values[f"{key}.{inner}"] = _value(f"{key}.{inner}", inner_value, name)
+        else:
+            values[key] = _value(key, value, name)
+    return values
+
+
+def _value(key: str, value: Any, name: str) -> Any:
+    check = CHECKS.get(key)
+    if check is None:
+        raise ModelLoadError(f"{name} has an unknown key '{key}'; {_nearest(key)}")
+    return check(key, value, name)
+
+
+def _nearest(key: str) -> str:
+    last = key.rpartition(".")[2]
+    by_last = {known.rpartition(".")[2]: known for known in CHECKS}
+    if last in by_last:
+        # The right word in the wrong section is the most frequent slip.
+        section, _, _ = by_last[last].rpartition(".")
+        return f"'{last}' belongs {f'under [{section}]' if section else 'at the top, above all sections'}."
+    matches = difflib.get_close_matches(last, by_last, n=1)
+    if matches:
+        return f"did you mean '{by_last[matches[0]]}'?"
+    return f"the known ones are {', '.join(CHECKS)}."

@@ -1,0 +1,135 @@
+"""A model file, read once: what is hashed and what is loaded are the same bytes."""
+
+import hashlib
+import os
+import shlex
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+
+from cvserve.errors import InvalidSetting, ModelLoadError, Unsafe
+from cvserve.predictor.file_kinds import Kind, kind_of, kinds_of_suffix
+
+MAX_BYTES = 2 * 1024**3
+_SUFFIXES_SERVED = ".skops, .joblib or .pkl"
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFile:
+    """A file as it was at one moment.
+
+    Attributes:
+        path: as it was given.
+        data: everything in it.
+        sha256: hash of `data`, 64 hex digits.
+        kind: its format, told from `data`.
+        owner: user id of the file.
+        mode: permission bits, e.g. 0o644.
+    """
+
+    path: Path
+    data: bytes
+    sha256: str
+    kind: Kind
+    owner: int
+    mode: int
+
+    @property
+    def size(self) -> int:
+        """Bytes."""
+        return len(self.data)
+
+    def __repr__(self) -> str:
+        return f"<ModelFile {self.path.name} {self.kind.key} {self.sha256[:12]} {self.size:,} bytes>"
+
+
+def read_model_file(path: str | os.PathLike[str], *, max_bytes: int = MAX_BYTES) -> ModelFile:
+    """Read a model file whole and tell its format.
+
+    Links are followed (a mounted config map is one), but the file is opened once: what was checked is what is
+    read, however the name changes meanwhile.
+
+    Raises:
+        ModelLoadError: there is no such file, it is a folder, a pipe, empty, too large, of no known format,
+            or of another than its extension says.
+        Unsafe: everybody may write to it.
+    """
+    path = Path(path)
+    data, status = _read(path, max_bytes)
+    kind = kind_of(data)
+    if kind is None:
+        raise ModelLoadError(
+            f"'{path.name}' ({len(data):,} bytes) is no model file that cvserve knows; "
+            f"save a scikit-learn model as {_SUFFIXES_SERVED}."
+        )
+    _check_suffix(path, kind)
+    sha256 = hashlib.sha256(data).hexdigest()
+    return ModelFile(path, data, sha256, kind, status.st_uid, stat.S_IMODE(status.st_mode))
+
+
+def check_sha256(file: ModelFile, sha256: str) -> None:
+    """Refuse a file whose hash is another than the one given.
+
+    Raises:
+        InvalidSetting: `sha256` is no SHA-256.
+        ModelLoadError: the file has another one.
+    """
+    wanted = sha256.strip().lower()
+    if len(wanted) != 64 or wanted.strip("0123456789abcdef"):
+        raise InvalidSetting(f"'{sha256}' is no SHA-256; give the 64 hex digits that `sha256sum` prints.")
+    if wanted != file.sha256:
+        raise ModelLoadError(
+            f"'{file.path.name}' has the SHA-256 {file.sha256}, not {wanted}: it was changed, or the hash is "
+            "of another file."
+        )
+
+
+def _read(path: Path, max_bytes: int) -> tuple[bytes, os.stat_result]:
+    try:
+        # Without O_NONBLOCK, opening a pipe would wait for somebody to write into it.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except FileNotFoundError:
+        raise ModelLoadError(f"There is no model file '{path}'; check the path.") from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "not a usable name"
+        raise ModelLoadError(f"The model file '{path}' cannot be opened: {reason}.") from None
+    try:
+        with os.fdopen(descriptor, "rb") as file:
+            status = os.fstat(descriptor)
+            _check_status(path, status, max_bytes)
+            data = file.read(max_bytes + 1)
+    except OSError as error:
+        raise ModelLoadError(f"The model file '{path}' cannot be read: {error.strerror}.") from None
+    if len(data) > max_bytes:
+        raise _too_large(path, len(data), max_bytes)
+    return data, status
+
+
+def _check_status(path: Path, status: os.stat_result, max_bytes: int) -> None:
+    if stat.S_ISDIR(status.st_mode):
+        raise ModelLoadError(f"'{path}' is a folder; name the model file in it, {_SUFFIXES_SERVED}.")
+    if not stat.S_ISREG(status.st_mode):
+        raise ModelLoadError(f"'{path}' is a pipe or a device, not a file; give the path of a model file.")
+    if status.st_mode & stat.S_IWOTH:
+        mode = stat.S_IMODE(status.st_mode)
+        raise Unsafe(
+            f"Everybody may replace the model '{path}' (mode {mode:04o}); "
+            f"run: chmod o-w {shlex.quote(str(path))}"
+        )
+    if status.st_size == 0:
+        raise ModelLoadError(f"The model file '{path}' is empty (0 bytes); save or copy it again.")
+    if status.st_size > max_bytes:
+        raise _too_large(path, status.st_size, max_bytes)
+
+
+def _too_large(path: Path, size: int, max_bytes: int) -> ModelLoadError:
+    return ModelLoadError(f"The model file '{path}' has {size:,} bytes; at most {max_bytes:,} are read.")
+
+
+def _check_suffix(path: Path, kind: Kind) -> None:
+    promised = kinds_of_suffix(path.suffix)
+    if promised and kind not in promised:
+        raise ModelLoadError(
+            f"Format mismatch: '{path.name}' is called {promised[0].title} but is {kind.title}; "
+            "check where it came from, and rename it only if you know why."
+        )

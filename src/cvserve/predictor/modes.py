@@ -1,0 +1,64 @@
+"""Every Pillow mode to the two that models see: grey and RGB, 8 bits a channel.
+
+The rules: 16-bit grey keeps its upper 8 bits; `I` and `F` that fit in 0…255 are taken as such and wider
+ones scaled by their own range of 16 bits; LAB is taken as CIE L*a*b* D50 to sRGB; transparency is laid on
+white, unless the model asked to have it.
+"""
+
+from typing import cast
+
+import numpy as np
+from PIL import Image
+
+_ALPHA_MODES = ("LA", "PA", "RGBA", "La", "RGBa")
+
+
+def flatten(image: Image.Image, mode: str) -> Image.Image:
+    """The picture in 8 bits a channel.
+
+    Args:
+        image: of any mode that Pillow knows.
+        mode: `L`, `RGB`, or `ALPHA` (then the answer is L, RGB, LA or RGBA).
+    """
+    image.load()  # now, while the file is open and its errors are looked for
+    if image.mode == mode:
+        return image
+    image = _eight_bits(image)
+    if _has_alpha(image):
+        if mode == "ALPHA":
+            return image.convert("LA" if image.mode in ("LA", "La") else "RGBA")
+        image = _on_white(image)
+    if mode == "ALPHA":
+        return image if image.mode in ("L", "RGB") else image.convert("L" if image.mode == "1" else "RGB")
+    return image if image.mode == mode else image.convert(mode)
+
+
+def _has_alpha(image: Image.Image) -> bool:
+    return image.mode in _ALPHA_MODES or "transparency" in image.info
+
+
+def _on_white(image: Image.Image) -> Image.Image:
+    grey = image.mode in ("L", "LA", "La", "1")
+    layer = image.convert("RGBA")
+    white = Image.new("RGBA", layer.size, (255, 255, 255, 255))
+    return Image.alpha_composite(white, layer).convert("L" if grey else "RGB")
+
+
+def _eight_bits(image: Image.Image) -> Image.Image:
+    if image.mode.startswith("I") or image.mode == "F":
+        values = np.nan_to_num(np.asarray(image, dtype=np.float64), posinf=65535.0, neginf=0.0)
+        sixteen_bits = image.mode.startswith("I;16") or (values.size > 0 and float(values.max()) > 255.0)
+        values = values / 257.0 if sixteen_bits else values
+        return Image.fromarray(np.clip(values, 0, 255).astype(np.uint8))
+    if image.mode == "LAB":
+        return _lab_to_rgb(image)
+    if image.mode == "HSV":
+        return image.convert("RGB")
+    return image
+
+
+def _lab_to_rgb(image: Image.Image) -> Image.Image:
+    from PIL import ImageCms  # LAB comes from TIFF files and arrays only
+
+    profiles = (ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB"))
+    return cast("Image.Image", ImageCms.profileToProfile(image, *profiles, outputMode="RGB"))

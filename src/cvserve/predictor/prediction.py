@@ -1,0 +1,76 @@
+"""What a model said about one picture: plain numbers and texts that can cross any border."""
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from cvserve.predictor.facts import ImageInfo, ModelInfo
+
+
+@dataclass(frozen=True, slots=True)
+class ClassScore:
+    """One class and its score.
+
+    Attributes:
+        index: class index, from 0.
+        label: name of the class.
+        score: probability 0…1, rounded to 6 decimals.
+    """
+
+    index: int
+    label: str
+    score: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """The entry of `top` in JSON."""
+        return {"index": self.index, "label": self.label, "score": self.score}
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """The answer for one picture.
+
+    Attributes:
+        result: index of the best class, from 0.
+        label: its name.
+        score: its probability, 0…1, rounded to 6 decimals.
+        top: the best classes, best first; as many as were asked for, at most all.
+        model: which model answered.
+        warning: one sentence when the model says that the picture is not of its kind, else None.
+        timing_ms: milliseconds a step: `decode` (with preparation) and `infer` (of the whole batch); a
+            server adds `queue`.
+        image: size, format and hash of the picture.
+        source: the picture itself, for the notebook; None when it came through a server.
+    """
+
+    result: int
+    label: str
+    score: float
+    top: tuple[ClassScore, ...]
+    model: ModelInfo
+    warning: str | None
+    timing_ms: dict[str, float]
+    image: ImageInfo
+    source: Any = field(default=None, repr=False, compare=False)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON of the server's answer, without `id`, `created_at` and the times only a server has."""
+        return {
+            "result": self.result,
+            "label": self.label,
+            "score": self.score,
+            "top": [entry.to_dict() for entry in self.top],
+            "model": self.model.to_dict(),
+            "timing_ms": dict(self.timing_ms),
+            "warning": self.warning,
+        }
+
+    def with_queue_ms(self, queue_ms: float) -> "Prediction":
+        """The same with the time that it waited for a worker, in milliseconds."""
+        timing_ms = {"decode": self.timing_ms["decode"], "queue": queue_ms, "infer": self.timing_ms["infer"]}
+        return replace(self, timing_ms=timing_ms)
+
+    def _repr_html_(self) -> str:
+        from cvserve.predictor.display import prediction_html  # only a notebook needs it
+
+        names = [(entry.label, entry.score) for entry in self.top]
+        return prediction_html(self.source, names, self.warning, f"{self.model.name} {self.model.version}")

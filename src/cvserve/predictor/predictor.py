@@ -1,0 +1,281 @@
+"""`Predictor`: the three steps of a classifier, and one way to run them for one picture or many.
+
+A model of your own is a subclass with the same three steps:
+
+    class MaskModel(Predictor):
+        labels = ("mask", "no mask")
+        def setup(self): ...                    # load weights, once per process
+        def preprocess(self, image): ...        # PIL image -> array for one image
+        def infer(self, batch): ...             # array [N, …] -> scores [N, C]
+"""
+
+import os
+import threading
+import time
+from collections.abc import Iterable, Sequence
+from typing import Any, ClassVar, NamedTuple, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from cvserve.errors import CvserveError, InvalidParameter, ModelError
+from cvserve.predictor import scores as score_rules
+from cvserve.predictor.facts import ImageInfo, ModelInfo
+from cvserve.predictor.images import Limits, Want, decode
+from cvserve.predictor.loading import load_model
+from cvserve.predictor.prediction import Prediction
+from cvserve.predictor.steps import Inferred, LoadedModel, Prepared
+
+DEFAULT_TOP_K = 5
+_BATCH = 64
+
+
+class _Decoded(NamedTuple):
+    array: NDArray[Any]
+    warning: str | None
+    info: ImageInfo
+    decode_ms: float
+
+
+class Predictor:
+    """A classifier of pictures.
+
+    Attributes:
+        name: shown in answers and history; default: the class's name in lower case.
+        labels: names of the classes; default: "0", "1", …
+        scores: what `infer` gives: `probabilities`, `logits` or `labels`; default: seen at warm-up.
+        limits: pixels, frames and formats of the pictures.
+        info: which model this is (name, version, format).
+    """
+
+    name: str = ""
+    labels: Sequence[str] | None = None
+    scores: str | None = None
+    model_format: ClassVar[str] = "python"
+
+    def __init__(self) -> None:
+        self.limits = Limits()
+        self.info = ModelInfo(self.name or type(self).__name__.lower(), "0" * 64, self.model_format)
+        self._setup_lock = threading.Lock()
+        self._is_set_up = False
+
+    @classmethod
+    def load(
+        cls,
+        path: str | os.PathLike[str] | None = None,
+        *,
+        config: str | os.PathLike[str] | None = None,
+        trust: bool = False,
+        sha256: str | None = None,
+        trust_types: Sequence[str] = (),
+    ) -> "Predictor":
+        """Load a model file; without a path, the built-in model for one digit.
+
+        Args:
+            path: `.skops`, `.joblib`, `.pkl`, told apart by content.
+            config: another `model.toml` than the one beside the file.
+            trust: run the code that a pickle may hide. Only for files that you made yourself.
+            sha256: load only if the file has this hash, 64 hex digits; it also counts as trust.
+            trust_types: names of skops types outside of scikit-learn that may be loaded.
+
+        Raises:
+            ModelLoadError: no such file, not a model, or it does not fit its input or labels.
+            UntrustedModel: a pickle that nobody vouched for.
+        """
+        return LoadedPredictor(
+            load_model(path, config=config, trust=trust, sha256=sha256, trust_types=trust_types)
+        )
+
+    def setup(self) -> None:
+        """Load what `infer` needs; called once, at the first use."""
+
+    def preprocess(self, image: Image.Image) -> NDArray[Any] | Prepared:
+        """The array of one upright picture; the default is uint8 [H, W, 3]."""
+        return np.asarray(image)
+
+    def infer(self, batch: NDArray[Any]) -> NDArray[Any] | Inferred:
+        """Scores [N, C] for a batch [N, …]."""
+        raise NotImplementedError(f"{type(self).__name__} has no infer(batch)")
+
+    def want(self) -> Want:
+        """What to ask of the decoder; the default is a full decode in RGB."""
+        return Want("RGB")
+
+    def predict(self, image: Any, *, top_k: int = DEFAULT_TOP_K) -> Prediction:
+        """Classify one picture.
+
+        Args:
+            image: a path, the encoded bytes, a PIL image, or an array uint8 [H, W], [H, W, 3] or [H, W, 4].
+            top_k: length of `top`, from 1; at most all classes are given.
+
+        Raises:
+            ImageError: the picture cannot be answered (`InvalidImage`, `ImageTooLarge`, `UnsupportedImage`).
+            ModelError: the model failed.
+        """
+        return self.predict_batch([image], top_k=top_k)[0]
+
+    def predict_batch(self, images: Iterable[Any], *, top_k: int = DEFAULT_TOP_K) -> list[Prediction]:
+        """Classify many pictures in order; the first that fails raises its error.
+
+        Args:
+            images: each as for `predict`.
+            top_k: as for `predict`.
+
+        Raises:
+            CvserveError: as `predict`.
+        """
+        predictions = []
+        todo = list(images)
+        for start in range(0, len(todo), _BATCH):
+            for outcome in self.outcomes(todo[start : start + _BATCH], top_k=top_k):
+                if isinstance(outcome, CvserveError):
+                    raise outcome
+                predictions.append(outcome)
+        return predictions
+
+    def outcomes(
+        self, images: Sequence[Any], *, top_k: int = DEFAULT_TOP_K, keep_source: bool = True
+    ) -> list[Prediction | CvserveError]:
+        """One batch, in which a bad picture fails alone: an answer or an error for each, in order.
+
+        This is the one way through the three steps; the library, the command line and the server take it.
+
+        Args:
+            images: each as for `predict`.
+            top_k: as for `predict`.
+            keep_source: whether each answer remembers its picture, for the notebook.
+        """
+        if top_k < 1:
+            raise InvalidParameter(f"top_k is {top_k}; give 1 or more.")
+        self._set_up_once()
+        decoded = [self._decoded(image) for image in images]
+        good = [entry for entry in decoded if not isinstance(entry, CvserveError)]
+        answers = iter(self._answers(good, top_k))
+        outcomes: list[Prediction | CvserveError] = []
+        for image, entry in zip(images, decoded, strict=True):
+            outcome = entry if isinstance(entry, CvserveError) else next(answers)
+            if keep_source and isinstance(outcome, Prediction):
+                object.__setattr__(outcome, "source", image)
+            outcomes.append(outcome)
+        return outcomes
+
+    def warm_up(self) -> Self:
+        """Set up and run once on a grey picture, so that the first user does not wait for it.
+
+        Raises:
+            ModelError: the model cannot answer; better now than at the first request.
+        """
+        grey = Image.new("RGB", self.warm_up_size(), (127, 127, 127))
+        outcome = self.outcomes([grey])[0]
+        if isinstance(outcome, CvserveError):
+            raise outcome
+        return self
+
+    def warm_up_size(self) -> tuple[int, int]:
+        """Width and height of a picture that the model surely takes."""
+        return (64, 64)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.info.name} {self.info.version} ({self.info.format})>"
+
+    def _set_up_once(self) -> None:
+        if self._is_set_up:
+            return
+        with self._setup_lock:
+            if not self._is_set_up:
+                self.setup()
+                self._is_set_up = True
+
+    def _decoded(self, image: Any) -> _Decoded | CvserveError:
+        begin = time.perf_counter()
+        try:
+            picture, info = decode(image, self.want(), self.limits)
+            prepared = self.preprocess(picture)
+        except CvserveError as error:
+            return error
+        except Exception as error:  # the model's own code; its text stays out of answers
+            return _model_error("preprocess", error)
+        array, warning = prepared if isinstance(prepared, Prepared) else (prepared, None)
+        return _Decoded(np.asarray(array), warning, info, _ms_since(begin))
+
+    def _answers(self, decoded: list[_Decoded], top_k: int) -> list[Prediction | CvserveError]:
+        if not decoded:
+            return []
+        begin = time.perf_counter()
+        try:
+            batch = np.stack([entry.array for entry in decoded])
+            raw = self.infer(batch)
+            scores, warnings = raw if isinstance(raw, Inferred) else (raw, [None] * len(decoded))
+            rows = self._probabilities(scores, len(decoded))
+        except Exception as error:  # as above
+            if len(decoded) > 1 and not isinstance(error, ModelError):
+                # One picture may have upset the whole batch: ask again one by one.
+                return [answer for entry in decoded for answer in self._answers([entry], top_k)]
+            failure = error if isinstance(error, ModelError) else _model_error("infer", error)
+            return [failure for _ in decoded]
+        infer_ms = _ms_since(begin)
+        return [
+            self._prediction(row, entry, entry.warning or warning, top_k, infer_ms)
+            for row, entry, warning in zip(rows, decoded, warnings, strict=True)
+        ]
+
+    def _probabilities(self, raw: Any, rows: int) -> NDArray[np.float64]:
+        values = score_rules.checked(raw, rows, len(self.labels) if self.labels else None)
+        if self.labels is None:
+            self.labels = tuple(str(index) for index in range(values.shape[1]))
+        if self.scores is None:
+            self.scores = "probabilities" if score_rules.looks_like_probabilities(values) else "logits"
+        return score_rules.soft_max(values) if self.scores == "logits" else values
+
+    def _prediction(
+        self, row: NDArray[np.float64], entry: _Decoded, warning: str | None, top_k: int, infer_ms: float
+    ) -> Prediction:
+        top = score_rules.best(row, tuple(self.labels or ()), top_k)
+        first = top[0]
+        timing_ms = {"decode": entry.decode_ms, "infer": infer_ms}
+        return Prediction(
+            first.index, first.label, first.score, top, self.info, warning, timing_ms, entry.info
+        )
+
+
+class LoadedPredictor(Predictor):
+    """A model that came from a file, or the built-in one.
+
+    Attributes:
+        model: the file's parts: preparation, backend, labels, where each property came from.
+    """
+
+    def __init__(self, model: LoadedModel) -> None:
+        super().__init__()
+        self.model = model
+        self.info = model.info
+        self.name = model.info.name
+        self.labels = model.labels
+        self.scores = model.scores
+
+    def preprocess(self, image: Image.Image) -> NDArray[Any] | Prepared:
+        """As the file's `[input]` says."""
+        return self.model.preparation.prepare(image)
+
+    def infer(self, batch: NDArray[Any]) -> NDArray[Any] | Inferred:
+        """As the file's backend does."""
+        return self.model.backend.infer(batch)
+
+    def want(self) -> Want:
+        """As the file's `[input]` says."""
+        return self.model.preparation.want()
+
+    def warm_up_size(self) -> tuple[int, int]:
+        """The model's own size: even `resize = "exact"` takes it."""
+        return self.model.preparation.size
+
+
+def _ms_since(begin: float) -> float:
+    return round((time.perf_counter() - begin) * 1000, 3)
+
+
+def _model_error(step: str, cause: BaseException) -> ModelError:
+    error = ModelError(f"The model failed in its step '{step}'; the server's own log has the reason.")
+    error.__cause__ = cause
+    return error

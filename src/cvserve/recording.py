@@ -1,0 +1,190 @@
+"""The one place that turns a `Prediction` into a row, for server, command line and notebook; and `History`."""
+
+import json
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from cvserve.errors import CannotStart, InvalidParameter, NotFound
+from cvserve.predictor.prediction import Prediction
+from cvserve.store.database import connect, prepare_database
+from cvserve.store.predictions import PredictionReader, Query
+from cvserve.store.rows import HistoryRow, ModelKey, NewRow, Stored
+from cvserve.store.schema import SOURCES
+from cvserve.store.sqlite import translated
+from cvserve.store.transaction import insert_rows
+
+if TYPE_CHECKING:
+    from sqlite_utils import Database
+
+_encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode
+_MAX_LABEL_CHARACTERS = 1_024
+_MAX_FILE_NAME_BYTES = 255
+
+
+def to_row(
+    prediction: Prediction,
+    source: str,
+    *,
+    file_name: str | None = None,
+    token_id: int | None = None,
+    request_id: str | None = None,
+    client: str | None = None,
+) -> NewRow:
+    """The row of a prediction.
+
+    Args:
+        prediction: what the model said.
+        source: one of `store.schema.SOURCES`.
+        file_name: as the sender called the picture; only its cleaned last part is kept.
+        token_id: who asked.
+        request_id: in which request.
+        client: from which address.
+    """
+    image, times = prediction.image, prediction.timing_ms
+    return NewRow(
+        prediction.result,
+        prediction.label[:_MAX_LABEL_CHARACTERS],
+        prediction.score,
+        _encode([entry.to_dict() for entry in prediction.top]),
+        prediction.warning,
+        ModelKey(prediction.model.name, prediction.model.sha256, prediction.model.version, prediction.model.format),
+        times.get("decode"),
+        times.get("queue"),
+        times.get("infer"),
+        source,
+        token_id,
+        request_id,
+        client,
+        clean_file_name(file_name) if file_name else None,
+        image.sha256 or None,
+        image.bytes or None,
+        image.width,
+        image.height,
+        image.format,
+    )
+
+
+def clean_file_name(name: str) -> str:
+    """The last part of a name, at most 255 bytes, what cannot be shown replaced: a note, never a path."""
+    last = name.replace("\\", "/").rstrip("/").rpartition("/")[2]
+    shown = "".join(character if character.isprintable() else "\ufffd" for character in last)
+    return shown.encode("utf-8", "replace")[:_MAX_FILE_NAME_BYTES].decode("utf-8", "ignore")
+
+
+class History:
+    """What was predicted, by the server, the command line and notebooks in one folder.
+
+        h = History.open()
+        row = h.add(prediction, source="notebook")
+        h[1], h.rows(label="3", limit=10), len(h)
+
+    Attributes:
+        path: the file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._writer = connect(path)
+        self._reader = PredictionReader(path)
+        self._model_ids: dict[ModelKey, int] = {}
+
+    @classmethod
+    def open(cls, path: str | os.PathLike[str] | None = None) -> Self:
+        """Open, and make if there is none.
+
+        Args:
+            path: the database, or its folder; default: `cvserve.db` in `CVSERVE_HOME` or the working folder.
+
+        Raises:
+            Unsafe, CannotStart, HistoryError: as `store.database.prepare_database`.
+        """
+        place = Path(path if path is not None else os.environ.get("CVSERVE_HOME") or ".")
+        file = place / "cvserve.db" if place.is_dir() or path is None else place
+        prepare_database(file)
+        return cls(file)
+
+    @property
+    def db(self) -> "Database":
+        """The database for sqlite-utils: tables, SQL, anything."""
+        from sqlite_utils import Database  # slow to load, and only explorers need it
+
+        return Database(self._writer)
+
+    def add(self, prediction: Prediction, *, source: str = "notebook", file_name: str | None = None) -> HistoryRow:
+        """Store one prediction.
+
+        Raises:
+            InvalidParameter: an unknown source.
+            HistoryError: it cannot be stored.
+        """
+        stored = self.add_many([prediction], source=source, file_names=[file_name])
+        return self[stored[0].id]
+
+    def add_many(
+        self, predictions: Sequence[Prediction], *, source: str, file_names: Sequence[str | None]
+    ) -> list[Stored]:
+        """Store several in one transaction, all or none; their ids ascend in the same order."""
+        if source not in SOURCES:
+            raise InvalidParameter(f"There is no source '{source}'; take one of {', '.join(SOURCES)}.")
+        if not predictions:
+            return []
+        rows = [
+            to_row(prediction, source, file_name=name)
+            for prediction, name in zip(predictions, file_names, strict=True)
+        ]
+        with translated():
+            return insert_rows(self._writer, rows, self._model_ids)
+
+    def rows(self, *, limit: int | None = None, newest_first: bool = False, **filters: Any) -> list[HistoryRow]:
+        """Predictions, oldest first.
+
+        Args:
+            limit: rows at most; None for all.
+            newest_first: turn the order around.
+            **filters: `label`, `model`, `source`, `min_score`, `since`, `until` (timestamps), `after`, `before`.
+        """
+        query = Query(limit=limit, descending=newest_first, **filters)
+        return [row for page in self._reader.pages(query) for row in page]
+
+    def __getitem__(self, prediction_id: int) -> HistoryRow:
+        row = self._reader.get(prediction_id)
+        if row is None:
+            raise NotFound(f"There is no prediction {prediction_id} in {self.path.name}.")
+        return row
+
+    def __iter__(self) -> Iterator[HistoryRow]:
+        for page in self._reader.pages(Query()):
+            yield from page
+
+    def __len__(self) -> int:
+        return self._reader.count(Query())
+
+    def __repr__(self) -> str:
+        return f"<History {self.path} {len(self)} predictions>"
+
+    def close(self) -> None:
+        """Give the file back."""
+        self._reader.close()
+        self._writer.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def history_exists(home: Path) -> bool:
+    """Whether the folder has a history that can be looked at without making one.
+
+    Raises:
+        CannotStart: there is no such folder.
+    """
+    if not home.is_dir():
+        raise CannotStart(f"There is no folder '{home}'.")
+    return (home / "cvserve.db").exists()

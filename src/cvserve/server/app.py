@@ -1,0 +1,140 @@
+"""`create_app`: routes, middleware and life cycle visible in one place."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from typing import Any
+
+from starlette.middleware.cors import CORSMiddleware
+from starlette.routing import Router
+
+from cvserve.configuration import load_configuration
+from cvserve.errors import NotFound
+from cvserve.predictor.predictor import Predictor
+from cvserve.server.context import AsgiApp, Receive, Scope, Send
+from cvserve.server.endpoints.health import Live, Ready
+from cvserve.server.endpoints.history import PredictionItem, PredictionList
+from cvserve.server.endpoints.predict import Predict, PredictBatch
+from cvserve.server.middleware.access_log import AccessLogMiddleware
+from cvserve.server.middleware.authentication import AuthenticationMiddleware
+from cvserve.server.middleware.problem_writer import ProblemMiddleware
+from cvserve.server.resources import Resources, open_resources
+from cvserve.server.routes import HEALTH_PATHS, Endpoint, route
+from cvserve.settings import Settings
+
+
+def create_app(
+    settings: Settings | None = None,
+    *,
+    predictor: Predictor | None = None,
+    resources: Resources | None = None,
+) -> AsgiApp:
+    """A plain ASGI app, to run by any ASGI server or to mount in another app.
+
+    It starts with the ASGI lifespan, or with the first request where the outer app does not pass that on.
+
+    Args:
+        settings: default: from environment, `.env` and `cvserve.toml`.
+        predictor: default: loaded as the settings say.
+        resources: opened already; then the other two are not looked at.
+    """
+    if resources is None:
+        settings = load_configuration().settings if settings is None else settings
+        if predictor is None:
+            predictor = load_predictor(settings)
+        resources = open_resources(settings, predictor)
+    return _wrapped(_router(resources), resources)
+
+
+def load_predictor(settings: Settings) -> Predictor:
+    """The model that the settings name.
+
+    Raises:
+        ModelLoadError: it cannot be loaded, or nobody vouched for it.
+    """
+    return Predictor.load(settings.model, config=settings.model_config, sha256=settings.model_sha256)
+
+
+def _router(resources: Resources) -> Router:
+    settings, service = resources.settings, resources.service
+    predict = Predict(
+        service,
+        max_body_bytes=settings.max_body,
+        body_timeout_s=settings.body_timeout,
+        top_k=settings.top_k,
+    )
+    batch = PredictBatch(service, body_timeout_s=settings.body_timeout, top_k=settings.top_k)
+    ready = Ready(resources.engine, resources.recorder, resources.lifecycle)
+    routes = [
+        route(
+            "/predict",
+            {
+                "POST": Endpoint(predict, "predict"),
+                "PUT": Endpoint(predict, "predict"),
+                "GET": Endpoint(PredictionList(resources.readers), "predict"),
+            },
+        ),
+        route("/predict/batch", {"POST": Endpoint(batch, "predict")}),
+        route("/predict/{id}", {"GET": Endpoint(PredictionItem(resources.readers), "predict")}),
+        route("/livez", {"GET": Endpoint(Live(), None)}),
+        route("/readyz", {"GET": Endpoint(ready, None)}),
+    ]
+    return Router(routes, redirect_slashes=False, default=_nothing_here)
+
+
+def _wrapped(router: Router, resources: Resources) -> AsgiApp:
+    """The layers around the router, outermost last."""
+    settings = resources.settings
+    open_paths = HEALTH_PATHS if settings.public_health else ()
+    app: AsgiApp = AuthenticationMiddleware(router, resources.authenticator, open_paths)
+    app = ProblemMiddleware(app)
+    if settings.cors_origin:
+        app = _cors(app, settings.cors_origin)
+    app = AccessLogMiddleware(app, resources.access_log)
+    return Life(app, resources)
+
+
+class Life:
+    """Starts the resources before the first request and closes them after the last.
+
+    Args:
+        app: what comes next.
+        resources: not started yet.
+    """
+
+    def __init__(self, app: AsgiApp, resources: Resources) -> None:
+        self._app = app
+        self.resources = resources
+        self._started: asyncio.Task[None] | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """ASGI."""
+        if scope["type"] == "lifespan":
+            await Router(lifespan=self._lifespan)(scope, receive, send)
+            return
+        if self._started is None:
+            self._started = asyncio.ensure_future(self.resources.start())
+        if not self._started.done():
+            await asyncio.shield(self._started)
+        await self._app(scope, receive, send)
+
+    @contextlib.asynccontextmanager
+    async def _lifespan(self, _app: object) -> AsyncIterator[None]:
+        self._started = asyncio.ensure_future(self.resources.start())
+        await self._started
+        yield
+        await self.resources.close()
+
+
+def _cors(app: AsgiApp, origins: tuple[str, ...]) -> Any:
+    return CORSMiddleware(
+        app,
+        allow_origins=origins,
+        allow_methods=["GET", "POST", "PUT"],
+        allow_headers=["Authorization", "Content-Type", "X-API-Key", "X-Request-ID"],
+        expose_headers=["Link", "Server-Timing", "X-Request-ID", "X-Total-Count"],
+    )
+
+
+async def _nothing_here(scope: Scope, receive: Receive, send: Send) -> None:
+    raise NotFound("There is no such path.")

@@ -1,0 +1,99 @@
+"""From a token to an actor, with the table of tokens held in memory and read again before it is a second old."""
+
+import asyncio
+import hmac
+import time
+from concurrent.futures import Executor
+
+from cvserve.server.actor import Actor
+from cvserve.server.context import Scope
+from cvserve.server.credentials import refused, token_from
+from cvserve.store.rows import timestamp
+from cvserve.store.tokens import ANONYMOUS_NAME, ENVIRONMENT_NAME, SCOPES, Token, TokenStore, digest_of
+
+# A token revoked by any process is refused within a second: what was read is used for 0.3 s, then read again
+# beside the requests, and a request that would have to trust something older than 0.9 s waits for the reading.
+_FRESH_S = 0.3
+_STALE_S = 0.9
+
+
+class Authenticator:
+    """Tells who asks.
+
+    Args:
+        store: the table; read in `executor`, never on the event loop.
+        executor: one thread is enough.
+        fixed_token: the one of `CVSERVE_TOKEN`, with all scopes, or None.
+        no_auth: everybody is `anonymous`, with all scopes.
+    """
+
+    def __init__(
+        self, store: TokenStore, executor: Executor, *, fixed_token: str | None = None, no_auth: bool = False
+    ) -> None:
+        self._store = store
+        self._executor = executor
+        self._anonymous = self._stand_in(ANONYMOUS_NAME) if no_auth else None
+        self._fixed: dict[str, Actor] = {}
+        if fixed_token is not None:
+            self._fixed[digest_of(fixed_token)] = self._stand_in(ENVIRONMENT_NAME)
+        self._reading: asyncio.Task[None] | None = None
+        self._latest_time = ""
+        self._read()
+
+    async def authenticate(self, scope: Scope) -> Actor:
+        """The actor of a request.
+
+        Raises:
+            Unauthenticated: no token, or one that opens nothing.
+            HistoryError: the table cannot be read; nobody is let in on a guess.
+        """
+        if self._anonymous is not None:
+            return self._anonymous
+        digest = digest_of(token_from(scope))
+        if digest in self._fixed:
+            return self._fixed[digest]
+        await self._be_fresh()
+        token = self._tokens.get(digest)
+        if token is None or not hmac.compare_digest(token.digest or "", digest):
+            raise refused()
+        if token.expires_at is not None and not token.is_valid(self._now()):
+            raise refused()
+        return self._actors[digest]
+
+    async def _be_fresh(self) -> None:
+        age_s = time.monotonic() - self._read_at
+        if age_s < _FRESH_S:
+            return
+        if self._reading is None or self._reading.done():
+            self._reading = asyncio.get_running_loop().create_task(self._read_again())
+        if age_s >= _STALE_S:
+            await asyncio.shield(self._reading)
+        else:
+            # Whoever waits later sees the error; this request still trusts what was read a moment ago.
+            self._reading.add_done_callback(_look_at_error)
+
+    async def _read_again(self) -> None:
+        await asyncio.get_running_loop().run_in_executor(self._executor, self._read)
+
+    def _read(self) -> None:
+        begin = time.monotonic()
+        alive = [token for token in self._store.all() if token.revoked_at is None]
+        self._tokens: dict[str, Token] = {token.digest: token for token in alive if token.digest}
+        self._actors = {
+            digest: Actor(token.name, token.id, token.scopes) for digest, token in self._tokens.items()
+        }
+        # The age counts from before the reading: a revocation that came meanwhile may not be in it.
+        self._read_at = begin
+
+    def _stand_in(self, name: str) -> Actor:
+        return Actor(name, self._store.stand_in(name), frozenset(SCOPES))
+
+    def _now(self) -> str:
+        """The wall clock, but never earlier than it was before: what expired stays expired."""
+        self._latest_time = max(self._latest_time, timestamp())
+        return self._latest_time
+
+
+def _look_at_error(task: "asyncio.Task[None]") -> None:
+    if not task.cancelled():
+        task.exception()

@@ -1,0 +1,72 @@
+"""What is known of one request while it runs; made first, read by the access log last."""
+
+import os
+import re
+import time
+from collections.abc import Awaitable, Callable, MutableMapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from cvserve.server.actor import Actor
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+AsgiApp = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+KEY = "cvserve"
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
+
+
+@dataclass(slots=True)
+class RequestContext:
+    """One request.
+
+    Attributes:
+        request_id: the caller's `X-Request-ID` when it is harmless, else a UUIDv7.
+        client: address of the peer, or of the client behind a trusted proxy.
+        actor: who asks, once the token was read.
+        prediction_id: what was stored, as text; several are joined by commas.
+        bytes_in, bytes_out: of bodies.
+        status: of the answer.
+    """
+
+    request_id: str
+    client: str
+    actor: Actor | None = None
+    prediction_id: str | None = None
+    bytes_in: int = 0
+    bytes_out: int = 0
+    status: int = 0
+    started_at: float = field(default_factory=time.perf_counter)
+
+
+def context_of(scope: Scope) -> RequestContext:
+    """The context of a request that came through our middleware."""
+    context: RequestContext = scope[KEY]
+    return context
+
+
+def header(scope: Scope, name: bytes) -> str | None:
+    """The first header of that name (lower case), or None."""
+    for key, value in scope["headers"]:
+        if key == name:
+            return str(value, "latin-1")
+    return None
+
+
+def route_path(scope: Scope) -> str:
+    """The path without the prefix under which a proxy or an outer app mounts us."""
+    path: str = scope["path"]
+    return path.removeprefix(scope.get("root_path", "")) or "/"
+
+
+def new_request_id(offered: str | None) -> str:
+    """`offered` if it can do no harm in a log or a header, else a new UUIDv7 (RFC 9562 section 5.7)."""
+    if offered is not None and _REQUEST_ID.fullmatch(offered):
+        return offered
+    milliseconds = time.time_ns() // 1_000_000
+    digits = f"{milliseconds:012x}7{os.urandom(10).hex()[:3]}"
+    tail = os.urandom(8).hex()
+    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{'89ab'[int(tail[0], 16) & 3]}{tail[1:4]}-{tail[4:16]}"

@@ -1,0 +1,1 @@
+"""Endpoints translate: parse, one call, respond."""

@@ -1,0 +1,103 @@
+"""`GET /predict`: what was predicted, as a list that streams; `GET /predict/{id}`: one of them."""
+
+import dataclasses
+from typing import Any
+from urllib.parse import parse_qsl, urlencode
+
+from cvserve.errors import NotFound
+from cvserve.server.context import Receive, Scope, Send, context_of
+from cvserve.server.parameters import HISTORY_PARAMETERS, MAX_ID, history_query, query_parameters
+from cvserve.server.readers import Readers
+from cvserve.server.responses import encode_json, send_body, send_json
+from cvserve.store.predictions import PAGE, PredictionReader, Query
+from cvserve.store.rows import HistoryRow
+
+
+def owner_of(scope: Scope) -> int | None:
+    """The only token whose rows the caller may see; None for all."""
+    actor = context_of(scope).actor
+    return None if actor is None or actor.sees_all else actor.token_id
+
+
+class PredictionList:
+    """`GET /predict`, oldest first, in constant memory: pages of 1,000 rows, each a short read.
+
+    Args:
+        readers: run the reads.
+    """
+
+    def __init__(self, readers: Readers) -> None:
+        self._readers = readers
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """ASGI."""
+        found = query_parameters(scope, HISTORY_PARAMETERS)
+        query = history_query(found, owner_of(scope))
+        headers = []
+        if found.get("count") or (not query.is_filtered and found.get("count") is None):
+            total = await self._readers.run(lambda reader: reader.count(query))
+            headers.append((b"x-total-count", str(total).encode("ascii")))
+        query = await self._readers.run(lambda reader: reader.bounded(query))
+        if query.limit is not None:
+            rows, more = await self._readers.run(lambda reader: _limited(reader, query))
+            if more:
+                headers.append((b"link", _next_link(scope, found, rows[-1].id)))
+            await send_body(send, _encode(rows), headers=headers)
+            return
+        await self._stream(query, send, headers)
+
+    async def _stream(self, query: Query, send: Send, headers: list[tuple[bytes, bytes]]) -> None:
+        page = await self._readers.run(lambda reader: reader.page(query))
+        headers = [(b"content-type", b"application/json"), *headers]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        separator = b"["
+        while page:
+            await send({"type": "http.response.body", "body": separator + _encode(page)[1:-1], "more_body": True})
+            separator = b","
+            if len(page) < PAGE:
+                break
+            query = query.following(page[-1].id)
+            page = await self._readers.run(lambda reader, query=query: reader.page(query))  # type: ignore[misc]
+        await send({"type": "http.response.body", "body": b"[]" if separator == b"[" else b"]"})
+
+
+class PredictionItem:
+    """`GET /predict/{id}`.
+
+    Args:
+        readers: run the reads.
+    """
+
+    def __init__(self, readers: Readers) -> None:
+        self._readers = readers
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """ASGI."""
+        text = scope["path_params"]["id"]
+        owner = owner_of(scope)
+        row = None
+        # int() alone would also take "１", "+1" and "1_0".
+        if text.isascii() and text.isdecimal() and len(text) < 20 and int(text) <= MAX_ID:
+            row = await self._readers.run(lambda reader: reader.get(int(text), owner))
+        if row is None:
+            raise NotFound("There is no such prediction for this token.")
+        await send_json(send, row.to_dict())
+
+
+def _limited(reader: PredictionReader, query: Query) -> tuple[list[HistoryRow], bool]:
+    """The rows of one answer, and whether there are more."""
+    limit = query.limit or 0
+    rows = [row for page in reader.pages(dataclasses.replace(query, limit=limit + 1)) for row in page]
+    return rows[:limit], len(rows) > limit
+
+
+def _next_link(scope: Scope, found: dict[str, Any], last_id: int) -> bytes:
+    """RFC 8288: the same question from behind the last row."""
+    texts = dict(parse_qsl(scope["query_string"].decode("ascii")))
+    texts["before" if found.get("order") == "desc" else "after"] = str(last_id)
+    path = scope.get("root_path", "") + "/predict"
+    return f'<{path}?{urlencode(texts)}>; rel="next"'.encode("ascii")
+
+
+def _encode(rows: list[HistoryRow]) -> bytes:
+    return encode_json([row.to_dict() for row in rows]).encode("utf-8")

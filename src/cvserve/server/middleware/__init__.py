@@ -1,0 +1,1 @@
+"""Plain ASGI middleware, one file each, in the order of `app.py`."""

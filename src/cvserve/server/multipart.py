@@ -1,0 +1,121 @@
+"""The parts of a `multipart/form-data` body (RFC 7578), by python-multipart's push parser, kept in memory.
+
+The whole body was read already, within `max_body`; nothing is spooled to a disk.
+"""
+
+from dataclasses import dataclass, field
+
+from python_multipart.exceptions import MultipartParseError
+from python_multipart.multipart import MultipartParser, parse_options_header
+
+from cvserve.errors import MalformedBody, PayloadTooLarge
+
+_MAX_BOUNDARY_BYTES = 70  # RFC 2046 section 5.1.1
+_MAX_HEADER_BYTES = 16 * 1024
+_MAX_HEADERS = 32
+
+
+@dataclass(slots=True)
+class Part:
+    """One part.
+
+    Attributes:
+        name: of the form's field.
+        file_name: as the sender calls it, None when the part is no file.
+        data: its bytes.
+    """
+
+    name: str
+    file_name: str | None
+    data: bytes
+
+
+@dataclass(slots=True)
+class _Collector:
+    """The callbacks of the parser, and what they gather."""
+
+    max_parts: int
+    parts: list[Part] = field(default_factory=list)
+    headers: dict[bytes, bytes] = field(default_factory=dict)
+    header_name: bytearray = field(default_factory=bytearray)
+    header_value: bytearray = field(default_factory=bytearray)
+    header_bytes: int = 0
+    chunks: list[bytes] = field(default_factory=list)
+    ended: bool = False
+
+    def on_part_begin(self) -> None:
+        if len(self.parts) >= self.max_parts:
+            raise PayloadTooLarge(f"The body has more than {self.max_parts} parts; send fewer.")
+        self.headers, self.header_bytes, self.chunks = {}, 0, []
+
+    def on_header_field(self, data: bytes, start: int, end: int) -> None:
+        self._count_header(end - start)
+        self.header_name += data[start:end]
+
+    def on_header_value(self, data: bytes, start: int, end: int) -> None:
+        self._count_header(end - start)
+        self.header_value += data[start:end]
+
+    def on_header_end(self) -> None:
+        if len(self.headers) >= _MAX_HEADERS:
+            raise MalformedBody(f"A part of the body has more than {_MAX_HEADERS} headers.")
+        self.headers[bytes(self.header_name).lower()] = bytes(self.header_value)
+        self.header_name.clear()
+        self.header_value.clear()
+
+    def on_part_data(self, data: bytes, start: int, end: int) -> None:
+        self.chunks.append(data[start:end])
+
+    def on_part_end(self) -> None:
+        kind, options = parse_options_header(self.headers.get(b"content-disposition", b""))
+        if kind != b"form-data" or b"name" not in options:
+            raise MalformedBody("A part of the body has no name; send it as form-data with a name.")
+        file_name = options.get(b"filename")
+        name = options[b"name"].decode("utf-8", "replace")
+        shown = None if file_name is None else file_name.decode("utf-8", "replace")
+        self.parts.append(Part(name, shown, b"".join(self.chunks)))
+
+    def on_end(self) -> None:
+        self.ended = True
+
+    def _count_header(self, size: int) -> None:
+        self.header_bytes += size
+        if self.header_bytes > _MAX_HEADER_BYTES:
+            raise MalformedBody(f"The headers of a part have more than {_MAX_HEADER_BYTES:,} bytes.")
+
+
+def parse_multipart(body: bytes, content_type: str, max_parts: int) -> list[Part]:
+    """All parts in order.
+
+    Args:
+        body: the whole body.
+        content_type: the header, with the boundary.
+        max_parts: more are refused.
+
+    Raises:
+        MalformedBody: no or a bad boundary, a part that does not end, bytes that are no multipart.
+        PayloadTooLarge: too many parts.
+    """
+    boundary = _boundary(content_type)
+    collector = _Collector(max_parts)
+    names = ("part_begin", "header_field", "header_value", "header_end", "part_data", "part_end", "end")
+    callbacks = {f"on_{name}": getattr(collector, f"on_{name}") for name in names}
+    try:
+        parser = MultipartParser(boundary, callbacks)  # type: ignore[arg-type]
+        parser.write(body)
+        parser.finalize()
+    except MultipartParseError:
+        raise MalformedBody("The multipart body is broken.") from None
+    except (ValueError, IndexError, KeyError, LookupError, UnicodeError):
+        raise MalformedBody("The multipart body is broken.") from None
+    if not collector.ended:
+        raise MalformedBody("The multipart body ends before its last boundary.")
+    return collector.parts
+
+
+def _boundary(content_type: str) -> bytes:
+    _, options = parse_options_header(content_type.encode("latin-1"))
+    boundary = options.get(b"boundary", b"")
+    if not 0 < len(boundary) <= _MAX_BOUNDARY_BYTES or not boundary.isascii() or not boundary.decode().isprintable():
+        raise MalformedBody("The multipart body has no usable boundary (1 to 70 characters).")
+    return boundary

@@ -1,0 +1,98 @@
+"""Query parameters to values; what is unknown, doubled or out of range is an error that names it."""
+
+import difflib
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import parse_qsl
+
+from cvserve import values
+from cvserve.errors import InvalidParameter
+from cvserve.server.context import Scope
+from cvserve.store.predictions import Query
+from cvserve.store.rows import timestamp
+from cvserve.store.schema import SOURCES
+
+MAX_LIMIT = 10_000
+MAX_ID = 2**63 - 1
+_MAX_TEXT_CHARACTERS = 1_024
+Parse = Callable[[str], Any]
+
+
+def _text(value: str) -> str:
+    if not 0 < len(value) <= _MAX_TEXT_CHARACTERS or "\0" in value:
+        raise ValueError(f"give 1 to {_MAX_TEXT_CHARACTERS} characters")
+    return value
+
+
+def _score(value: str) -> float:
+    try:
+        score = float(value)
+    except ValueError:
+        score = -1.0
+    if not (0 <= score <= 1 and value.isascii()):
+        raise ValueError("give a number from 0 to 1")
+    return score
+
+
+def _moment(value: str) -> str:
+    # In a query "+" stands for a blank; nobody writes %2B before a time zone.
+    return timestamp(values.moment(value.replace(" ", "+")))
+
+
+_ID = values.whole(0, MAX_ID)
+HISTORY_PARAMETERS: dict[str, Parse] = {
+    "limit": values.whole(1, MAX_LIMIT),
+    "after": _ID,
+    "before": _ID,
+    "order": values.one_of("asc", "desc"),
+    "label": _text,
+    "model": _text,
+    "source": values.one_of(*SOURCES),
+    "min_score": _score,
+    "since": _moment,
+    "until": _moment,
+    "count": values.boolean,
+}
+PREDICT_PARAMETERS: dict[str, Parse] = {"top_k": values.whole(1, 10_000)}
+
+
+def query_parameters(scope: Scope, known: dict[str, Parse]) -> dict[str, Any]:
+    """The values of a request's query.
+
+    Raises:
+        InvalidParameter: an unknown name, a name twice, or a value that cannot be used.
+    """
+    raw = scope["query_string"]
+    if not raw:
+        return {}
+    found: dict[str, Any] = {}
+    for name, text in _pairs(raw):
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            hint = f"did you mean '{near[0]}'?" if near else f"there are {', '.join(known)}."
+            raise InvalidParameter(f"There is no parameter '{_shown(name)}'; {hint}")
+        if name in found:
+            raise InvalidParameter(f"The parameter '{name}' is there twice; send it once.")
+        try:
+            found[name] = known[name](text)
+        except ValueError as error:
+            raise InvalidParameter(f"{name} is '{_shown(text)}'; {error}.") from None
+    return found
+
+
+def history_query(found: dict[str, Any], token_id: int | None) -> Query:
+    """The query of `GET /predict`."""
+    names = ("limit", "after", "before", "label", "model", "source", "min_score", "since", "until")
+    filters = {name: found.get(name) for name in names}
+    return Query(descending=found.get("order") == "desc", token_id=token_id, **filters)
+
+
+def _pairs(raw: bytes) -> list[tuple[str, str]]:
+    try:
+        return parse_qsl(raw.decode("ascii"), keep_blank_values=True, max_num_fields=100, errors="strict")
+    except (ValueError, UnicodeError):
+        raise InvalidParameter("The query of the URL cannot be read.") from None
+
+
+def _shown(text: str) -> str:
+    return "".join(character for character in text[:60] if character.isprintable())

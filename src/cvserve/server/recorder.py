@@ -1,0 +1,67 @@
+"""The writer's thread seen from the event loop: rows in, ids when they are committed, one hop a group."""
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+
+from cvserve.errors import HistoryError
+from cvserve.store.rows import NewRow, Stored
+from cvserve.store.writer import Done, HistoryWriter, Result
+
+
+class Recorder:
+    """Stores rows for the callers of one event loop.
+
+    Args:
+        path: a prepared database.
+        durability: `full` or `normal`.
+    """
+
+    def __init__(self, path: Path, durability: str) -> None:
+        self._writer = HistoryWriter(path, self._deliver, durability=durability)
+
+    def start(self) -> None:
+        """Begin; to be called in the loop that will record."""
+        self._loop = asyncio.get_running_loop()
+        self._writer.start()
+
+    async def record(self, rows: Sequence[NewRow]) -> list[Stored]:
+        """Store all rows in one transaction; returns after the commit.
+
+        Raises:
+            HistoryError: nothing was stored.
+        """
+        future: asyncio.Future[list[Stored]] = self._loop.create_future()
+
+        def done(result: Result) -> None:
+            if future.done():
+                return  # its caller left; the rows stay
+            if isinstance(result, HistoryError):
+                future.set_exception(result)
+            else:
+                future.set_result(result)
+
+        self._writer.submit(rows, done)
+        return await future
+
+    async def is_writable(self) -> bool:
+        """Whether the last commit worked; after a failure a small one is tried."""
+        if self._writer.failure is None:
+            return True
+        try:
+            await self.record([])
+        except HistoryError:
+            return False
+        return True
+
+    def close(self) -> None:
+        """Commit what waits, then stop. Blocks: not for the event loop."""
+        self._writer.close()
+
+    def _deliver(self, results: list[tuple[Done, Result]]) -> None:
+        self._loop.call_soon_threadsafe(_call_all, results)
+
+
+def _call_all(results: list[tuple[Done, Result]]) -> None:
+    for done, result in results:
+        done(result)

@@ -1,0 +1,145 @@
+"""What a server holds while it runs, opened before the port is, so that whatever is wrong is said at once."""
+
+import fcntl
+import os
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from cvserve.engine.threads import ThreadEngine
+from cvserve.errors import CannotStart
+from cvserve.log import AccessLog
+from cvserve.predictor.images import Limits
+from cvserve.predictor.predictor import Predictor
+from cvserve.server.auth import Authenticator
+from cvserve.server.lifecycle import Lifecycle
+from cvserve.server.readers import Readers
+from cvserve.server.recorder import Recorder
+from cvserve.server.service import PredictionService
+from cvserve.settings import Settings, usable_cores
+from cvserve.store.database import prepare_database
+from cvserve.store.tokens import SCOPES, TokenStore
+
+FIRST_TOKEN_NAME = "first"  # noqa: S105 - the name of a token, not one
+
+
+@dataclass
+class Resources:
+    """Opened by `open_resources`, started and closed by the app's lifespan.
+
+    Attributes:
+        first_token: the secret that was made because there was no token at all; shown once.
+    """
+
+    settings: Settings
+    predictor: Predictor
+    folder_lock: int
+    access_log: AccessLog
+    tokens: TokenStore
+    token_executor: ThreadPoolExecutor
+    authenticator: Authenticator
+    readers: Readers
+    recorder: Recorder
+    engine: ThreadEngine
+    service: PredictionService
+    lifecycle: Lifecycle
+    first_token: str | None = None
+
+    async def start(self) -> None:
+        """Begin to write, and warm the model up.
+
+        Raises:
+            CvserveError: the model cannot answer.
+        """
+        self.recorder.start()
+        await self.engine.start()
+
+    async def close(self) -> None:
+        """Finish what was accepted, then give everything back, in the reverse order."""
+        self.lifecycle.is_draining = True
+        await self.engine.close()
+        self.release()
+
+    def release(self) -> None:
+        """Give everything back without having started. May be called twice."""
+        self.recorder.close()
+        self.readers.close()
+        self.token_executor.shutdown()
+        self.tokens.close()
+        self.access_log.close()
+        if self.folder_lock >= 0:
+            os.close(self.folder_lock)
+            self.folder_lock = -1
+
+
+def open_resources(settings: Settings, predictor: Predictor) -> Resources:
+    """Open everything that can fail.
+
+    Args:
+        settings: of this server.
+        predictor: loaded, not necessarily warm.
+
+    Raises:
+        CvserveError: folder, database, log or tokens cannot be used.
+    """
+    predictor.limits = Limits(max_pixels=settings.max_pixels, formats=settings.formats)
+    prepare_database(settings.database_path)
+    folder_lock = lock_folder(settings.home)
+    secrets = (settings.token,) if settings.token else ()
+    access_log = AccessLog(settings.log_path, settings.log_format, settings.log_keep, secrets)
+    tokens = TokenStore(settings.database_path)
+    first_token = None
+    if not (settings.token or settings.no_auth or tokens.all()):
+        first_token, _ = tokens.create(FIRST_TOKEN_NAME, SCOPES)
+    executor = ThreadPoolExecutor(1, thread_name_prefix="cvserve-tokens")
+    engine = ThreadEngine(
+        predictor,
+        threads=usable_cores(),
+        max_queue=settings.max_queue,
+        max_queue_bytes=settings.max_queue_bytes,
+        max_batch_size=settings.max_batch_size,
+        predict_timeout=settings.predict_timeout,
+    )
+    recorder = Recorder(settings.database_path, settings.durability)
+    return Resources(
+        settings=settings,
+        predictor=predictor,
+        folder_lock=folder_lock,
+        access_log=access_log,
+        tokens=tokens,
+        token_executor=executor,
+        authenticator=Authenticator(tokens, executor, fixed_token=settings.token, no_auth=settings.no_auth),
+        readers=Readers(settings.database_path),
+        recorder=recorder,
+        engine=engine,
+        service=PredictionService(engine, recorder),
+        lifecycle=Lifecycle(),
+        first_token=first_token,
+    )
+
+
+def lock_folder(home: Path) -> int:
+    """The descriptor that holds the folder for one server; the kernel drops the lock with the process.
+
+    Raises:
+        CannotStart: another server runs in the folder.
+    """
+    descriptor = os.open(home, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        pid = _holder(descriptor)
+        os.close(descriptor)
+        who = f" (process {pid})" if pid else ""
+        raise CannotStart(f"A server runs in this folder already{who}; stop it, or use another --home.") from None
+    return descriptor
+
+
+def _holder(descriptor: int) -> str | None:
+    """Process that holds the lock, from Linux's table of locks; None where there is none."""
+    try:
+        lines = Path("/proc/locks").read_text(encoding="ascii").splitlines()
+    except OSError:
+        return None
+    inode = f":{os.fstat(descriptor).st_ino}"
+    return next((words[4] for words in map(str.split, lines) if "FLOCK" in words and words[5].endswith(inode)), None)

@@ -1,0 +1,31 @@
+"""Answers that are bytes made once: no Response object on the way out."""
+
+import json
+from collections.abc import Iterable
+from typing import Any
+
+from cvserve.server.context import Send
+
+encode_json = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode
+Headers = Iterable[tuple[bytes, bytes]]
+
+
+async def send_body(send: Send, body: bytes, *, status: int = 200, headers: Headers = ()) -> None:
+    """Answer with JSON that is encoded already."""
+    await send(
+        {
+            "type": "http.response.start",
+            "status": status,
+            "headers": [
+                (b"content-type", b"application/json"),
+                (b"content-length", str(len(body)).encode("ascii")),
+                *headers,
+            ],
+        }
+    )
+    await send({"type": "http.response.body", "body": body})
+
+
+async def send_json(send: Send, value: Any, *, status: int = 200, headers: Headers = ()) -> None:
+    """Answer with JSON."""
+    await send_body(send, encode_json(value).encode("utf-8"), status=status, headers=headers)

@@ -1,0 +1,77 @@
+"""The one table of paths: which method, which endpoint, which scope. A route without a scope cannot be written."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from starlette.routing import Route
+
+from cvserve.errors import MethodNotAllowed
+from cvserve.server.context import AsgiApp, Message, Receive, Scope, Send, context_of
+from cvserve.server.responses import send_body
+from cvserve.store.tokens import SCOPES
+
+HEALTH_PATHS = ("/livez", "/readyz")
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """What answers one method of a path.
+
+    Attributes:
+        app: the ASGI class.
+        scope: what a token must open; None for any valid token.
+    """
+
+    app: AsgiApp
+    scope: str | None
+
+    def __post_init__(self) -> None:
+        """Fail at start, not at the first request."""
+        if self.scope is not None and self.scope not in SCOPES:
+            raise ValueError(f"no such scope: {self.scope!r}")
+
+
+class Methods:
+    """One path: asks for the scope, then hands over to the method's endpoint.
+
+    Args:
+        endpoints: by method; `HEAD` comes with `GET`, and `OPTIONS` with everything.
+    """
+
+    def __init__(self, endpoints: Mapping[str, Endpoint]) -> None:
+        self._endpoints = dict(endpoints)
+        if "GET" in self._endpoints:
+            self._endpoints["HEAD"] = self._endpoints["GET"]
+        self._allow = ", ".join(sorted({*self._endpoints, "OPTIONS"}))
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """ASGI."""
+        method = scope["method"]
+        endpoint = self._endpoints.get(method)
+        if endpoint is None:
+            if method == "OPTIONS":
+                await send_body(send, b"", status=204, headers=[(b"allow", self._allow.encode("ascii"))])
+                return
+            raise MethodNotAllowed(f"This path answers {self._allow}.", self._allow)
+        actor = context_of(scope).actor
+        if endpoint.scope is not None and actor is not None:
+            actor.require(endpoint.scope)
+        await endpoint.app(scope, receive, _without_body(send) if method == "HEAD" else send)
+
+
+def route(path: str, endpoints: Mapping[str, Endpoint]) -> Route:
+    """A path of the table."""
+    return Route(path, Methods(endpoints))
+
+
+def _without_body(send: Send) -> Send:
+    """HEAD is GET without its body (RFC 9110 section 9.3.2); the headers stay."""
+
+    async def headers_only(message: Message) -> None:
+        if message["type"] == "http.response.body":
+            if message.get("more_body", False):
+                return
+            message = {**message, "body": b""}
+        await send(message)
+
+    return headers_only

@@ -1,0 +1,112 @@
+"""`cvserve serve`: open, bind, announce, run uvicorn, stop."""
+
+import contextlib
+import socket
+import sys
+from collections.abc import Callable
+from types import FrameType
+
+import uvicorn
+
+from cvserve.errors import CannotStart
+from cvserve.log import configure_events
+from cvserve.predictor.predictor import Predictor
+from cvserve.server.app import create_app
+from cvserve.server.lifecycle import Lifecycle
+from cvserve.server.resources import Resources, open_resources
+from cvserve.settings import Settings
+
+_BACKLOG = 2_048
+
+
+class Server(uvicorn.Server):
+    """uvicorn, with a word when it is ready and a flag when it is asked to stop."""
+
+    def __init__(self, config: uvicorn.Config, lifecycle: Lifecycle, on_started: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._lifecycle = lifecycle
+        self._on_started = on_started
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """As uvicorn's, then the announcement."""
+        await super().startup(sockets)
+        if self.started:
+            self._on_started()
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """As uvicorn's; from now on `/readyz` says no."""
+        self._lifecycle.is_draining = True
+        super().handle_exit(sig, frame)
+
+
+def run_server(settings: Settings, predictor: Predictor, announce: Callable[[str, Resources], None]) -> int:
+    """Serve until a signal; the exit code.
+
+    Args:
+        settings: of this server.
+        predictor: loaded.
+        announce: hears the URL and what was opened, once the port answers.
+
+    Raises:
+        CvserveError: something that the server needs cannot be had; nothing was started.
+    """
+    configure_events()
+    listener = bind(settings.host, settings.port)
+    with contextlib.closing(listener):
+        resources = open_resources(settings, predictor)
+        try:
+            scheme = "https" if settings.ssl_certfile else "http"
+            url = f"{scheme}://{_shown_address(listener)}{settings.root_path}"
+            config = _config(settings, resources)
+            server = Server(config, resources.lifecycle, lambda: announce(url, resources))
+            server.run(sockets=[listener])
+        finally:
+            resources.release()
+    return 0 if server.started else CannotStart.exit_code
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """A listening socket.
+
+    Raises:
+        CannotStart: the port is taken, or the host is not an address of this machine.
+    """
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    except (OSError, UnicodeError):
+        raise CannotStart(f"The host '{host}' is not known; use an address of this machine.") from None
+    listener = socket.socket(family, kind, protocol)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind(address)
+        listener.listen(_BACKLOG)
+    except OSError as error:
+        listener.close()
+        raise CannotStart(f"Port {port} on {host} cannot be used: {error.strerror}; try --port 0.") from None
+    listener.setblocking(False)
+    return listener
+
+
+def _config(settings: Settings, resources: Resources) -> uvicorn.Config:
+    return uvicorn.Config(
+        create_app(resources=resources),
+        http="httptools",
+        loop="uvloop" if sys.platform != "win32" else "asyncio",
+        ws="none",
+        lifespan="on",
+        interface="asgi3",
+        access_log=False,
+        server_header=False,
+        log_config=None,
+        proxy_headers=True,
+        forwarded_allow_ips=settings.forwarded_allow_ips,
+        root_path=settings.root_path,
+        ssl_certfile=settings.ssl_certfile,
+        ssl_keyfile=settings.ssl_keyfile,
+        timeout_graceful_shutdown=max(1, round(settings.shutdown_timeout)),
+    )
+
+
+def _shown_address(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -1,0 +1,130 @@
+"""The use case behind every door: classify, remember, answer. `/predict`, its batch and what comes share it."""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from cvserve.engine.task import Task
+from cvserve.engine.threads import ThreadEngine
+from cvserve.errors import CvserveError
+from cvserve.predictor.prediction import Prediction
+from cvserve.recording import to_row
+from cvserve.server.context import RequestContext
+from cvserve.server.recorder import Recorder
+from cvserve.server.uploads import Upload
+from cvserve.store.rows import Stored
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """A prediction that is in the history.
+
+    Attributes:
+        prediction: what the model said.
+        stored: its id and time.
+        store_ms: how long the commit took, waiting included.
+    """
+
+    prediction: Prediction
+    stored: Stored
+    store_ms: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """The answer to POST: `id` and `result` first, then what else is known."""
+        prediction = self.prediction
+        return {
+            "id": self.stored.id,
+            "result": prediction.result,
+            "label": prediction.label,
+            "score": prediction.score,
+            "top": [entry.to_dict() for entry in prediction.top],
+            "model": prediction.model.to_dict(),
+            "created_at": self.stored.created_at,
+            "timing_ms": {**prediction.timing_ms, "store": self.store_ms},
+            "warning": prediction.warning,
+        }
+
+    def server_timing(self) -> bytes:
+        """The header `Server-Timing` (W3C), in milliseconds."""
+        times = {**self.prediction.timing_ms, "store": self.store_ms}
+        return ", ".join(f"{step};dur={time_ms}" for step, time_ms in times.items()).encode("ascii")
+
+
+class PredictionService:
+    """Classifies pictures and stores what was said.
+
+    Args:
+        engine: runs the model.
+        recorder: stores rows.
+    """
+
+    def __init__(self, engine: ThreadEngine, recorder: Recorder) -> None:
+        self._engine = engine
+        self._recorder = recorder
+
+    async def predict(self, upload: Upload, top_k: int, context: RequestContext, source: str = "http") -> Recorded:
+        """One picture; returns when its row is committed.
+
+        Raises:
+            CvserveError: it could not be answered or not be stored.
+        """
+        (future,) = self._engine.submit([Task(upload.data, top_k)])
+        prediction = await future
+        (recorded,) = await self._record([prediction], [upload.file_name], context, source)
+        return recorded
+
+    async def predict_many(
+        self, uploads: Sequence[Upload], top_k: int, context: RequestContext, source: str = "http"
+    ) -> list[Recorded | CvserveError]:
+        """Many pictures in order, each with its answer or its error; admitted whole or refused whole.
+
+        Raises:
+            Overloaded, NotReady: none was admitted.
+            HistoryError: none was stored.
+        """
+        futures = self._engine.submit([Task(upload.data, top_k) for upload in uploads])
+        outcomes = await asyncio.gather(*futures, return_exceptions=True)
+        good = [
+            (outcome, upload.file_name)
+            for outcome, upload in zip(outcomes, uploads, strict=True)
+            if isinstance(outcome, Prediction)
+        ]
+        predictions, names = [outcome for outcome, _ in good], [name for _, name in good]
+        recorded = iter(await self._record(predictions, names, context, source) if good else [])
+        answers: list[Recorded | CvserveError] = []
+        for outcome in outcomes:
+            if isinstance(outcome, Prediction):
+                answers.append(next(recorded))
+            elif isinstance(outcome, CvserveError):
+                answers.append(outcome)
+            else:
+                raise outcome
+        return answers
+
+    async def _record(
+        self,
+        predictions: Sequence[Prediction],
+        file_names: Sequence[str | None],
+        context: RequestContext,
+        source: str,
+    ) -> list[Recorded]:
+        actor = context.actor
+        token_id = actor.token_id if actor else None
+        rows = [
+            to_row(
+                prediction,
+                source,
+                file_name=file_name,
+                token_id=token_id,
+                request_id=context.request_id,
+                client=context.client,
+            )
+            for prediction, file_name in zip(predictions, file_names, strict=True)
+        ]
+        begin = time.perf_counter()
+        stored = await self._recorder.record(rows)
+        store_ms = round((time.perf_counter() - begin) * 1000, 3)
+        context.prediction_id = ",".join(str(entry.id) for entry in stored)
+        return [Recorded(prediction, entry, store_ms) for prediction, entry in zip(predictions, stored, strict=True)]

@@ -1,0 +1,160 @@
+"""The one table of settings: name, default, unit and help of each; flags, variables and docs come from it."""
+
+import dataclasses
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cvserve import values
+from cvserve.errors import InvalidSetting
+
+
+def setting(
+    default: Any,
+    help_: str,
+    parse: Callable[[str], Any] = str,
+    *,
+    alias: str | None = None,
+    secret: bool = False,
+    flag: bool = True,
+    outside_files: bool = False,
+) -> Any:
+    """A field of `Settings`.
+
+    Args:
+        default: value when nobody says anything.
+        help_: one sentence, with the unit.
+        parse: from text to the value; raises ValueError with the way out.
+        alias: a second environment variable.
+        secret: masked when printed.
+        flag: whether `serve` has an option for it.
+        outside_files: only a flag or the real environment may set it, never `.env` or `cvserve.toml`.
+    """
+    metadata = {
+        "help": help_,
+        "parse": parse,
+        "alias": alias,
+        "secret": secret,
+        "flag": flag,
+        "outside_files": outside_files,
+    }
+    return dataclasses.field(default=default, metadata=metadata)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What a server runs with; see `docs/settings.md` for the table."""
+
+    host: str = setting("127.0.0.1", "Address to listen on.")
+    port: int = setting(8000, "Port to listen on; 0 takes a free one.", values.whole(0, 65535), alias="PORT")
+    home: Path = setting(Path(), "Folder of cvserve.db and output.log.", values.path)
+    model: str | None = setting(None, "Model file; default: the built-in model for digits.", alias="MODEL_PATH")
+    model_config: Path | None = setting(None, "Another model.toml than the one beside the model.", values.path)
+    model_sha256: str | None = setting(
+        None, "Load the model only if its file has this SHA-256.", values.sha256, outside_files=True
+    )
+    max_batch_size: int = setting(64, "Pictures that one model call takes, at most.", values.whole(1, 4096))
+    max_queue: int = setting(1024, "Requests that may wait for the model.", values.whole(1, 1_000_000))
+    max_queue_bytes: int = setting(
+        256 * 1024**2, "Bytes of pictures that may wait for the model.", values.size_bytes
+    )
+    max_body: int = setting(20 * 1024**2, "Largest body of POST /predict, in bytes.", values.size_bytes)
+    max_pixels: int = setting(
+        64_000_000, "Largest width × height of a picture.", values.whole(1, 1_000_000_000)
+    )
+    formats: tuple[str, ...] = setting(
+        ("JPEG", "PNG", "WEBP"), "Image formats that are decoded, by Pillow's names.", values.image_formats
+    )
+    predict_timeout: float = setting(30.0, "Longest time of one prediction, in seconds.", values.seconds)
+    body_timeout: float = setting(30.0, "Longest time for a body to arrive, in seconds.", values.seconds)
+    shutdown_timeout: float = setting(
+        30.0, "How long a stop waits for requests that run, in seconds.", values.seconds
+    )
+    top_k: int = setting(5, "Classes in an answer when the request does not say.", values.whole(1, 10_000))
+    durability: str = setting(
+        "full",
+        "full: an answer survives a power cut; normal: all but the last second do.",
+        values.one_of("full", "normal"),
+    )
+    log_format: str = setting("text", "Lines of output.log: text or json.", values.one_of("text", "json"))
+    log_keep: int | None = setting(
+        None, "Rotated log files to keep; default: nothing is deleted.", values.whole(0, 100_000)
+    )
+    token: str | None = setting(
+        None, "One fixed token with all scopes, for containers.", values.token, secret=True, flag=False
+    )
+    token_file: Path | None = setting(None, "A file that holds the fixed token.", values.path)
+    no_auth: bool = setting(False, "Ask for no token; only on a loopback address.", values.boolean)
+    public_health: bool = setting(False, "Answer /livez and /readyz without a token.", values.boolean)
+    forwarded_allow_ips: str = setting(
+        "127.0.0.1", "Proxies whose X-Forwarded-For is believed.", alias="FORWARDED_ALLOW_IPS"
+    )
+    root_path: str = setting("", "Path under which a proxy mounts the server.", values.root_path)
+    ssl_certfile: Path | None = setting(None, "Certificate, PEM.", values.path)
+    ssl_keyfile: Path | None = setting(None, "Key of the certificate, PEM.", values.path)
+    cors_origin: tuple[str, ...] = setting((), "Origins whose pages may call, separated by commas.", values.texts)
+
+    def __post_init__(self) -> None:
+        """Check what no single value can tell."""
+        if self.no_auth and not values.is_loopback(self.host):
+            raise InvalidSetting(
+                f"no_auth is for loopback only, and host is '{self.host}'; "
+                "drop --no-auth, or listen on 127.0.0.1."
+            )
+        if self.no_auth and (self.token or self.token_file):
+            raise InvalidSetting("no_auth and a token contradict each other; drop one of them.")
+        if (self.ssl_certfile is None) != (self.ssl_keyfile is None):
+            raise InvalidSetting("ssl_certfile and ssl_keyfile go together; give both or none.")
+
+    @property
+    def database_path(self) -> Path:
+        """The history."""
+        return self.home / "cvserve.db"
+
+    @property
+    def log_path(self) -> Path:
+        """The access log."""
+        return self.home / "output.log"
+
+
+FIELDS = {field.name: field for field in dataclasses.fields(Settings)}
+
+
+def variable(name: str) -> str:
+    """The environment variable of a setting: `max_queue` -> `CVSERVE_MAX_QUEUE`."""
+    return f"CVSERVE_{name.upper()}"
+
+
+def flag(name: str) -> str:
+    """The option of `serve`: `max_queue` -> `--max-queue`."""
+    return f"--{name.replace('_', '-')}"
+
+
+def parse_value(name: str, text: Any, origin: str) -> Any:
+    """The value of a setting from what somebody wrote.
+
+    Raises:
+        InvalidSetting: it cannot be used; the text names setting, value, origin and the way out.
+    """
+    parse = FIELDS[name].metadata["parse"]
+    if isinstance(text, list):
+        text = ",".join(str(entry) for entry in text)
+    try:
+        return parse(text if isinstance(text, str) else str(text))
+    except ValueError as error:
+        shown = "***" if FIELDS[name].metadata["secret"] else text
+        raise InvalidSetting(f"{name} is '{shown}' ({origin}): {error}.") from None
+
+
+def usable_cores() -> int:
+    """Cores that this process may use: CPU affinity and the cgroup's quota, at least 1."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    try:
+        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text(encoding="ascii").split()
+        if quota != "max":
+            cores = min(cores, max(1, int(quota) // int(period)))
+    except (OSError, ValueError):
+        pass  # no cgroup v2 here: the affinity is all there is to know
+    return cores

@@ -1,0 +1,1 @@
+"""`cvserve.db`: predictions, models and tokens in SQLite. Plain values in and out; knows no predictor."""

@@ -1,0 +1,160 @@
+"""Opening `cvserve.db`: who may read the file, what it must hold, and how connections are set."""
+
+import os
+import stat
+import warnings
+from pathlib import Path
+
+from cvserve.errors import CannotStart, HistoryUnavailable, Unsafe
+from cvserve.store.schema import MIGRATION_SET, MIGRATIONS
+from cvserve.store.sqlite import SAFE_VERSION, as_ours, sqlite3, translated
+
+_BUSY_TIMEOUT_MS = 5_000
+_JOURNAL_SIZE_BYTES = 64 * 1024**2
+_HEADER = b"SQLite format 3\0"
+
+
+class OldSqliteWarning(UserWarning):
+    """The SQLite library has the WAL-reset bug."""
+
+
+def prepare_database(path: Path) -> None:
+    """Make the file if there is none, check it if there is, and bring its tables up to date.
+
+    A file that is refused is left as it was.
+
+    Raises:
+        Unsafe: it is a link or no regular file, or others can read it.
+        CannotStart: the folder cannot be written, or the database is newer than this program.
+        HistoryUnavailable: the file is no database of cvserve, or it is damaged.
+    """
+    if sqlite3.sqlite_version_info < SAFE_VERSION:
+        warnings.warn(
+            f"SQLite {sqlite3.sqlite_version} can damage a database that several programs write; "
+            "3.51.3 or newer is safe.",
+            OldSqliteWarning,
+            stacklevel=2,
+        )
+    _make_file(path)
+    check_file(path)
+    with translated():
+        known = _applied(path)
+    if known is None:
+        raise HistoryUnavailable(f"'{path.name}' is a database of another program; use another folder (--home).")
+    if unknown := [name for name in known if name not in MIGRATIONS]:
+        raise CannotStart(
+            f"'{path.name}' was written by a newer cvserve (it knows '{unknown[0]}'); upgrade cvserve."
+        )
+    if tuple(known) != MIGRATIONS:
+        _migrate(path)
+
+
+def check_file(path: Path) -> None:
+    """Refuse a file that others can read or that is not what it seems.
+
+    Raises:
+        Unsafe, HistoryUnavailable: as `prepare_database`.
+    """
+    status = os.lstat(path)
+    if not stat.S_ISREG(status.st_mode) or status.st_nlink != 1:
+        raise Unsafe(f"'{path.name}' is a link or no regular file; move it away, or use another folder (--home).")
+    if status.st_uid not in (os.geteuid(), 0):
+        raise Unsafe(f"'{path.name}' belongs to another user; use another folder (--home).")
+    if status.st_mode & 0o077:
+        mode = f"{stat.S_IMODE(status.st_mode):04o}"
+        raise Unsafe(f"'{path.name}' can be read by others (mode {mode}); run: chmod 600 {path.name}")
+    try:
+        head = path.read_bytes()[:16] if status.st_size < 16 else _head(path)
+    except PermissionError:
+        raise HistoryUnavailable(f"'{path.name}' cannot be read; check its owner and mode.") from None
+    if status.st_size and head != _HEADER:
+        raise HistoryUnavailable(f"'{path.name}' is not a database; move it away, or use another folder (--home).")
+
+
+def connect(path: Path, *, writer: bool = False, durability: str = "full") -> "sqlite3.Connection":
+    """A connection with our settings (`docs/architecture.md` says why each).
+
+    Args:
+        path: a prepared database.
+        writer: whether this is the one connection of a server that also moves the WAL into the file.
+        durability: `full` syncs every commit; `normal` leaves that to the checkpoint and a timer.
+    """
+    with translated():
+        connection = sqlite3.connect(
+            path, timeout=_BUSY_TIMEOUT_MS / 1000, isolation_level=None, check_same_thread=False
+        )
+        for pragma in (
+            f"busy_timeout = {_BUSY_TIMEOUT_MS}",
+            "journal_mode = WAL",
+            f"synchronous = {'FULL' if durability == 'full' else 'NORMAL'}",
+            "foreign_keys = ON",
+            "trusted_schema = OFF",
+            "mmap_size = 0",
+            f"journal_size_limit = {_JOURNAL_SIZE_BYTES}",
+            f"wal_autocheckpoint = {1000 if writer else 0}",
+        ):
+            connection.execute(f"PRAGMA {pragma}")
+    return connection
+
+
+def connect_reader(path: Path) -> "sqlite3.Connection":
+    """A connection that can change nothing."""
+    connection = connect(path)
+    connection.execute("PRAGMA query_only = ON")
+    return connection
+
+
+def _make_file(path: Path) -> None:
+    """An empty file that nobody else could read even for a moment; SQLite gives -wal and -shm its mode."""
+    folder = path.parent
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        status = folder.stat()
+        if status.st_mode & stat.S_IWOTH and not status.st_mode & stat.S_ISVTX:
+            raise Unsafe(f"The folder '{folder}' can be written by everybody; use another one (--home).")
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
+    except FileExistsError:
+        if not folder.is_dir():
+            raise CannotStart(f"'{folder}' is not a folder; name another one (--home).") from None
+    except OSError as error:
+        raise CannotStart(f"'{folder}' cannot hold the history: {error.strerror}; name another one (--home).") from None
+    if not os.access(path, os.W_OK) or not os.access(folder, os.W_OK):
+        raise CannotStart(f"'{folder}' cannot hold the history: it is read-only; name another one (--home).")
+
+
+def _head(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(16)
+
+
+def _applied(path: Path) -> list[str] | None:
+    """Names of the migrations in the file, in order; None when the tables are somebody else's."""
+    connection = sqlite3.connect(f"file:{path.absolute().as_posix().replace('?', '%3f')}?mode=ro", uri=True)
+    try:
+        tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+        if "_sqlite_migrations" not in tables:
+            return None if tables else []
+        rows = connection.execute(
+            "SELECT name FROM _sqlite_migrations WHERE migration_set = ? ORDER BY rowid", [MIGRATION_SET]
+        ).fetchall()
+        return [row[0] for row in rows] or (None if tables - {"_sqlite_migrations", "sqlite_sequence"} else [])
+    finally:
+        connection.close()
+
+
+def _migrate(path: Path) -> None:
+    # sqlite-utils takes as long to load as a prediction: only a file that needs it pays for it.
+    from sqlite_utils import Database
+
+    from cvserve.store.migrations import migrations
+
+    connection = connect(path, writer=True)
+    try:
+        # One lock around all steps: two programs may find the same old file at the same moment.
+        connection.execute("BEGIN IMMEDIATE")
+        migrations.apply(Database(connection))
+        connection.execute("COMMIT")
+    except sqlite3.Error as error:
+        raise as_ours(error) from error
+    finally:
+        connection.close()

@@ -1,0 +1,76 @@
+"""The tables of `cvserve.db` as dated history: small steps that are never edited once released."""
+
+from typing import TYPE_CHECKING
+
+from sqlite_utils import Migrations
+
+from cvserve.store.schema import MIGRATION_SET
+
+if TYPE_CHECKING:
+    from sqlite_utils.db import Database
+
+migrations = Migrations(MIGRATION_SET)
+
+
+@migrations()
+def m001_predictions_models_tokens(db: "Database") -> None:
+    """The first release."""
+    db.table("models").create(
+        {"id": int, "name": str, "version": str, "sha256": str, "format": str, "created_at": str},
+        pk="id",
+        not_null={"name", "version", "sha256", "format", "created_at"},
+    )
+    db.table("models").create_index(["name", "sha256"], unique=True)
+    db.table("tokens").create(
+        {
+            "id": int,
+            "name": str,
+            "prefix": str,
+            "digest": str,
+            "scopes": str,
+            "created_at": str,
+            "expires_at": str,
+            "revoked_at": str,
+        },
+        pk="id",
+        not_null={"name", "scopes", "created_at"},
+    )
+    db.table("tokens").create_index(["digest"], unique=True)
+    # Predictions are counted here, one upsert a commit, so that no page of the history has to count rows.
+    db.table("token_usage").create(
+        {"token_id": int, "predictions": int, "last_used_at": str},
+        pk="token_id",
+        not_null={"predictions", "last_used_at"},
+    )
+    # AUTOINCREMENT: an id that somebody was given never names another prediction later.
+    db.execute(
+        """
+        CREATE TABLE predictions (
+            id INTEGER PRIMARY KEY AUTOINCREMENT,
+            result INTEGER NOT NULL,
+            label TEXT NOT NULL,
+            score REAL NOT NULL,
+            top TEXT NOT NULL,
+            warning TEXT,
+            model_id INTEGER NOT NULL REFERENCES models(id),
+            created_at TEXT NOT NULL,
+            decode_ms REAL,
+            queue_ms REAL,
+            infer_ms REAL,
+            source TEXT NOT NULL,
+            token_id INTEGER REFERENCES tokens(id),
+            request_id TEXT,
+            client TEXT,
+            file_name TEXT,
+            image_sha256 TEXT,
+            image_bytes INTEGER,
+            width INTEGER,
+            height INTEGER,
+            format TEXT
+        )
+        """
+    )
+    # An index entry ends in the rowid, which is the id: these three are (label, id), (token_id, id), (model_id, id).
+    db.table("predictions").create_index(["label"])
+    db.table("predictions").create_index(["token_id"])
+    db.table("predictions").create_index(["model_id"])

@@ -1,0 +1,144 @@
+"""The one writer of a server: a thread that stores all that waits in one transaction (group commit).
+
+A caller hands over rows and a function; the function is called after COMMIT, so whoever hears of an id can
+rely on it. While one commit syncs to the disk, the next group gathers by itself: there is no timer.
+"""
+
+import os
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from loguru import logger
+
+from cvserve.errors import HistoryError, HistoryUnavailable
+from cvserve.store.database import connect
+from cvserve.store.rows import ModelKey, NewRow, Stored
+from cvserve.store.sqlite import as_ours, sqlite3
+from cvserve.store.transaction import insert_rows
+
+Result = list[Stored] | HistoryError
+Done = Callable[[Result], None]
+Deliver = Callable[[list[tuple[Done, Result]]], None]
+
+_MAX_GROUP_ROWS = 1_024
+_SYNC_INTERVAL_S = 1.0
+
+
+class HistoryWriter:
+    """Group commit on one connection and one thread.
+
+    Args:
+        path: a prepared database.
+        deliver: takes the results of a group, e.g. to hand them to an event loop in one go.
+        durability: `full` or `normal`.
+    """
+
+    def __init__(self, path: Path, deliver: Deliver, *, durability: str = "full") -> None:
+        self._path = path
+        self._deliver = deliver
+        self._durability = durability
+        self._waiting: deque[tuple[Sequence[NewRow], Done]] = deque()
+        self._wake = threading.Condition()
+        self._closing = False
+        self._model_ids: dict[ModelKey, int] = {}
+        self._connection = connect(path, writer=True, durability=durability)
+        self._thread = threading.Thread(target=self._run, name="cvserve-writer", daemon=True)
+        self.failure: HistoryError | None = None
+
+    def start(self) -> None:
+        """Begin to write."""
+        self._thread.start()
+
+    def submit(self, rows: Sequence[NewRow], done: Done) -> None:
+        """Store rows, all or none; `done` hears the ids in order, or the error, after the commit.
+
+        Raises:
+            HistoryUnavailable: the writer was closed.
+        """
+        with self._wake:
+            if self._closing:
+                raise HistoryUnavailable("The server is stopping; the history takes no more.")
+            self._waiting.append((rows, done))
+            self._wake.notify()
+
+    def close(self) -> None:
+        """Write what waits, then stop. May be called twice."""
+        with self._wake:
+            self._closing = True
+            self._wake.notify()
+        if self._thread.is_alive():
+            self._thread.join()
+        self._connection.close()
+
+    def _run(self) -> None:
+        synced_at = time.monotonic()
+        dirty = False
+        while True:
+            group = self._next_group(_SYNC_INTERVAL_S if dirty else None)
+            if group is None:
+                break
+            if group:
+                self._commit(group)
+                dirty = self._durability == "normal"
+            if dirty and time.monotonic() - synced_at >= _SYNC_INTERVAL_S:
+                self._sync_wal()
+                synced_at, dirty = time.monotonic(), False
+        if dirty:
+            self._sync_wal()
+
+    def _next_group(self, timeout_s: float | None) -> list[tuple[Sequence[NewRow], Done]] | None:
+        """All that waits, up to a bound; empty after `timeout_s`; None when closed and drained."""
+        with self._wake:
+            if not self._waiting and not self._closing:
+                self._wake.wait(timeout_s)
+            if not self._waiting:
+                return None if self._closing else []
+            group = []
+            size = 0
+            while self._waiting and size < _MAX_GROUP_ROWS:
+                group.append(self._waiting.popleft())
+                size += len(group[-1][0])
+            return group
+
+    def _commit(self, group: list[tuple[Sequence[NewRow], Done]]) -> None:
+        rows = [row for entry, _ in group for row in entry]
+        try:
+            stored = insert_rows(self._connection, rows, self._model_ids)
+        except sqlite3.Error as error:
+            self.failure = as_ours(error)
+            logger.error("history: a commit of {} rows failed: {}", len(rows), error)
+            self._deliver([(done, self.failure) for _, done in group])
+            self._reopen()
+            return
+        self.failure = None
+        results: list[tuple[Done, Result]] = []
+        start = 0
+        for entry, done in group:
+            results.append((done, stored[start : start + len(entry)]))
+            start += len(entry)
+        self._deliver(results)
+
+    def _reopen(self) -> None:
+        """A connection whose sync failed may believe what the disk does not hold: never go on with it."""
+        try:
+            fresh = connect(self._path, writer=True, durability=self._durability)
+        except HistoryError as error:
+            logger.error("history: cannot be opened again yet: {}", error)
+            return
+        self._connection.close()
+        self._connection = fresh
+        self._model_ids.clear()
+
+    def _sync_wal(self) -> None:
+        """With `normal`, commits of the last second are what a power cut may take."""
+        try:
+            descriptor = os.open(f"{self._path}-wal", os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

@@ -1,0 +1,132 @@
+"""From what people write to values: sizes, seconds, switches. Each raises ValueError with the way out."""
+
+import ipaddress
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmg]i?)?b?", re.IGNORECASE)
+_FACTORS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "ki": 2**10, "mi": 2**20, "gi": 2**30}
+_SPAN = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d|w)?", re.IGNORECASE)
+_SECONDS = {"ms": 0.001, "s": 1.0, "": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
+_MAX_SECONDS = 100 * 365 * 86400.0
+
+
+def whole(low: int, high: int) -> Callable[[str], int]:
+    """A parser of whole numbers from `low` to `high`."""
+
+    def parse(text: str) -> int:
+        # int() alone would take "１２", "1_000" and " 7 ".
+        if not re.fullmatch(r"-?[0-9]{1,19}", text) or not low <= int(text) <= high:
+            raise ValueError(f"give a whole number from {low} to {high}")
+        return int(text)
+
+    return parse
+
+
+def one_of(*choices: str) -> Callable[[str], str]:
+    """A parser of one word out of a few."""
+
+    def parse(text: str) -> str:
+        if text not in choices:
+            raise ValueError(f"give {' or '.join(choices)}")
+        return text
+
+    return parse
+
+
+def size_bytes(text: str) -> int:
+    """Bytes: `20MiB`, `20MB`, `1048576`."""
+    match = _SIZE.fullmatch(text.strip())
+    size = round(float(match[1]) * _FACTORS[(match[2] or "").lower()]) if match else 0
+    if size < 1:
+        raise ValueError("give a size such as 20MiB")
+    return size
+
+
+def seconds(text: str) -> float:
+    """Seconds: `30`, `30s`, `1.5m`, `500ms`, `2h`, `90d`."""
+    match = _SPAN.fullmatch(text.strip())
+    span = float(match[1]) * _SECONDS[(match[2] or "").lower()] if match else 0.0
+    if not 0 < span <= _MAX_SECONDS:
+        raise ValueError("give a time such as 30s, 5m, 12h or 90d")
+    return span
+
+
+def moment(text: str) -> datetime:
+    """A point in time: ISO 8601 (without a zone: UTC), or a span back from now such as `7d`."""
+    try:
+        return datetime.now(UTC) - timedelta(seconds=seconds(text))
+    except ValueError:
+        pass  # no span: a date then
+    try:
+        read = datetime.fromisoformat(text.strip())
+        return (read if read.tzinfo else read.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise ValueError("give a time such as 2026-11-23, 2026-11-23T01:02:03Z or 7d") from None
+
+
+def boolean(text: str) -> bool:
+    """A switch: 1, true, yes, on; 0, false, no, off."""
+    word = text.strip().lower()
+    if word in ("1", "true", "yes", "on"):
+        return True
+    if word in ("0", "false", "no", "off", ""):
+        return False
+    raise ValueError("give true or false")
+
+
+def path(text: str) -> Path:
+    """A path; `~` is the home folder."""
+    if not text or "\0" in text:
+        raise ValueError("give a path")
+    return Path(text).expanduser()
+
+
+def texts(text: str) -> tuple[str, ...]:
+    """Words separated by commas."""
+    return tuple(word.strip() for word in text.split(",") if word.strip())
+
+
+def image_formats(text: str) -> tuple[str, ...]:
+    """Pillow's names of formats, separated by commas; only those with a decoder in Pillow itself."""
+    known = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
+    names = tuple(word.upper().replace("JPG", "JPEG") for word in texts(text))
+    if not names or any(name not in known for name in names):
+        raise ValueError(f"give some of {', '.join(known)}")
+    return names
+
+
+def sha256(text: str) -> str:
+    """64 hex digits."""
+    digits = text.strip().lower()
+    if not re.fullmatch(r"[0-9a-f]{64}", digits):
+        raise ValueError("give 64 hex digits")
+    return digits
+
+
+def token(text: str) -> str:
+    """1 to 256 visible ASCII characters, as they can stand in a header."""
+    stripped = text.strip()
+    if not re.fullmatch(r"[!-~]{1,256}", stripped):
+        raise ValueError("give 1 to 256 visible ASCII characters without spaces")
+    return stripped
+
+
+def root_path(text: str) -> str:
+    """A path prefix: `/models/digits`."""
+    prefix = text.rstrip("/")
+    if prefix and not re.fullmatch(r"(/[A-Za-z0-9._~-]+)+", prefix):
+        raise ValueError("give a path such as /models/digits")
+    return prefix
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach the address."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
