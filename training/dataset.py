@@ -82,9 +82,8 @@ def _random(choices: tuple[Scan, ...], rng: np.random.Generator) -> Scan:
     return choices[int(rng.integers(len(choices)))]
 
 
-def raw_scan(part: str, rng: np.random.Generator, truth: Truth) -> tuple[Image.Image, int]:
-    """A scan as it is: 8x8 or 20x20 pixels, or 28x28 with a margin, in either polarity, perhaps turned."""
-    scan, digit = _random(scans(part), rng)
+def raw_picture(scan: NDArray[np.uint8], rng: np.random.Generator, truth: Truth) -> Image.Image:
+    """A scan as it is: 8x8 or 20x20 pixels, with a margin or not, in either polarity, perhaps turned."""
     if rng.random() < 0.6:
         scan = np.pad(scan, 4 if scan.shape[0] == 20 else 1)
     image = Image.fromarray(scan)
@@ -97,15 +96,15 @@ def raw_scan(part: str, rng: np.random.Generator, truth: Truth) -> tuple[Image.I
     if rng.random() < 0.2:
         scale = int(rng.integers(2, 20))
         image = image.resize((image.width * scale, image.height * scale), Image.Resampling.BICUBIC)
-    return image, digit
+    return image
 
 
 def digit_picture(part: str, kind: str, rng: np.random.Generator) -> tuple[Image.Image, int, Truth]:
     """One picture of a kind: "raw", "print" or one of ``composites.KINDS``."""
     truth = Truth(large=part != "train" or bool(rng.random() < 0.15))
     if kind == "raw":
-        image, digit = raw_scan(part, rng, truth)
-        return image, digit, truth
+        scan, digit = _random(scans(part), rng)
+        return raw_picture(scan, rng, truth), digit, truth
     if kind == "print":
         shape, digit = digit_shape(part, "print", rng)
         under = KINDS[str(rng.choice(("scan", "canvas", "paper", "tiny")))]
@@ -120,11 +119,11 @@ def digit_picture(part: str, kind: str, rng: np.random.Generator) -> tuple[Image
 def other_picture(part: str, rng: np.random.Generator) -> Image.Image:
     """A picture without one digit: photo, texture, letter, several characters, or blank."""
     chance = rng.random()
-    if chance < 0.6:
+    if chance < 0.45:
         return photo(part, rng)
-    if chance < 0.75 and part == "train":
+    if chance < 0.6:
         return texture(rng)
-    if chance < 0.97 and part == "train":
+    if chance < 0.8:
         families = PRINTED[part] if rng.random() < 0.5 else HANDWRITTEN[part]
         shape = random_glyph(families, LETTERS[int(rng.integers(len(LETTERS)))], rng)
         kind = str(rng.choice(tuple(KINDS)))

@@ -2,6 +2,7 @@
 
 import difflib
 import os
+import stat
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,6 +13,7 @@ from cvserve.errors import ModelLoadError
 from cvserve.predictor.config_values import CHECKS, checked_labels
 
 _SECTIONS = ("input", "output")
+_MAX_SHOWN = 60
 _MAX_BYTES = 16 * 1024**2
 
 
@@ -68,11 +70,14 @@ def _text(path: Path) -> str | None:
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         with os.fdopen(descriptor, "rb") as file:
-            data = file.read(_MAX_BYTES + 1)
+            regular = stat.S_ISREG(os.fstat(descriptor).st_mode)
+            data = file.read(_MAX_BYTES + 1) if regular else b""
     except FileNotFoundError:
         return None
     except OSError as error:
         raise ModelLoadError(f"'{path}' cannot be read: {error.strerror}.") from None
+    if not regular:
+        raise ModelLoadError(f"'{path}' is a pipe or a device, not a file; give the path of a text file.")
     if len(data) > _MAX_BYTES:
         raise ModelLoadError(f"'{path}' is larger than {_MAX_BYTES:,} bytes; that is no {path.name}.")
     try:
@@ -86,9 +91,7 @@ def _parsed(text: str, name: str) -> dict[str, Any]:
         return tomllib.loads(text)
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         line = str(error).rpartition("line ")[2].partition(",")[0]
-        where = (
-            f" in line {line}" if line.isdigit() else " at its end" if "end of document" in str(error) else ""
-        )
+        where = f" in line {line}" if line.isdigit() else " at its end" if "end of document" in str(error) else ""
         raise ModelLoadError(f'{name} is not valid TOML{where}; a line looks like: mode = "L"') from None
 
 
@@ -115,18 +118,19 @@ def _checked(document: dict[str, Any], name: str) -> dict[str, Any]:
 def _value(key: str, value: Any, name: str) -> Any:
     check = CHECKS.get(key)
     if check is None:
-        raise ModelLoadError(f"{name} has an unknown key '{key}'; {_nearest(key)}")
+        raise ModelLoadError(f"{name} has an unknown key {key[:_MAX_SHOWN]!r}; {_nearest(key)}")
     return check(key, value, name)
 
 
-def _nearest(key: str) -> str:
-    last = key.rpartition(".")[2]
-    by_last = {known.rpartition(".")[2]: known for known in CHECKS}
+def _nearest(unknown: str) -> str:
+    last = unknown.rpartition(".")[2]
+    by_last = {key.rpartition(".")[2]: key for key in CHECKS}
     if last in by_last:
         # The right word in the wrong section is the most frequent slip.
         section, _, _ = by_last[last].rpartition(".")
         return f"'{last}' belongs {f'under [{section}]' if section else 'at the top, above all sections'}."
-    matches = difflib.get_close_matches(last, by_last, n=1)
+    known = by_last | {section: f"[{section}]" for section in _SECTIONS}
+    matches = difflib.get_close_matches(last, known, n=1)
     if matches:
-        return f"did you mean '{by_last[matches[0]]}'?"
+        return f"did you mean '{known[matches[0]]}'?"
     return f"the known ones are {', '.join(CHECKS)}."

@@ -17,7 +17,7 @@ from cvserve.errors import ModelLoadError
 from cvserve.predictor.input_spec import InputSpec
 from cvserve.predictor.model_config import ModelConfig
 from cvserve.predictor.model_file import ModelFile
-from cvserve.predictor.prediction import ModelInfo
+from cvserve.predictor.facts import ModelInfo
 from cvserve.predictor.steps import Backend, LoadedModel
 
 # Without these a picture still gets an answer, only a wrong one, and nobody notices.

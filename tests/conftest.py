@@ -1,0 +1,68 @@
+"""Fixtures named as nouns; every test runs in an empty folder with a clean environment."""
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from cvserve.predictor.predictor import Predictor
+from support.fakes import BrightnessPredictor
+from support.pictures import digit_photo
+from support.process import ServerProcess
+from support.threaded import ThreadedServer
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The working folder: empty, and nothing of the developer's own settings or trust is seen."""
+    for name in list(os.environ):
+        if name.startswith("CVSERVE_") or name in ("MODEL_PATH", "PORT", "FORWARDED_ALLOW_IPS", "FORCE_COLOR"):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "120")
+    folder = tmp_path / "work"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    return folder
+
+
+@pytest.fixture
+def home(clean_environment: Path) -> Path:
+    """The folder of cvserve.db and output.log; also the working folder."""
+    return clean_environment
+
+
+@pytest.fixture
+def photo() -> bytes:
+    """A JPEG of a handwritten-looking 4 on paper."""
+    return digit_photo("4")
+
+
+@pytest.fixture
+def server_process(home: Path) -> Iterator[Callable[..., ServerProcess]]:
+    """Starts real `cvserve serve` processes on free ports; all are stopped at the end."""
+    running: list[ServerProcess] = []
+
+    def start(*arguments: str, **environment: str) -> ServerProcess:
+        running.append(ServerProcess(home, *arguments, **environment))
+        return running[-1]
+
+    yield start
+    for process in running:
+        process.stop()
+
+
+@pytest.fixture
+def threaded_server(home: Path) -> Iterator[Callable[..., ThreadedServer]]:
+    """Starts apps with fake models behind a real uvicorn and a real socket, in a thread of the test."""
+    running: list[ThreadedServer] = []
+
+    def start(predictor: Predictor | None = None, **settings: object) -> ThreadedServer:
+        running.append(ThreadedServer(home, predictor or BrightnessPredictor(), **settings))
+        return running[-1]
+
+    yield start
+    for server in running:
+        server.stop()

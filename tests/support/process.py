@@ -1,0 +1,81 @@
+"""A real `cvserve serve` in a process of its own."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import httpx
+
+_URL = re.compile(r" on (https?://\S+)")
+_TOKEN = re.compile(r"cvs_[0-9A-Za-z]+")
+START_TIMEOUT_S = 60
+
+
+class ServerProcess:
+    """Started when made; ready when the constructor returns.
+
+    Attributes:
+        url: where it listens.
+        token: the first token if it made one, else what `CVSERVE_TOKEN` says, else None.
+        stderr: what it said so far.
+    """
+
+    def __init__(self, home: Path, *arguments: str, **environment: str) -> None:
+        self.home = home
+        self.stderr = ""
+        self._said = threading.Condition()
+        command = [sys.executable, "-m", "cvserve", "serve", "--port", "0", *arguments]
+        self.process = subprocess.Popen(
+            command, cwd=home, env={**os.environ, **environment}, stderr=subprocess.PIPE, text=True
+        )
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+        self.url = self.wait_for(_URL)[1]
+        # The announcement is printed in one go with what comes after its first line.
+        token = environment.get("CVSERVE_TOKEN")
+        if token is None and "--no-auth" not in arguments and "Your token" in self.stderr:
+            token = self.wait_for(_TOKEN)[0]
+        self.token = token
+
+    def wait_for(self, pattern: re.Pattern[str]) -> re.Match[str]:
+        """The first match in what the process says on stderr."""
+        with self._said:
+            found = self._said.wait_for(
+                lambda: pattern.search(self.stderr) or self.process.poll() is not None, START_TIMEOUT_S
+            )
+        match = pattern.search(self.stderr)
+        assert match, f"{pattern.pattern!r} was never said ({found}): {self.stderr}"
+        return match
+
+    def client(self, token: str | None = None, **options: object) -> httpx.Client:
+        """An HTTP client with the token."""
+        token = token or self.token
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        return httpx.Client(base_url=self.url, headers=headers, timeout=30, **options)
+
+    def stop(self, sig: signal.Signals = signal.SIGTERM) -> int:
+        """End it and wait; the exit code."""
+        if self.process.poll() is None:
+            self.process.send_signal(sig)
+        code = self.process.wait(timeout=40)
+        self._reader.join(timeout=10)
+        if self.process.stderr:
+            self.process.stderr.close()
+        return code
+
+    def log_lines(self) -> list[str]:
+        """The lines of output.log."""
+        return (self.home / "output.log").read_text(encoding="utf-8").splitlines()
+
+    def _read(self) -> None:
+        assert self.process.stderr
+        for line in self.process.stderr:
+            with self._said:
+                self.stderr += line
+                self._said.notify_all()
+        with self._said:
+            self._said.notify_all()

@@ -1,0 +1,73 @@
+"""An app with a fake model behind a real uvicorn and a real socket, in a thread of the test."""
+
+import asyncio
+import threading
+from pathlib import Path
+
+import httpx
+import uvicorn
+
+from cvserve.predictor.predictor import Predictor
+from cvserve.server.app import create_app
+from cvserve.server.resources import open_resources
+from cvserve.server.run import bind
+from cvserve.settings import Settings
+
+TOKEN = "a-fixed-token-for-tests"
+
+
+class ThreadedServer:
+    """Started when made; ready when the constructor returns.
+
+    Attributes:
+        resources: what the app holds, for looking at the engine and the log.
+        url: where it listens.
+    """
+
+    def __init__(self, home: Path, predictor: Predictor, **settings: object) -> None:
+        if not settings.get("no_auth"):
+            settings.setdefault("token", TOKEN)
+        self.home = home
+        self.settings = Settings(home=home, **settings)  # type: ignore[arg-type]
+        self.resources = open_resources(self.settings, predictor)
+        self._listener = bind("127.0.0.1", 0)
+        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+        self.token = self.settings.token
+        config = uvicorn.Config(
+            create_app(resources=self.resources), http="httptools", lifespan="on", access_log=False, log_config=None,
+            ws="none", server_header=False,
+        )  # fmt: skip
+        self._server = _Server(config)
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+        assert self._server.is_up.wait(timeout=30), "the server did not start"
+
+    def client(self, token: str | None = None, **options: object) -> httpx.Client:
+        """An HTTP client with the token."""
+        token = token or self.token
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        return httpx.Client(base_url=self.url, headers=headers, timeout=30, **options)  # type: ignore[arg-type]
+
+    def log_lines(self) -> list[str]:
+        """The lines of output.log."""
+        return (self.home / "output.log").read_text(encoding="utf-8").splitlines()
+
+    def stop(self) -> None:
+        """End it and wait. May be called twice."""
+        self._server.should_exit = True
+        self._thread.join(timeout=40)
+        self._listener.close()
+        self.resources.release()
+
+    def _run(self) -> None:
+        asyncio.run(self._server.serve(sockets=[self._listener]))
+
+
+class _Server(uvicorn.Server):
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.is_up = threading.Event()
+
+    async def startup(self, sockets: list[object] | None = None) -> None:
+        await super().startup(sockets)  # type: ignore[arg-type]
+        self.is_up.set()
