@@ -111,7 +111,8 @@ def test_every_key_is_read_and_typed(say):
         ('[input]\nlabels = ["a"]', ["'input.labels'", "at the top"]),
         ("zzzzzz = 1", ["'zzzzzz'", "the known ones are name, labels"]),
         ("[inputs]\nsize = [8, 8]", ["'inputs'", "did you mean '[input]'"]),
-        ("name = ", ["not valid TOML", "line 1"]),
+        ("name = ", ["not valid TOML", "at its end"]),
+        ("invert = yes\n\n", ["not valid TOML", "line 1"]),
         ('x = "', ["not valid TOML"]),
     ],
 )
@@ -159,8 +160,8 @@ def test_a_config_that_is_no_text_file_is_refused(model, tmp_path):
     model.with_suffix(".toml").write_bytes(b'name = "\xff"')
     with pytest.raises(ModelLoadError, match="not UTF-8"):
         read_config(model)
-    with pytest.raises(ModelLoadError, match="cannot be read"):
+    with pytest.raises(ModelLoadError, match="a folder, a pipe or a device"):
         read_config(model, tmp_path)
     os.mkfifo(tmp_path / "pipe.toml")
-    with pytest.raises(ModelLoadError, match="a pipe or a device"):
+    with pytest.raises(ModelLoadError, match="a folder, a pipe or a device"):
         read_config(model, tmp_path / "pipe.toml")

@@ -125,7 +125,7 @@ def test_folder_empty_missing_and_pipe_are_refused(tmp_path):
         read_model_file(tmp_path)
     with pytest.raises(ModelLoadError, match="There is no model file"):
         read_model_file(tmp_path / "nothing.pkl")
-    with pytest.raises(ModelLoadError, match="cannot be opened"):
+    with pytest.raises(ModelLoadError, match="cannot be read"):
         read_model_file("a\0b")
     empty = tmp_path / "empty.pkl"
     empty.touch()
@@ -165,7 +165,7 @@ def test_links_are_followed_as_in_a_mounted_config_map(tmp_path):
     (tmp_path / "m.pkl").symlink_to("..data/m.pkl")
     assert read_model_file(tmp_path / "m.pkl").kind.key == "pickle"
     (tmp_path / "round").symlink_to("round")
-    with pytest.raises(ModelLoadError, match="cannot be opened"):
+    with pytest.raises(ModelLoadError, match="cannot be read"):
         read_model_file(tmp_path / "round")
 
 

@@ -53,15 +53,15 @@ def zipped(**members):
 def hostile(canary):
     """Files, each of which makes `canary` when it is loaded as its maker meant it."""
     touch = Calls(os.system, f"touch {canary}")
-    make = Calls(open, str(canary), "w")
+    make = Calls(os.mkdir, str(canary))
     run = Calls(exec, f"open({str(canary)!r}, 'w').close()")
-    nested = Calls(getattr, Calls(open, str(canary), "w"), "name")
+    nested = Calls(getattr, Calls(os.mkdir, str(canary)), "name")
     hidden = Hidden(a=[{"b": (touch,)}])
     hidden.state = make
     files = {f"system-{protocol}": pickle.dumps(touch, protocol) for protocol in range(6)}
     files |= {f"joblib-{name}": packed(touch, (name, 3)) for name in ("zlib", "gzip", "bz2", "xz", "lzma")}
     return files | {
-        "open": pickle.dumps(make),
+        "mkdir": pickle.dumps(make),
         "exec": pickle.dumps(run),
         "popen": pickle.dumps(Calls(subprocess.call, ["touch", str(canary)])),
         "nested": pickle.dumps(nested),
@@ -110,7 +110,7 @@ def test_what_a_hostile_file_would_import_is_found_without_running_it(canary, na
     found = pickle_globals(hostile(canary)[name])
     assert not canary.exists()
     assert found.complete
-    modules = ("posix.system", "nt.system", "os.system", "io.open", "builtins.exec", "subprocess.call")
+    modules = ("posix.system", "nt.system", "os.system", "posix.mkdir", "nt.mkdir", "builtins.exec", "subprocess.call")
     assert any(seen in modules for seen in found.names), found.names
 
 
@@ -170,7 +170,7 @@ def test_trust_by_argument_by_hash_and_by_record(pickled):
 def test_a_trusted_file_that_was_changed_is_refused(pickled, canary):
     path, sha256 = pickled
     record(sha256, path, 1)
-    path.write_bytes(hostile(canary)["open"])
+    path.write_bytes(hostile(canary)["mkdir"])
     with pytest.raises(UntrustedModel):
         load_model(path)
     with pytest.raises(ModelLoadError, match=sha256):

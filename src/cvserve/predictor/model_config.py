@@ -11,6 +11,7 @@ from typing import Any
 
 from cvserve.errors import ModelLoadError
 from cvserve.predictor.config_values import CHECKS, checked_labels
+from cvserve.predictor.reading import read_once
 
 _SECTIONS = ("input", "output")
 _MAX_SHOWN = 60
@@ -68,17 +69,15 @@ def read_config(model: Path, config: str | os.PathLike[str] | None = None) -> Mo
 
 def _text(path: Path) -> str | None:
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        with os.fdopen(descriptor, "rb") as file:
-            regular = stat.S_ISREG(os.fstat(descriptor).st_mode)
-            data = file.read(_MAX_BYTES + 1) if regular else b""
+        data, status = read_once(path, _MAX_BYTES)
     except FileNotFoundError:
         return None
-    except OSError as error:
-        raise ModelLoadError(f"'{path}' cannot be read: {error.strerror}.") from None
-    if not regular:
-        raise ModelLoadError(f"'{path}' is a pipe or a device, not a file; give the path of a text file.")
-    if len(data) > _MAX_BYTES:
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "not a usable name"
+        raise ModelLoadError(f"'{path}' cannot be read: {reason}.") from None
+    if not stat.S_ISREG(status.st_mode):
+        raise ModelLoadError(f"'{path}' is a folder, a pipe or a device; give the path of a text file.")
+    if status.st_size > _MAX_BYTES:
         raise ModelLoadError(f"'{path}' is larger than {_MAX_BYTES:,} bytes; that is no {path.name}.")
     try:
         return data.decode("utf-8-sig")

@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from cvserve.errors import ModelLoadError
+from cvserve.predictor.facts import ModelInfo
 from cvserve.predictor.input_spec import InputSpec
 from cvserve.predictor.model_config import ModelConfig
 from cvserve.predictor.model_file import ModelFile
-from cvserve.predictor.facts import ModelInfo
 from cvserve.predictor.steps import Backend, LoadedModel
 
 # Without these a picture still gets an answer, only a wrong one, and nobody notices.
@@ -88,12 +88,8 @@ def _labels(facts: ModelFacts, config: ModelConfig, file: ModelFile) -> tuple[st
     )
 
 
-def _input(
-    facts: ModelFacts, config: ModelConfig, file: ModelFile, origins: dict[str, tuple[Any, str]]
-) -> InputSpec:
-    said = {
-        key.removeprefix("input."): value for key, value in config.values.items() if key.startswith("input.")
-    }
+def _input(facts: ModelFacts, config: ModelConfig, file: ModelFile, origins: dict[str, tuple[Any, str]]) -> InputSpec:
+    said = {key.removeprefix("input."): value for key, value in config.values.items() if key.startswith("input.")}
     for key, value in facts.input.items():
         if said.get(key, value) != value:
             raise ModelLoadError(
@@ -117,9 +113,7 @@ def _input(
     return spec
 
 
-def _size_and_mode(
-    facts: ModelFacts, said: dict[str, Any], config: ModelConfig, file: ModelFile
-) -> dict[str, Any]:
+def _size_and_mode(facts: ModelFacts, said: dict[str, Any], config: ModelConfig, file: ModelFile) -> dict[str, Any]:
     """Size and mode, where they were not said, from the number of values in one picture."""
     size, mode, features = said.get("size"), said.get("mode"), facts.features
     name, toml = file.path.name, config.file_name

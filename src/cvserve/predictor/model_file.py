@@ -9,6 +9,7 @@ from pathlib import Path
 
 from cvserve.errors import InvalidSetting, ModelLoadError, Unsafe
 from cvserve.predictor.file_kinds import Kind, kind_of, kinds_of_suffix
+from cvserve.predictor.reading import read_once
 
 MAX_BYTES = 2 * 1024**3
 _SUFFIXES_SERVED = ".skops, .joblib or .pkl"
@@ -86,20 +87,13 @@ def check_sha256(file: ModelFile, sha256: str) -> None:
 
 def _read(path: Path, max_bytes: int) -> tuple[bytes, os.stat_result]:
     try:
-        # Without O_NONBLOCK, opening a pipe would wait for somebody to write into it.
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        data, status = read_once(path, max_bytes)
     except FileNotFoundError:
         raise ModelLoadError(f"There is no model file '{path}'; check the path.") from None
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "not a usable name"
-        raise ModelLoadError(f"The model file '{path}' cannot be opened: {reason}.") from None
-    try:
-        with os.fdopen(descriptor, "rb") as file:
-            status = os.fstat(descriptor)
-            _check_status(path, status, max_bytes)
-            data = file.read(max_bytes + 1)
-    except OSError as error:
-        raise ModelLoadError(f"The model file '{path}' cannot be read: {error.strerror}.") from None
+        raise ModelLoadError(f"The model file '{path}' cannot be read: {reason}.") from None
+    _check_status(path, status, max_bytes)
     if len(data) > max_bytes:
         raise _too_large(path, len(data), max_bytes)
     return data, status
@@ -113,8 +107,7 @@ def _check_status(path: Path, status: os.stat_result, max_bytes: int) -> None:
     if status.st_mode & stat.S_IWOTH:
         mode = stat.S_IMODE(status.st_mode)
         raise Unsafe(
-            f"Everybody may replace the model '{path}' (mode {mode:04o}); "
-            f"run: chmod o-w {shlex.quote(str(path))}"
+            f"Everybody may replace the model '{path}' (mode {mode:04o}); run: chmod o-w {shlex.quote(str(path))}"
         )
     if status.st_size == 0:
         raise ModelLoadError(f"The model file '{path}' is empty (0 bytes); save or copy it again.")

@@ -21,8 +21,10 @@ from typing import Any
 from cvserve.errors import Unsafe, UntrustedModel
 from cvserve.predictor.model_file import ModelFile
 from cvserve.predictor.pickle_scan import pickle_globals
+from cvserve.predictor.reading import read_once
 
 _MAX_NAMES_SHOWN = 12
+_MAX_STORE_BYTES = 16 * 1024**2
 
 
 def require_trust(file: ModelFile, *, trust: bool, sha256: str | None) -> None:
@@ -98,20 +100,18 @@ def record(sha256: str, path: str | os.PathLike[str], size: int, note: str = "")
 def _entries(store: Path) -> dict[str, Any]:
     try:
         _check_private(store.parent, store.parent.stat())
-        descriptor = os.open(store, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        data, status = read_once(store, _MAX_STORE_BYTES, follow=False)
     except FileNotFoundError:
         return {}
     except OSError as error:
         raise Unsafe(f"The trust store '{store}' cannot be opened: {error.strerror}; look at it.") from None
-    with os.fdopen(descriptor, "rb") as file:
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
-            raise Unsafe(f"The trust store '{store}' is not a file; remove it.")
-        _check_private(store, status)
-        try:
-            entries = json.loads(file.read())
-        except ValueError:
-            entries = None
+    if not stat.S_ISREG(status.st_mode):
+        raise Unsafe(f"The trust store '{store}' is not a file; remove it.")
+    _check_private(store, status)
+    try:
+        entries = json.loads(data)
+    except (ValueError, RecursionError):
+        entries = None
     if not isinstance(entries, dict):
         raise Unsafe(f"The trust store '{store}' is damaged; delete it and trust your models again.")
     return entries
@@ -123,8 +123,7 @@ def _check_private(path: Path, status: os.stat_result) -> None:
     if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
         mode = stat.S_IMODE(status.st_mode)
         raise Unsafe(
-            f"Others may write to the trust store '{path}' (mode {mode:04o}); "
-            f"run: chmod go-w {shlex.quote(str(path))}"
+            f"Others may write to the trust store '{path}' (mode {mode:04o}); run: chmod go-w {shlex.quote(str(path))}"
         )
 
 

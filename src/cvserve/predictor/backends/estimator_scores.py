@@ -40,9 +40,7 @@ class EstimatorBackend:
         return f"<{type(self).__name__} {type(self.estimator).__name__}.{_METHODS[self.scores]}>"
 
 
-def connect(
-    estimator: Any, name: str, probe: NDArray[Any], wanted: str | None
-) -> tuple["EstimatorBackend", str]:
+def connect(estimator: Any, name: str, probe: NDArray[Any], wanted: str | None) -> tuple["EstimatorBackend", str]:
     """The backend that asks the best method, tried on one picture.
 
     Args:

@@ -128,9 +128,7 @@ def _check_classifier(model: Any, name: str) -> None:
     if isinstance(model, type) or not callable(getattr(model, "predict", None)):
         raise ModelLoadError(f"'{name}' holds a {title}, not a model; save a trained classifier itself.")
     if isinstance(model, BaseEstimator) and is_regressor(model):
-        raise ModelLoadError(
-            f"'{name}' holds a {title}, a regressor: it predicts numbers; save a classifier."
-        )
+        raise ModelLoadError(f"'{name}' holds a {title}, a regressor: it predicts numbers; save a classifier.")
     try:
         classes = model.classes_
     except Exception:  # of a pipeline or a search it is a property, which may fail in any way
@@ -139,9 +137,7 @@ def _check_classifier(model: Any, name: str) -> None:
             raise ModelLoadError(text) from None
         raise ModelLoadError(f"'{name}' holds a {title}, not a classifier: it has no classes_.") from None
     if isinstance(classes, list) and classes and np.ndim(classes[0]) > 0:
-        text = (
-            f"The {title} in '{name}' answers {len(classes)} questions at once; save a model for one of them."
-        )
+        text = f"The {title} in '{name}' answers {len(classes)} questions at once; save a model for one of them."
         raise ModelLoadError(text)
     if np.ndim(classes) != 1 or len(classes) < 1:
         raise ModelLoadError(f"The {title} in '{name}' knows no classes; train it again and save it.")

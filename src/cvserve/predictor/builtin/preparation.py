@@ -34,6 +34,7 @@ MIN_CONTRAST = 0.05 * 255
 MIN_UNEVEN_CONTRAST = 0.07 * 255
 # A pixel is ink from this share of the way between the paper's tone and the pen's.
 INK_SHARE = 0.4
+STRONG_SHARE = 0.65
 # Long side of the picture in which the ink is looked for, and of a tiny picture once enlarged.
 THUMB_SIDE_PX = 128
 TINY_SIDE_PX = 64
@@ -65,7 +66,8 @@ def prepare(image: Image.Image) -> tuple[NDArray[np.float32], str | None]:
         return np.zeros(FEATURES, dtype=np.float32), NOTHING_DRAWN
     bare = min(bare, pen / 2)
     board = _board(*cells)
-    chosen, measures = _choose(board, ink.peaks > bare + INK_SHARE * (pen - bare))
+    weak, strong = (ink.peaks > bare + share * (pen - bare) for share in (INK_SHARE, STRONG_SHARE))
+    chosen, measures = _choose(board, board.pack(weak), board.pack(strong))
     if not chosen:
         return np.zeros(FEATURES, dtype=np.float32), NOTHING_DRAWN
     grid, more = _digit(*_crop(source, ink, board, chosen), pen)
@@ -113,27 +115,30 @@ def _thumbnail(source: Image.Image) -> Image.Image:
     return thumb.resize((wide, tall), Image.Resampling.BICUBIC if stretch > 1 else Image.Resampling.BILINEAR)
 
 
-def _choose(board: Board, inky: NDArray[np.bool_]) -> tuple[int, tuple[float, ...]]:
-    """Choose the cells of the digit.
+def _choose(board: Board, inked: int, strong: int) -> tuple[int, tuple[float, ...]]:
+    """Choose the cells of the digit: the connected part with most ink, and what belongs to it.
 
     Args:
-        board: the board that fits ``inky``.
-        inky: cells that hold ink, bool [rows, columns].
+        board: the board that the two masks fit.
+        inked: cells that hold ink, as a bit board.
+        strong: cells that hold ink as dark as the pen's.
 
     Returns:
         The chosen cells as a bit board (0 for none), and five measures in 0..1.
     """
-    inked = board.pack(inky)
     parts = board.parts(inked)
     if not parts:
         return 0, ()
     frame = board.frame
-    scores = [part.bit_count() * (EDGE_SHARE if part & frame else 1.0) for part in parts]
+    scores = [
+        ((part & strong).bit_count() + part.bit_count() / 4) * (EDGE_SHARE if part & frame else 1.0)
+        for part in parts
+    ]
     best = max(scores)
     main = parts[scores.index(best)]
-    chosen = 0
+    chosen = main
     for part, score in zip(parts, scores, strict=True):
-        if part is main or (score >= COMPANION_SHARE * best and not part & frame):
+        if score >= COMPANION_SHARE * best and part & strong and not part & frame:
             chosen |= part
     left, top, right, bottom = board.box(chosen)
     total = board.width * board.height

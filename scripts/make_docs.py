@@ -1,0 +1,143 @@
+"""Writes the pages of `docs/` that come from the code: command line, settings, errors.
+
+    python scripts/make_docs.py            writes them
+    python scripts/make_docs.py --check    exits 1 when one of them is not what the code says today
+"""
+
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import typer
+from typer.testing import CliRunner
+
+from cvserve.cli import app
+from cvserve.errors import CvserveError
+from cvserve.server.problems import PROBLEMS
+from cvserve.settings import FIELDS, flag, variable
+
+DOCS = Path(__file__).parent.parent / "docs"
+NOTE = "<!-- Made by scripts/make_docs.py from the code: change it there. -->\n\n"
+_COLUMNS = "100"
+
+
+def command_paths(application: typer.Typer, prefix: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """Every command path, the root first: (), ("serve",), ("token",), ("token", "new")."""
+    yield prefix
+    for command in application.registered_commands:
+        name = command.name or (command.callback.__name__ if command.callback else "")
+        yield (*prefix, name.strip("_").replace("_", "-"))
+    for group in application.registered_groups:
+        if group.typer_instance is not None:
+            yield from command_paths(group.typer_instance, (*prefix, group.name or ""))
+
+
+def cli_page() -> str:
+    """`--help` of every command, as it is printed."""
+    runner = CliRunner(env={"COLUMNS": _COLUMNS, "TERMINAL_WIDTH": _COLUMNS, "NO_COLOR": "1"})
+    parts = ["# The command line\n\n", NOTE, _EXIT_CODES]
+    for path in command_paths(app):
+        shown = " ".join(("cvserve", *path))
+        text = runner.invoke(app, [*path, "--help"]).output
+        parts.append(f"\n## `{shown}`\n\n```text\n{_trimmed(text)}\n```\n")
+    return "".join(parts)
+
+
+def settings_page() -> str:
+    """The table of settings."""
+    lines = [_SETTINGS_HEAD, "| setting | option | variable | default | what it is |\n", "|---|---|---|---|---|\n"]
+    for name, field in FIELDS.items():
+        option = f"`{flag(name)}`" if field.metadata["flag"] else "–"
+        variables = f"`{variable(name)}`" + (f", `{field.metadata['alias']}`" if field.metadata["alias"] else "")
+        lines.append(f"| `{name}` | {option} | {variables} | {_default(field.default)} | {field.metadata['help']} |\n")
+    return "# Settings\n\n" + NOTE + "".join(lines)
+
+
+def errors_page() -> str:
+    """Codes and statuses, and which class of error means which."""
+    meanings: dict[str, str] = {}
+    for kind in _subclasses(CvserveError):
+        meanings.setdefault(kind.code, (kind.__doc__ or "").split("\n")[0])
+    lines = [_ERRORS_HEAD, "| code | status | title | when |\n|---|--:|---|---|\n"]
+    for code, (status, title) in PROBLEMS.items():
+        lines.append(f"| `{code}` | {status} | {title} | {meanings.get(code, '')} |\n")
+    return "# Errors\n\n" + NOTE + "".join(lines)
+
+
+def main() -> int:
+    """Write or check; the exit code."""
+    pages = {"cli.md": cli_page(), "settings.md": settings_page(), "errors.md": errors_page()}
+    stale = [name for name, text in pages.items() if not _is(DOCS / name, text)]
+    if "--check" in sys.argv:
+        for name in stale:
+            print(f"docs/{name} is not what the code says; run: python scripts/make_docs.py", file=sys.stderr)
+        return 1 if stale else 0
+    for name in stale:
+        (DOCS / name).write_text(pages[name], encoding="utf-8")
+        print(f"wrote docs/{name}")
+    return 0
+
+
+_EXIT_CODES = """Results are on stdout, talk is on stderr. Exit codes:
+
+| code | meaning |
+|--:|---|
+| 0 | done |
+| 1 | ran, but the answer is no: a picture failed, the server is not ready |
+| 2 | usage, or a setting that cannot be used |
+| 3 | cannot start or cannot reach: port, database, folder, server |
+| 4 | refused for safety: file modes, links, a token |
+| 5 | the model cannot be loaded or is not trusted |
+| 130 | Ctrl-C |
+"""
+
+_SETTINGS_HEAD = """Each setting can be said in four places; the first one wins:
+
+1. the option of `cvserve serve`,
+2. the environment variable,
+3. the same variable in `.env` of the working folder,
+4. the setting's name as a key in `cvserve.toml` of the working folder.
+
+A path in a file is relative to that file. Sizes are written like `20MiB` or `1048576`, times like `30s`, `5m` or `90d`.
+`cvserve config` prints each value and where it comes from.
+
+"""
+
+_ERRORS_HEAD = """Every error, at every door, is `application/problem+json` ([RFC 9457](https://www.rfc-editor.org/rfc/rfc9457)):
+
+```json
+{"type": "/problems/not_found", "title": "There is nothing here", "status": 404,
+ "detail": "There is no such path.", "instance": "/requests/01a2…", "error": "There is no such path.",
+ "code": "not_found", "request_id": "01a2…"}
+```
+
+`code` is for programs and `detail` for people; `error` says the same as `detail`, for clients of the Open Inference
+Protocol. `request_id` is also in the header `X-Request-ID` and in `output.log`. A 503 and a 429 say in `Retry-After` when
+to come back; a 415 says in `Accept-Post` what is taken.
+
+"""
+
+
+def _subclasses(kind: type[CvserveError]) -> Iterator[type[CvserveError]]:
+    for child in kind.__subclasses__():
+        yield child
+        yield from _subclasses(child)
+
+
+def _default(value: object) -> str:
+    if value is None or value in ((), ""):
+        return "–"
+    return f"`{','.join(value) if isinstance(value, tuple) else value}`"
+
+
+def _trimmed(text: str) -> str:
+    return re.sub(r"[ \t]+\n", "\n", text).strip("\n")
+
+
+def _is(path: Path, text: str) -> bool:
+    return path.exists() and path.read_text(encoding="utf-8") == text
+
+
+if __name__ == "__main__":
+    sys.exit(main())
