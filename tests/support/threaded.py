@@ -1,6 +1,5 @@
 """An app with a fake model behind a real uvicorn and a real socket, in a thread of the test."""
 
-import asyncio
 import threading
 from pathlib import Path
 
@@ -8,9 +7,8 @@ import httpx
 import uvicorn
 
 from cvserve.predictor.predictor import Predictor
-from cvserve.server.app import create_app
 from cvserve.server.resources import open_resources
-from cvserve.server.run import bind
+from cvserve.server.run import bind, server_config
 from cvserve.settings import Settings
 
 TOKEN = "a-fixed-token-for-tests"
@@ -33,11 +31,7 @@ class ThreadedServer:
         self._listener = bind("127.0.0.1", 0)
         self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
         self.token = self.settings.token
-        config = uvicorn.Config(
-            create_app(resources=self.resources), http="httptools", lifespan="on", access_log=False, log_config=None,
-            ws="none", server_header=False,
-        )  # fmt: skip
-        self._server = _Server(config)
+        self._server = _Server(server_config(self.resources))
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
         assert self._server.is_up.wait(timeout=30), "the server did not start"
@@ -60,7 +54,7 @@ class ThreadedServer:
         self.resources.release()
 
     def _run(self) -> None:
-        asyncio.run(self._server.serve(sockets=[self._listener]))
+        self._server.run(sockets=[self._listener])
 
 
 class _Server(uvicorn.Server):

@@ -1,0 +1,26 @@
+"""Runs the commands of README.md and docs/http-api.md against a real server and writes what they print.
+
+    python scripts/record_docs.py
+
+`tests/docs/test_pages.py` runs the same commands and fails when a page has become untrue.
+"""
+
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+sys.path.insert(0, str(ROOT / "tests"))
+
+from support.guide import Guide  # noqa: E402
+from support.pages import replayed  # noqa: E402
+
+for page in ("README.md", "docs/http-api.md"):
+    with tempfile.TemporaryDirectory() as folder:
+        guide = Guide(Path(folder))
+        try:
+            text = replayed(page, guide.answer)
+        finally:
+            guide.server.stop()
+        (ROOT / page).write_text(text, encoding="utf-8")
+        print(f"wrote {page}")

@@ -1,0 +1,68 @@
+"""Every command of the pages does what the page shows, and every Python block runs."""
+
+import re
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from support.guide import Guide
+from support.pages import ROOT, blocks, replayed, steady
+
+PAGES = ["README.md", "docs/http-api.md"]
+
+
+@pytest.fixture
+def guide(home: Path) -> Iterator[Guide]:
+    made = Guide(home)
+    yield made
+    made.server.stop()
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_commands_print_what_the_page_shows(guide: Guide, page: str) -> None:
+    shown = (ROOT / page).read_text(encoding="utf-8")
+    assert steady(replayed(page, guide.answer)) == steady(shown), "run: python scripts/record_docs.py"
+
+
+def test_readme_python_block_runs(guide: Guide) -> None:
+    (code,) = blocks("README.md", "python")
+    script = code.replace("predictor.predict(", "print(predictor.predict(", 1).rstrip() + ".label)"
+    ended = subprocess.run(
+        [sys.executable, "-c", script], cwd=guide.folder, capture_output=True, text=True, check=False, timeout=60
+    )
+    assert (ended.stdout, ended.stderr) == ("4\n", "")
+
+
+def test_models_page_trains_and_serves_what_it_says(home: Path) -> None:
+    (training,) = blocks("docs/models.md", "python")
+    (config,) = blocks("docs/models.md", "toml")
+    tomllib.loads(config)
+    (home / "model.toml").write_text(config, encoding="utf-8")
+    subprocess.run([sys.executable, "-c", training], cwd=home, check=True, timeout=120)
+    (commands,) = [block for block in blocks("docs/models.md", "sh") if "model inspect" in block]
+    sample = next((ROOT / "src/cvserve/samples").glob("digit-4*"))
+    for line in commands.strip().splitlines():
+        words = [sample if word == "img.jpg" else word for word in line.split()[1:]]
+        ended = subprocess.run(
+            [sys.executable, "-m", "cvserve", *words], cwd=home, capture_output=True, text=True, check=False, timeout=60
+        )
+        assert ended.returncode == 0, ended.stderr
+    # Everything in the example was said, so nothing is left to guess but how a picture is brought to size.
+    assert "four" in ended.stdout
+
+
+def test_every_relative_link_leads_somewhere() -> None:
+    for page in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")]:
+        for target in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text(encoding="utf-8")):
+            assert (page.parent / target).exists(), f"{page.name} links to {target}"
+
+
+def test_generated_pages_are_fresh() -> None:
+    ended = subprocess.run(
+        [sys.executable, ROOT / "scripts/make_docs.py", "--check"], capture_output=True, text=True, check=False
+    )
+    assert ended.returncode == 0, ended.stderr
