@@ -30,12 +30,11 @@ class ServerProcess:
         self._said = threading.Condition()
         command = [sys.executable, "-m", "cvserve", "serve", "--port", "0", *arguments]
         self.process = subprocess.Popen(
-            command, cwd=home, env={**os.environ, **environment}, stderr=subprocess.PIPE, text=True
+            command, cwd=home, env={**os.environ, **environment}, stderr=subprocess.PIPE
         )
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
         self.url = self.wait_for(_URL)[1]
-        # The announcement is printed in one go with what comes after its first line.
         token = environment.get("CVSERVE_TOKEN")
         if token is None and "--no-auth" not in arguments and "Your token" in self.stderr:
             token = self.wait_for(_TOKEN)[0]
@@ -55,6 +54,7 @@ class ServerProcess:
         """An HTTP client with the token."""
         token = token or self.token
         headers = {"Authorization": f"Bearer {token}"} if token else {}
+        options.setdefault("verify", False)  # loading certificates takes longer than most tests
         return httpx.Client(base_url=self.url, headers=headers, timeout=30, **options)
 
     def stop(self, sig: signal.Signals = signal.SIGTERM) -> int:
@@ -73,9 +73,10 @@ class ServerProcess:
 
     def _read(self) -> None:
         assert self.process.stderr
-        for line in self.process.stderr:
+        # In pieces as they were written: the announcement is one of them.
+        while piece := os.read(self.process.stderr.fileno(), 65_536):
             with self._said:
-                self.stderr += line
+                self.stderr += piece.decode("utf-8", "replace")
                 self._said.notify_all()
         with self._said:
             self._said.notify_all()

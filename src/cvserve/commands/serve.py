@@ -1,7 +1,6 @@
 """`cvserve serve`: every setting is an option, taken from the one table."""
 
 import inspect
-import warnings
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -34,7 +33,6 @@ def serve(**flags: Any) -> None:
     from cvserve.configuration import load_configuration
     from cvserve.server.run import run_server
 
-    warnings.showwarning = _show_warning
     configuration = load_configuration(flags)
     settings = configuration.settings
     if settings.token is not None and len(settings.token) < _WEAK_TOKEN_CHARACTERS:
@@ -49,23 +47,21 @@ serve.__annotations__ = {parameter.name: parameter.annotation for parameter in _
 
 
 def announce(url: str, resources: "Resources") -> None:
-    """Tell what is served where, and show the first token, once."""
+    """Tell what is served where, and show the first token, once; in one piece, whoever else writes meanwhile."""
     predictor, settings = resources.predictor, resources.settings
     info = predictor.info
-    _say(f"cvserve serves {info.name} {info.version} on {url}  (Ctrl-C stops it)")
+    lines = [f"cvserve serves {info.name} {info.version} on {url}  (Ctrl-C stops it)"]
     guessed = getattr(getattr(predictor, "model", None), "guessed", ())
     if guessed:
-        _say(f"guessed: {', '.join(guessed)} – check with: cvserve model try {settings.model} img.jpg")
-    if resources.first_token is not None:
-        _say(f"Your token, shown this once: {resources.first_token}")
-        _say(f'Try:  curl -H "Authorization: Bearer {resources.first_token}" -F file=@img.jpg {url}/predict')
+        lines.append(f"guessed: {', '.join(guessed)} – check with: cvserve model try {settings.model} img.jpg")
+    token = resources.make_first_token()
+    if token is not None:
+        lines.append(f"Your token, shown this once: {token}")
+        lines.append(f'Try:  curl -H "Authorization: Bearer {token}" -F file=@img.jpg {url}/predict')
     elif settings.no_auth:
-        _say(f"No token is asked. Try:  curl -F file=@img.jpg {url}/predict")
+        lines.append(f"No token is asked. Try:  curl -F file=@img.jpg {url}/predict")
+    _say("\n".join(lines))
 
 
 def _say(text: str) -> None:
     typer.echo(text, err=True)
-
-
-def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
-    _say(f"cvserve: warning: {message}")
