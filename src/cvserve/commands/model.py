@@ -116,11 +116,13 @@ def ask_trust(path: str | Path) -> bool:
         ModelLoadError: the file cannot be read.
         Unsafe: others may replace it, or the record of trust.
     """
+    from cvserve.predictor.loading import is_served
     from cvserve.predictor.model_file import read_model_file
     from cvserve.predictor.trust import is_trusted
 
     whole = read_model_file(path)
-    if not whole.kind.hides_code or is_trusted(whole.sha256):
+    # What has no loader is refused by the loader, with a better reason than trust.
+    if not whole.kind.hides_code or not is_served(whole) or is_trusted(whole.sha256):
         return True
     return _is_terminal() and _asked(whole)
 

@@ -27,4 +27,9 @@ def load_for_command(settings: Settings) -> Predictor:
 
 
 def _load(settings: Settings) -> Predictor:
-    return Predictor.load(settings.model, config=settings.model_config, sha256=settings.model_sha256)
+    return Predictor.load(
+        settings.model,
+        config=settings.model_config,
+        sha256=settings.model_sha256,
+        trust_types=settings.trust_type,
+    )

@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from html import escape
 from typing import Any
 
+from cvserve.errors import CvserveError
 from cvserve.predictor.images import Limits, Want, decode
+from cvserve.values import IMAGE_FORMATS
 
 _THUMBNAIL_PX = 160
 
@@ -44,7 +46,10 @@ def _bar_html(label: str, score: float) -> str:
 def _picture_html(source: Any, label: str) -> str:
     if source is None:
         return ""
-    image, _ = decode(source, Want("RGB", _THUMBNAIL_PX, _THUMBNAIL_PX), Limits())
+    try:
+        image, _ = decode(source, Want("RGB", _THUMBNAIL_PX, _THUMBNAIL_PX), Limits(formats=IMAGE_FORMATS))
+    except CvserveError:
+        return ""  # the file went away since it was predicted
     image.thumbnail((_THUMBNAIL_PX, _THUMBNAIL_PX))
     buffer = io.BytesIO()
     image.save(buffer, "PNG")

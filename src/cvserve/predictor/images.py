@@ -3,10 +3,12 @@
 Every door (library, command line, server) comes through `decode`, so the same picture gives the same pixels.
 """
 
+import contextlib
 import hashlib
 import io
 import os
 import stat
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -59,11 +61,14 @@ class Want:
         mode: `L`, `RGB`, or `ALPHA`: L or RGB as it comes, with its transparency if it has any.
         width: source pixels needed across, of the upright picture; None asks for a full decode.
         height: source pixels needed down.
+        inside: whether the whole picture is to fit into width × height, its shape kept: then one of the two
+            is enough. Default: both are needed.
     """
 
     mode: str = "RGB"
     width: int | None = None
     height: int | None = None
+    inside: bool = False
 
 
 def decode(source: Any, want: Want, limits: Limits) -> tuple[Image.Image, ImageInfo]:
@@ -80,16 +85,24 @@ def decode(source: Any, want: Want, limits: Limits) -> tuple[Image.Image, ImageI
         ImageTooLarge: more pixels or frames than `limits` allow.
         UnsupportedImage: an image of another format.
     """
+    if isinstance(source, (str, os.PathLike)):
+        return _decode_bytes(read_picture(source), want, limits)
+    if isinstance(source, (bytes, bytearray, memoryview)):
+        return _decode_bytes(bytes(source), want, limits)
     if isinstance(source, Image.Image):
         info = _upright_info(source, "PIL")
         _check_pixels(info.width, info.height, limits)
-        return _finish(source, want), info
+        with _pillow_errors("PIL image", limits):
+            return _finish(source, want), info
     if isinstance(source, np.ndarray):
-        image = _from_array(source)
-        _check_pixels(image.width, image.height, limits)
-        return flatten(image, want.mode), ImageInfo(image.width, image.height, "ARRAY")
-    data = bytes(source) if isinstance(source, (bytes, bytearray, memoryview)) else read_picture(source)
-    return _decode_bytes(data, want, limits)
+        _check_array(source)
+        height, width = source.shape[:2]
+        _check_pixels(width, height, limits)
+        image = Image.fromarray(np.ascontiguousarray(source))
+        return flatten(image, want.mode), ImageInfo(width, height, "ARRAY")
+    raise InvalidParameter(
+        f"A picture cannot come from {type(source).__name__}; give a path, the file's bytes, a PIL image or an array."
+    )
 
 
 def read_picture(path: str | os.PathLike[str]) -> bytes:
@@ -115,14 +128,20 @@ def read_picture(path: str | os.PathLike[str]) -> bytes:
 
 def _decode_bytes(data: bytes, want: Want, limits: Limits) -> tuple[Image.Image, ImageInfo]:
     name = _allowed_format(data, limits)
+    with _pillow_errors(name, limits), Image.open(io.BytesIO(data), formats=(name,)) as image:
+        info = _upright_info(image, name, data)
+        _check_pixels(image.width, image.height, limits)
+        _check_frames(image, limits)
+        if name == "JPEG":
+            _reduce(image, want, turned=info.width != image.width)
+        return _finish(image, want), info
+
+
+@contextlib.contextmanager
+def _pillow_errors(name: str, limits: Limits) -> Iterator[None]:
+    """Turn what Pillow raises on bad bytes into ours."""
     try:
-        with Image.open(io.BytesIO(data), formats=(name,)) as image:
-            info = _upright_info(image, name, data)
-            _check_pixels(image.width, image.height, limits)
-            _check_frames(image, limits)
-            if name == "JPEG":
-                _reduce(image, want, turned=info.width != image.width)
-            return _finish(image, want), info
+        yield
     except ImageError:
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
@@ -170,12 +189,16 @@ def _check_frames(image: Image.Image, limits: Limits) -> None:
 def _reduce(image: Image.Image, want: Want, *, turned: bool) -> None:
     """Let the JPEG decoder skip what the model cannot see.
 
-    `draft` picks the largest divisor of 8, 4, 2 that leaves the asked size on both sides; for a grey model it
-    also decodes the luma channel only, which is exactly what grey means for a JPEG.
+    `draft` picks the largest divisor of 8, 4, 2 that leaves the asked size on both sides; for a model that
+    takes grey it also decodes the luma channel only, which is exactly what grey means for a JPEG.
     """
     size = None
     if want.width is not None and want.height is not None:
-        size = (want.height, want.width) if turned else (want.width, want.height)
+        width, height = (want.height, want.width) if turned else (want.width, want.height)
+        if want.inside:
+            divisor = max(1, image.width // width, image.height // height)
+            width, height = max(1, image.width // divisor), max(1, image.height // divisor)
+        size = (width, height)
     image.draft("RGB" if want.mode == "RGB" else "L", size)
 
 
@@ -196,9 +219,8 @@ def _orientation(image: Image.Image) -> int:
     return value if isinstance(value, int) and 1 <= value <= 8 else 1
 
 
-def _from_array(array: np.ndarray[Any, Any]) -> Image.Image:
+def _check_array(array: np.ndarray[Any, Any]) -> None:
     if array.dtype != np.uint8:
         raise InvalidParameter(f"The array is {array.dtype}; give uint8, 0…255.")
     if not (array.ndim == 2 or (array.ndim == 3 and array.shape[2] in (3, 4))) or 0 in array.shape:
         raise InvalidParameter(f"The array has shape {list(array.shape)}; give [H, W], [H, W, 3] or [H, W, 4].")
-    return Image.fromarray(np.ascontiguousarray(array))

@@ -1,5 +1,6 @@
 """How a picture becomes the array that a model file expects: the section `[input]` of `model.toml`."""
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -72,8 +73,8 @@ class InputSpec:
             return Want(mode)
         width, height = (side * SOURCE_PIXELS_PER_INPUT_PIXEL for side in self.size)
         if self.resize == "crop":
-            width, height = round(width / self.crop_ratio), round(height / self.crop_ratio)
-        return Want(mode, width, height)
+            width, height = math.ceil(width / self.crop_ratio), math.ceil(height / self.crop_ratio)
+        return Want(mode, width, height, inside=self.resize == "pad")
 
     def prepare(self, image: Image.Image) -> NDArray[Any]:
         """The array of one upright picture.

@@ -10,7 +10,8 @@ from typing import cast
 import numpy as np
 from PIL import Image
 
-_ALPHA_MODES = ("LA", "PA", "RGBA", "La", "RGBa")
+_ALPHA_MODES = ("LA", "PA", "RGBA")
+_PREMULTIPLIED = {"La": "LA", "RGBa": "RGBA"}
 
 
 def flatten(image: Image.Image, mode: str) -> Image.Image:
@@ -21,12 +22,12 @@ def flatten(image: Image.Image, mode: str) -> Image.Image:
         mode: `L`, `RGB`, or `ALPHA` (then the answer is L, RGB, LA or RGBA).
     """
     image.load()  # now, while the file is open and its errors are looked for
-    if image.mode == mode:
+    if image.mode == mode and not _has_alpha(image):
         return image
     image = _eight_bits(image)
     if _has_alpha(image):
         if mode == "ALPHA":
-            return image.convert("LA" if image.mode in ("LA", "La") else "RGBA")
+            return image.convert("LA" if image.mode in ("L", "LA", "1") else "RGBA")
         image = _on_white(image)
     if mode == "ALPHA":
         return image if image.mode in ("L", "RGB") else image.convert("L" if image.mode == "1" else "RGB")
@@ -38,7 +39,7 @@ def _has_alpha(image: Image.Image) -> bool:
 
 
 def _on_white(image: Image.Image) -> Image.Image:
-    grey = image.mode in ("L", "LA", "La", "1")
+    grey = image.mode in ("L", "LA", "1")
     layer = image.convert("RGBA")
     white = Image.new("RGBA", layer.size, (255, 255, 255, 255))
     return Image.alpha_composite(white, layer).convert("L" if grey else "RGB")
@@ -54,6 +55,8 @@ def _eight_bits(image: Image.Image) -> Image.Image:
         return _lab_to_rgb(image)
     if image.mode == "HSV":
         return image.convert("RGB")
+    if image.mode in _PREMULTIPLIED:
+        return image.convert(_PREMULTIPLIED[image.mode])
     return image
 
 

@@ -13,7 +13,8 @@ import os
 import threading
 import time
 from collections.abc import Iterable, Sequence
-from typing import Any, ClassVar, NamedTuple, Self
+from dataclasses import replace
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,21 +22,15 @@ from PIL import Image
 
 from cvserve.errors import CvserveError, InvalidParameter, ModelError
 from cvserve.predictor import scores as score_rules
-from cvserve.predictor.facts import ImageInfo, ModelInfo
-from cvserve.predictor.images import Limits, Want, decode
+from cvserve.predictor.decoded import Decoded, decoded, model_error, ms_since
+from cvserve.predictor.facts import ModelInfo
+from cvserve.predictor.images import Limits, Want
 from cvserve.predictor.loading import load_model
 from cvserve.predictor.prediction import Prediction
 from cvserve.predictor.steps import Inferred, LoadedModel, Prepared
 
 DEFAULT_TOP_K = 5
 _BATCH = 64
-
-
-class _Decoded(NamedTuple):
-    array: NDArray[Any]
-    warning: str | None
-    info: ImageInfo
-    decode_ms: float
 
 
 class Predictor:
@@ -83,9 +78,7 @@ class Predictor:
             ModelLoadError: no such file, not a model, or it does not fit its input or labels.
             UntrustedModel: a pickle that nobody vouched for.
         """
-        return LoadedPredictor(
-            load_model(path, config=config, trust=trust, sha256=sha256, trust_types=trust_types)
-        )
+        return LoadedPredictor(load_model(path, config=config, trust=trust, sha256=sha256, trust_types=trust_types))
 
     def setup(self) -> None:
         """Load what `infer` needs; called once, at the first use."""
@@ -96,7 +89,7 @@ class Predictor:
 
     def infer(self, batch: NDArray[Any]) -> NDArray[Any] | Inferred:
         """Scores [N, C] for a batch [N, …]."""
-        raise NotImplementedError(f"{type(self).__name__} has no infer(batch)")
+        raise NotImplementedError
 
     def want(self) -> Want:
         """What to ask of the decoder; the default is a full decode in RGB."""
@@ -146,17 +139,17 @@ class Predictor:
             top_k: as for `predict`.
             keep_source: whether each answer remembers its picture, for the notebook.
         """
-        if top_k < 1:
+        if not isinstance(top_k, int) or top_k < 1:
             raise InvalidParameter(f"top_k is {top_k}; give 1 or more.")
         self._set_up_once()
-        decoded = [self._decoded(image) for image in images]
-        good = [entry for entry in decoded if not isinstance(entry, CvserveError)]
+        entries = [decoded(image, self.want(), self.limits, self.preprocess) for image in images]
+        good = [entry for entry in entries if not isinstance(entry, CvserveError)]
         answers = iter(self._answers(good, top_k))
         outcomes: list[Prediction | CvserveError] = []
-        for image, entry in zip(images, decoded, strict=True):
+        for image, entry in zip(images, entries, strict=True):
             outcome = entry if isinstance(entry, CvserveError) else next(answers)
             if keep_source and isinstance(outcome, Prediction):
-                object.__setattr__(outcome, "source", image)
+                outcome = replace(outcome, source=image)
             outcomes.append(outcome)
         return outcomes
 
@@ -187,37 +180,27 @@ class Predictor:
                 self.setup()
                 self._is_set_up = True
 
-    def _decoded(self, image: Any) -> _Decoded | CvserveError:
-        begin = time.perf_counter()
-        try:
-            picture, info = decode(image, self.want(), self.limits)
-            prepared = self.preprocess(picture)
-        except CvserveError as error:
-            return error
-        except Exception as error:  # the model's own code; its text stays out of answers
-            return _model_error("preprocess", error)
-        array, warning = prepared if isinstance(prepared, Prepared) else (prepared, None)
-        return _Decoded(np.asarray(array), warning, info, _ms_since(begin))
-
-    def _answers(self, decoded: list[_Decoded], top_k: int) -> list[Prediction | CvserveError]:
-        if not decoded:
+    def _answers(self, entries: list[Decoded], top_k: int) -> list[Prediction | CvserveError]:
+        if not entries:
             return []
         begin = time.perf_counter()
         try:
-            batch = np.stack([entry.array for entry in decoded])
+            batch = np.stack([entry.array for entry in entries])
             raw = self.infer(batch)
-            scores, warnings = raw if isinstance(raw, Inferred) else (raw, [None] * len(decoded))
-            rows = self._probabilities(scores, len(decoded))
-        except Exception as error:  # as above
-            if len(decoded) > 1 and not isinstance(error, ModelError):
+            scores, warnings = raw if isinstance(raw, Inferred) else (raw, [None] * len(entries))
+            rows = self._probabilities(scores, len(entries))
+            if len(warnings) != len(entries):
+                raise ModelError(f"The model gave {len(warnings)} warnings for {len(entries)} pictures.")
+        except (Exception, SystemExit) as error:  # the model's own code; its text stays out of answers
+            if len(entries) > 1 and not isinstance(error, ModelError):
                 # One picture may have upset the whole batch: ask again one by one.
-                return [answer for entry in decoded for answer in self._answers([entry], top_k)]
-            failure = error if isinstance(error, ModelError) else _model_error("infer", error)
-            return [failure for _ in decoded]
-        infer_ms = _ms_since(begin)
+                return [answer for entry in entries for answer in self._answers([entry], top_k)]
+            failure = error if isinstance(error, ModelError) else model_error("infer", error)
+            return [failure for _ in entries]
+        infer_ms = ms_since(begin)
         return [
             self._prediction(row, entry, entry.warning or warning, top_k, infer_ms)
-            for row, entry, warning in zip(rows, decoded, warnings, strict=True)
+            for row, entry, warning in zip(rows, entries, warnings, strict=True)
         ]
 
     def _probabilities(self, raw: Any, rows: int) -> NDArray[np.float64]:
@@ -229,14 +212,12 @@ class Predictor:
         return score_rules.soft_max(values) if self.scores == "logits" else values
 
     def _prediction(
-        self, row: NDArray[np.float64], entry: _Decoded, warning: str | None, top_k: int, infer_ms: float
+        self, row: NDArray[np.float64], entry: Decoded, warning: str | None, top_k: int, infer_ms: float
     ) -> Prediction:
         top = score_rules.best(row, tuple(self.labels or ()), top_k)
         first = top[0]
         timing_ms = {"decode": entry.decode_ms, "infer": infer_ms}
-        return Prediction(
-            first.index, first.label, first.score, top, self.info, warning, timing_ms, entry.info
-        )
+        return Prediction(first.index, first.label, first.score, top, self.info, warning, timing_ms, entry.info)
 
 
 class LoadedPredictor(Predictor):
@@ -269,13 +250,3 @@ class LoadedPredictor(Predictor):
     def warm_up_size(self) -> tuple[int, int]:
         """The model's own size: even `resize = "exact"` takes it."""
         return self.model.preparation.size
-
-
-def _ms_since(begin: float) -> float:
-    return round((time.perf_counter() - begin) * 1000, 3)
-
-
-def _model_error(step: str, cause: BaseException) -> ModelError:
-    error = ModelError(f"The model failed in its step '{step}'; the server's own log has the reason.")
-    error.__cause__ = cause
-    return error

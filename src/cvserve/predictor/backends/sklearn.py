@@ -6,19 +6,21 @@ The only place where a pickle is loaded. `loading.py` has asked for trust before
 import io
 import pickle
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
 import numpy as np
 import sklearn
+from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, is_classifier, is_regressor
 from sklearn.exceptions import InconsistentVersionWarning
 from sklearn.pipeline import Pipeline
 
 from cvserve.errors import ModelLoadError
 from cvserve.predictor.backends.estimator_parts import use_one_thread
-from cvserve.predictor.backends.estimator_scores import connect
+from cvserve.predictor.backends.estimator_scores import EstimatorBackend, connect
 from cvserve.predictor.model_facts import ModelFacts
 from cvserve.predictor.model_file import ModelFile
 from cvserve.predictor.pickle_scan import pickle_globals
@@ -107,20 +109,39 @@ def _other_version(caught: list[warnings.WarningMessage]) -> str | None:
 
 def _facts(model: Any, file: ModelFile) -> ModelFacts:
     name = file.path.name
-    _check_classifier(model, name)
-    use_one_thread(model)
-    n_features = getattr(model, "n_features_in_", None)
-    features = int(n_features) if isinstance(n_features, (int, np.integer)) and n_features > 0 else None
-    return ModelFacts(
-        format="sklearn",
-        connect=partial(connect, model, name),
-        features=features,
-        labels=tuple(_label(value) for value in np.asarray(model.classes_).tolist()),
-        # Without a count of features it may be somebody's own class, which takes pictures in another layout.
-        input={} if features is None else {"layout": "flat"},
-        defaults={"layout": "flat"},
-        extra={"estimator": _title(model)},
-    )
+    with _as_damage(name):
+        _check_classifier(model, name)
+        use_one_thread(model)
+        n_features = getattr(model, "n_features_in_", None)
+        features = int(n_features) if isinstance(n_features, (int, np.integer)) and n_features > 0 else None
+        return ModelFacts(
+            format="sklearn",
+            connect=partial(_connected, model, name),
+            features=features,
+            labels=tuple(_label(value) for value in np.asarray(model.classes_).tolist()),
+            # Without a count of features it may be somebody's own class, which takes another layout.
+            input={} if features is None else {"layout": "flat"},
+            defaults={"layout": "flat"},
+            extra={"estimator": _title(model)},
+        )
+
+
+def _connected(model: Any, name: str, probe: NDArray[Any], wanted: str | None) -> tuple[EstimatorBackend, str | None]:
+    with _as_damage(name):
+        return connect(model, name, probe, wanted)
+
+
+@contextmanager
+def _as_damage(name: str) -> Iterator[None]:
+    """An estimator with attributes missing or of a wrong kind fails at the first look, in any way."""
+    try:
+        yield
+    except ModelLoadError:
+        raise
+    except Exception:
+        raise ModelLoadError(
+            f"The model in '{name}' is not whole; save it again, or copy it again from where it was made."
+        ) from None
 
 
 def _check_classifier(model: Any, name: str) -> None:
@@ -149,5 +170,9 @@ def _title(model: Any) -> str:
 
 
 def _label(value: Any) -> str:
-    """Classes are often floats only because the column in a table was one: 3.0 is class 3."""
-    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+    """Text of a class, safe to print: it may come from a stranger's file."""
+    if isinstance(value, float) and value.is_integer():
+        # Classes are often floats only because the column in a table was one.
+        return str(int(value))
+    text = str(value)
+    return text if text.isprintable() else ascii(text)[1:-1]

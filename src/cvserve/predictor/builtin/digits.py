@@ -22,16 +22,12 @@ class Weights:
     Attributes:
         matrices: one [inputs, outputs] per layer, float32.
         biases: one [outputs] per layer, float32.
-        mean: what is taken off each feature first, float32 [F].
-        scale: what each feature is then multiplied with, float32 [F].
         temperature: divides the ten digit outputs before the soft-max.
         refusal: least probability of "no digit" that makes a warning.
     """
 
     matrices: tuple[NDArray[np.float32], ...]
     biases: tuple[NDArray[np.float32], ...]
-    mean: NDArray[np.float32]
-    scale: NDArray[np.float32]
     temperature: float
     refusal: float
 
@@ -39,15 +35,19 @@ class Weights:
 @cache
 def load_weights() -> Weights:
     """Read the weights from the package, once a process."""
-    with files("cvserve.predictor.builtin").joinpath(WEIGHTS_FILE).open("rb") as file, np.load(
-        file, allow_pickle=False
-    ) as arrays:
-        layers = int(arrays["layers"])
+    with (
+        files("cvserve.predictor.builtin").joinpath(WEIGHTS_FILE).open("rb") as file,
+        np.load(file, allow_pickle=False) as arrays,
+    ):
+        layers = range(int(arrays["layers"]))
+        matrices = [_matrix(arrays[f"matrix_{n}"], arrays[f"step_{n}"]) for n in layers]
+        biases = [arrays[f"bias_{n}"] for n in layers]
+        # The network was trained on (features - mean) * scale; the first layer takes that over.
+        matrices[0] *= arrays["scale"][:, None]
+        biases[0] = biases[0] - arrays["mean"] @ matrices[0]
         return Weights(
-            matrices=tuple(_matrix(arrays[f"matrix_{n}"], arrays[f"step_{n}"]) for n in range(layers)),
-            biases=tuple(arrays[f"bias_{n}"].astype(np.float32) for n in range(layers)),
-            mean=arrays["mean"].astype(np.float32),
-            scale=arrays["scale"].astype(np.float32),
+            matrices=tuple(matrices),
+            biases=tuple(biases),
             temperature=float(arrays["temperature"]),
             refusal=float(arrays["refusal"]),
         )
@@ -58,10 +58,10 @@ def _matrix(steps: NDArray[np.int8], step: NDArray[np.float32]) -> NDArray[np.fl
     return np.ascontiguousarray(steps.astype(np.float32) * step)
 
 
-def _outputs(features: NDArray[np.float32]) -> NDArray[np.float32]:
+def outputs(features: NDArray[np.float32]) -> NDArray[np.float32]:
     """Outputs before the soft-max, float32 [N, 11]: ten digits and "no digit"."""
     weights = load_weights()
-    values = (features - weights.mean) * weights.scale
+    values = features
     last = len(weights.matrices) - 1
     for layer, (matrix, bias) in enumerate(zip(weights.matrices, weights.biases, strict=True)):
         values = values @ matrix + bias
@@ -97,7 +97,7 @@ def infer(features: NDArray[np.float32]) -> tuple[NDArray[np.float32], list[str 
         Probabilities of the digits 0 to 9, float32 [N, 10], and per row a warning for the user or None.
     """
     weights = load_weights()
-    values = _outputs(features)
+    values = outputs(features)
     digits = _soft_max(values[:, :CLASSES] / np.float32(weights.temperature))
     refused = _soft_max(values)[:, CLASSES] >= weights.refusal
     return digits, [NOT_A_DIGIT if row else None for row in refused]

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
-
 import numpy as np
 from numpy.typing import NDArray
+
+from cvserve.predictor.builtin.resampling import averages
 
 GRID_SIDE = 20
 # The digit's long side on the grid; the rest is margin.
 DIGIT_SIDE = 18
 # Pen width to reach, as a share of the digit's long side.
 PEN_SHARE = 0.12
+# Empty pixels around the digit, so that its strokes have room to grow.
+PEN_MARGIN_PX = 3
 MAX_THICKER_PX = 3.0
 # Thinning is held back: it would eat the thin parts of a stroke before the thick ones are thin.
 MAX_THINNER_PX = 1.2
@@ -23,7 +25,7 @@ def pen_width_px(ink: NDArray[np.float32]) -> float:
     Args:
         ink: coverage 0..1, [H, W].
     """
-    outline = float(np.abs(np.diff(ink, axis=0)).sum() + np.abs(np.diff(ink, axis=1)).sum())
+    outline = float(np.abs(ink[1:] - ink[:-1]).sum() + np.abs(ink[:, 1:] - ink[:, :-1]).sum())
     # A slanted edge is counted once per axis: 4/pi times its length on average over all directions.
     return 2.0 * float(ink.sum()) / max(outline * 0.785, 1e-6)
 
@@ -77,20 +79,3 @@ def to_grid(ink: NDArray[np.float32]) -> NDArray[np.float32]:
     top, left = (GRID_SIDE - tall) // 2, (GRID_SIDE - wide) // 2
     grid[top : top + tall, left : left + wide] = averages(height, tall) @ ink @ averages(width, wide).T
     return grid.ravel()
-
-
-@lru_cache(maxsize=4096)
-def averages(count: int, wanted: int) -> NDArray[np.float32]:
-    """The matrix that shrinks ``count`` samples to ``wanted`` area averages, float32 [wanted, count]."""
-    edges = np.arange(wanted + 1)[:, None] * (count / wanted)
-    starts = np.arange(count)[None, :]
-    overlap = np.clip(np.minimum(edges[1:], starts + 1) - np.maximum(edges[:-1], starts), 0, None)
-    return np.asarray(overlap / overlap.sum(axis=1, keepdims=True), dtype=np.float32)
-
-
-@lru_cache(maxsize=4096)
-def between(count: int, wanted: int) -> NDArray[np.float32]:
-    """The matrix that stretches ``count`` samples to ``wanted`` by straight lines, float32 [wanted, count]."""
-    places = np.clip((np.arange(wanted) + 0.5) * (count / wanted) - 0.5, 0, count - 1)
-    distance = np.abs(places[:, None] - np.arange(count)[None, :])
-    return np.asarray(np.clip(1 - distance, 0, 1), dtype=np.float32)

@@ -11,13 +11,14 @@ from PIL import Image
 from cvserve.predictor.builtin.components import Board
 from cvserve.predictor.builtin.grid import (
     GRID_SIDE,
+    PEN_MARGIN_PX,
     PEN_SHARE,
-    between,
     pen_width_px,
     to_grid,
     with_pen_width,
 )
 from cvserve.predictor.builtin.ground import CELL_PX, Ink, find_ink
+from cvserve.predictor.builtin.resampling import between, nearest
 from cvserve.predictor.builtin.tone import to_grey
 
 SOURCE_SIDE_PX = 160
@@ -39,11 +40,9 @@ STRONG_SHARE = 0.65
 THUMB_SIDE_PX = 128
 TINY_SIDE_PX = 64
 # Share of the cells that surely belong to the pen, even for a small digit and a thin pen.
-PEN_CELLS = 0.01
+PEN_CELLS = 0.004
 # Long side of the cut-out that is brought to the grid.
 CROP_SIDE_PX = 42
-# Ink that touches the picture's edge counts this much of its size: shadows, tables and fingers come from there.
-EDGE_SHARE = 0.3
 # Parts at least this large beside the largest belong to the digit too.
 COMPANION_SHARE = 0.15
 
@@ -95,10 +94,10 @@ def _pen_tones(peaks: NDArray[np.float32]) -> tuple[float, float, float]:
         peaks: from ``find_ink``.
 
     Returns:
-        The tones that 1 %, 67 % and 20 % of the cells reach.
+        The tones that ``PEN_CELLS``, two thirds and a fifth of the cells reach.
     """
     ranks = peaks.size - max(round(peaks.size * PEN_CELLS), 2), peaks.size // 3, peaks.size * 4 // 5
-    ordered = np.partition(peaks, ranks, axis=None)
+    ordered = np.sort(peaks, axis=None)
     pen, bare, busy = (float(ordered[rank]) for rank in ranks)
     return pen, bare, busy
 
@@ -130,10 +129,7 @@ def _choose(board: Board, inked: int, strong: int) -> tuple[int, tuple[float, ..
     if not parts:
         return 0, ()
     frame = board.frame
-    scores = [
-        ((part & strong).bit_count() + part.bit_count() / 4) * (EDGE_SHARE if part & frame else 1.0)
-        for part in parts
-    ]
+    scores = [_score(part, strong, frame) for part in parts]
     best = max(scores)
     main = parts[scores.index(best)]
     chosen = main
@@ -151,9 +147,17 @@ def _choose(board: Board, inked: int, strong: int) -> tuple[int, tuple[float, ..
     )
 
 
-def _crop(
-    source: Image.Image, ink: Ink, board: Board, chosen: int
-) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+def _score(part: int, strong: int, frame: int) -> float:
+    """How much a part counts: its cells, strong ones most; less where much of it runs along the edge.
+
+    Shadows, table tops and fingers come in from the edge and lie along it; a digit only touches it.
+    """
+    cells = part.bit_count()
+    along = (part & frame).bit_count() / cells
+    return ((part & strong).bit_count() + cells / 4) * max(1 - 3 * along, 0.1)
+
+
+def _crop(source: Image.Image, ink: Ink, board: Board, chosen: int) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
     """Cut the chosen cells out of the larger picture.
 
     Returns:
@@ -170,11 +174,10 @@ def _crop(
     tones = _tones(source.resize((wide, tall), filter_, box=box))
     across, down = right - left, bottom - top
     ground = ink.ground[top:bottom, left:right]
-    under = ground[0, 0] if ink.flat else between(down, tall) @ ground @ between(across, wide).T
-    above = tones - (255 - under) if ink.light else under - tones
+    under = ground[:1, :1] if ink.flat else between(down, tall) @ ground @ between(across, wide).T
+    above = tones - (np.float32(255) - under) if ink.light else under - tones
     kept = board.unpack(board.grow(chosen))[top:bottom, left:right]
-    nearest = (np.arange(tall) * down // tall)[:, None], (np.arange(wide) * across // wide)[None, :]
-    return above.astype(np.float32), kept[nearest]
+    return np.asarray(above, dtype=np.float32), kept[nearest(down, tall)][:, nearest(across, wide)]
 
 
 def _digit(
@@ -186,23 +189,27 @@ def _digit(
         The grid, float32 [GRID_SIDE ** 2], and four measures in 0..1.
     """
     few = max(above.size // 25, 1)
-    ink = np.where(kept, above, np.float32(0))
+    ink = above * kept
     full = max(float(np.partition(ink, -few, axis=None)[-few]), 0.7 * pen, 1.0)
-    # From 1/10 of the pen's tone, so that grain and rests of shadow vanish, to 9/10, so that strokes are solid.
-    np.clip((ink - np.float32(0.1 * full)) * np.float32(1.25 / full), 0, 1, out=ink)
-    solid = ink > 0.5
-    rows, columns = np.flatnonzero(solid.any(axis=1)), np.flatnonzero(solid.any(axis=0))
+    # From a tenth of the pen's tone, so that grain and rests of shadow vanish, to nine tenths, so that strokes
+    # are solid.
+    ink -= np.float32(0.1 * full)
+    ink *= np.float32(1.25 / full)
+    ink.clip(0, 1, out=ink)
+    rows, columns = (np.flatnonzero(ink.max(axis=axis) > 0.5) for axis in (1, 0))
     top, bottom = (int(rows[0]), int(rows[-1]) + 1) if len(rows) else (0, ink.shape[0])
     left, right = (int(columns[0]), int(columns[-1]) + 1) if len(columns) else (0, ink.shape[1])
     tall, wide = bottom - top, right - left
     side = max(tall, wide)
-    cut = np.zeros((tall + 4, wide + 4), dtype=np.float32)
-    cut[2:-2, 2:-2] = ink[top:bottom, left:right]
+    cut = np.zeros((tall + 2 * PEN_MARGIN_PX, wide + 2 * PEN_MARGIN_PX), dtype=np.float32)
+    cut[PEN_MARGIN_PX:-PEN_MARGIN_PX, PEN_MARGIN_PX:-PEN_MARGIN_PX] = ink[top:bottom, left:right]
     width = pen_width_px(cut)
+    cover, square = float(cut.sum()), float(np.vdot(cut, cut))
     measures = (
         min(width / side, 1.0),
-        float(np.abs(cut - np.float32(0.5)).mean()),
-        float(cut.mean()),
+        # How much of the ink is neither there nor not: 0 for sharp strokes, up to 1/4 for smears.
+        (cover - square) / max(cover, 1e-6),
+        cover / cut.size,
         min(tall, wide) / side,
     )
     return to_grid(with_pen_width(cut, width, PEN_SHARE * side)), measures

@@ -40,8 +40,6 @@ def _without_alpha(image: Image.Image) -> Image.Image:
         return Image.new("L", image.size, 255)
     opaque = np.asarray(alpha, dtype=np.float32)
     tone = float(np.average(np.asarray(grey), weights=opaque))
-    if float(opaque.mean()) > SHEET_SHARE * 255:
-        ground = round(tone)
-    else:
-        ground = 255 if tone < 128 else 0
+    opposite = 255 if tone < 128 else 0
+    ground = round(tone) if float(opaque.mean()) > SHEET_SHARE * 255 else opposite
     return Image.composite(grey, Image.new("L", image.size, ground), alpha)

@@ -1,0 +1,58 @@
+"""One picture on its way to the model: decoded, prepared, timed; whatever is wrong with it stays its own."""
+
+import time
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from cvserve.errors import CvserveError, ModelError
+from cvserve.predictor.facts import ImageInfo
+from cvserve.predictor.images import Limits, Want, decode
+from cvserve.predictor.steps import Prepared
+
+
+class Decoded(NamedTuple):
+    """What the model takes of one picture.
+
+    Attributes:
+        array: without the batch dimension.
+        warning: of the preparation, or None.
+        info: what was sent.
+        decode_ms: milliseconds for decoding and preparation.
+    """
+
+    array: NDArray[Any]
+    warning: str | None
+    info: ImageInfo
+    decode_ms: float
+
+
+def decoded(
+    image: Any, want: Want, limits: Limits, preprocess: Callable[[Image.Image], NDArray[Any] | Prepared]
+) -> Decoded | CvserveError:
+    """Decode and prepare one picture, or say why not."""
+    begin = time.perf_counter()
+    try:
+        picture, info = decode(image, want, limits)
+        prepared = preprocess(picture)
+    except CvserveError as error:
+        return error
+    except (Exception, SystemExit) as error:  # the model's own code; its text stays out of answers
+        return model_error("preprocess", error)
+    array, warning = prepared if isinstance(prepared, Prepared) else (prepared, None)
+    return Decoded(np.asarray(array), warning, info, ms_since(begin))
+
+
+def ms_since(begin: float) -> float:
+    """Milliseconds since a value of `time.perf_counter()`."""
+    return round((time.perf_counter() - begin) * 1000, 3)
+
+
+def model_error(step: str, cause: BaseException) -> ModelError:
+    """The error for code of the model that raised; its own words go to the log only."""
+    error = ModelError(f"The model failed in its step '{step}'; the server's own log has the reason.")
+    error.__cause__ = cause
+    return error

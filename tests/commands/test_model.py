@@ -1,0 +1,237 @@
+import json
+import os
+import pickle
+import pty
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import skops.io
+from PIL import Image
+from sklearn.datasets import load_digits
+from sklearn.naive_bayes import GaussianNB
+from typer.testing import CliRunner
+
+from cvserve.commands.model import ask_trust, model_app
+from cvserve.errors import InvalidImage, InvalidSetting, ModelLoadError, UntrustedModel
+from cvserve.predictor.model_file import read_model_file
+from cvserve.predictor.trust import is_trusted, record
+
+
+@pytest.fixture(scope="session")
+def estimator():
+    rows, classes = load_digits(return_X_y=True)
+    return GaussianNB(var_smoothing=0.1).fit(rows[:200] / 16, classes[:200])
+
+
+@pytest.fixture
+def skops_file(tmp_path, estimator):
+    skops.io.dump(estimator, tmp_path / "digits.skops")
+    return tmp_path / "digits.skops"
+
+
+@pytest.fixture
+def pickle_file(tmp_path, estimator):
+    (tmp_path / "digits.pkl").write_bytes(pickle.dumps(estimator))
+    (tmp_path / "digits.pkl").chmod(0o640)
+    return tmp_path / "digits.pkl"
+
+
+@pytest.fixture
+def picture(tmp_path):
+    Image.fromarray(np.arange(64, dtype=np.uint8).reshape(8, 8) * 3).save(tmp_path / "p.png")
+    return tmp_path / "p.png"
+
+
+def run(*arguments):
+    return CliRunner().invoke(model_app, [str(argument) for argument in arguments])
+
+
+def test_inspect_says_where_each_value_came_from(skops_file):
+    skops_file.with_suffix(".toml").write_text("[input]\nscale = 0.0625")
+    result = run("inspect", skops_file)
+    assert result.exit_code == 0
+    rows = {line.split()[0]: line.split()[1:] for line in result.stdout.splitlines() if line.strip()}
+    assert rows["sha256"][0] == read_model_file(skops_file).sha256
+    assert rows["input.size"] == ["8,", "8", "file"]
+    assert rows["input.scale"] == ["0.0625", "model.toml"]
+    assert rows["input.resize"] == ["stretch", "guessed"]
+    assert rows["output.scores"] == ["probabilities", "file"]
+    assert "guessed: resize" in result.stderr
+    assert "guessed" not in result.stderr.replace("guessed: resize", "")
+
+
+def test_inspect_for_programs(skops_file):
+    result = run("inspect", skops_file, "--json")
+    found = json.loads(result.stdout)
+    assert found["sha256"] == read_model_file(skops_file).sha256
+    assert found["size_bytes"] == skops_file.stat().st_size
+    assert found["properties"]["input.mode"] == {"value": "L", "from": "file"}
+    assert found["properties"]["estimator"]["value"] == "GaussianNB"
+    assert sorted(found["guessed"]) == ["resize", "scale"]
+
+
+def test_inspect_the_built_in_model():
+    result = run("inspect", "builtin", "--json")
+    assert json.loads(result.stdout)["format"] == "builtin"
+    assert result.stderr == ""
+    assert "digits" in run("inspect", "builtin").stdout
+
+
+def test_inspect_an_untrusted_pickle_shows_its_imports_and_loads_nothing(tmp_path):
+    class Touch:
+        def __reduce__(self):
+            return os.system, (f"touch {tmp_path / 'canary'}",)
+
+    path = tmp_path / "evil.pkl"
+    path.write_bytes(pickle.dumps(Touch()))
+    result = run("inspect", path)
+    assert isinstance(result.exception, UntrustedModel)
+    assert result.exception.exit_code == 5
+    assert "posix.system" in result.stdout
+    assert read_model_file(path).sha256 in result.stdout
+    found = json.loads(run("inspect", path, "--json").stdout)
+    assert found["globals"] == ["posix.system"]
+    assert (found["trusted"], found["complete"]) == (False, True)
+    assert not (tmp_path / "canary").exists()
+
+
+def test_inspect_with_the_hash_loads_a_pickle(pickle_file):
+    result = run("inspect", pickle_file, "--model-sha256", read_model_file(pickle_file).sha256)
+    assert result.exit_code == 0
+    assert "GaussianNB" in result.stdout
+
+
+def test_a_model_that_cannot_be_loaded_is_an_error_of_ours(tmp_path):
+    (tmp_path / "m.skops").write_bytes(b"nothing")
+    result = run("inspect", tmp_path / "m.skops")
+    assert isinstance(result.exception, ModelLoadError)
+
+
+def test_another_version_is_a_sentence_on_stderr(tmp_path, estimator):
+    import sklearn
+
+    now = sklearn.__version__.encode()
+    path = tmp_path / "old.pkl"
+    path.write_bytes(pickle.dumps(estimator).replace(now, b"0.9" + b"0" * (len(now) - 3)))
+    result = run("inspect", path, "--json", "--model-sha256", read_model_file(path).sha256)
+    assert result.exit_code == 0
+    json.loads(result.stdout)
+    assert "Warning: 'old.pkl' was saved with scikit-learn 0.9" in result.stderr
+
+
+def test_try_shows_what_the_model_sees_and_says(skops_file, picture, tmp_path):
+    result = run("try", skops_file, picture, "--save", tmp_path / "seen.png", "--top-k", "3")
+    assert result.exit_code == 0
+    assert "8 x 8 PNG" in result.stdout
+    assert "float32 [64], 0 to 0.7412" in result.stdout
+    assert result.stdout.count("█") > 5
+    for step in ("decode", "prepare", "infer"):
+        assert step in result.stdout
+    assert "guessed: resize, scale" in result.stderr
+    with Image.open(tmp_path / "seen.png") as seen, Image.open(picture) as sent:
+        assert np.array_equal(np.asarray(seen), np.asarray(sent))
+
+
+def test_try_the_built_in_model(picture, tmp_path):
+    result = run("try", "builtin", picture, "--save", tmp_path / "seen.png")
+    assert result.exit_code == 0
+    with Image.open(tmp_path / "seen.png") as seen:
+        assert seen.size == (20, 20)
+
+
+def test_try_needs_a_picture_and_a_place_to_write(skops_file, picture, tmp_path):
+    assert isinstance(run("try", skops_file, tmp_path / "none.png").exception, InvalidImage)
+    result = run("try", skops_file, picture, "--save", tmp_path / "no" / "seen.png")
+    assert isinstance(result.exception, InvalidSetting)
+
+
+def test_try_of_an_untrusted_pickle_without_a_terminal_is_refused(pickle_file, picture):
+    assert isinstance(run("try", pickle_file, picture).exception, UntrustedModel)
+
+
+def test_trust_by_hash_is_remembered(pickle_file):
+    sha256 = read_model_file(pickle_file).sha256
+    assert isinstance(run("trust", pickle_file, "--sha256", "0" * 64).exception, ModelLoadError)
+    assert isinstance(run("trust", pickle_file, "--sha256", "abc").exception, InvalidSetting)
+    assert not is_trusted(sha256)
+    result = run("trust", pickle_file, "--sha256", sha256)
+    assert result.exit_code == 0
+    assert result.stdout.strip() == sha256
+    assert is_trusted(sha256)
+    assert run("inspect", pickle_file).exit_code == 0
+
+
+def test_trust_without_a_hash_needs_a_terminal(pickle_file):
+    result = run("trust", pickle_file)
+    assert isinstance(result.exception, InvalidSetting)
+    assert "--sha256 HEX" in str(result.exception)
+
+
+def test_what_hides_no_code_needs_no_trust(skops_file):
+    result = run("trust", skops_file)
+    assert result.exit_code == 0
+    assert "no code can hide in it" in result.stderr
+    assert not is_trusted(read_model_file(skops_file).sha256)
+
+
+def test_nobody_to_ask_is_no(pickle_file, skops_file):
+    assert ask_trust(skops_file)
+    assert not ask_trust(pickle_file)
+    record(read_model_file(pickle_file).sha256, pickle_file, 1)
+    assert ask_trust(pickle_file)
+
+
+def on_a_terminal(code, typed):
+    """Run `code` on a terminal of its own, type one line, and give back what it wrote and how it ended."""
+    master, slave = pty.openpty()
+    with subprocess.Popen([sys.executable, "-c", code], stdin=slave, stdout=slave, stderr=slave) as process:
+        os.close(slave)
+        os.write(master, typed.encode() + b"\n")
+        seen = b""
+        while True:
+            try:
+                data = os.read(master, 4096)
+            except OSError:  # how a terminal says that everybody has left
+                break
+            if not data:
+                break
+            seen += data
+    os.close(master)
+    return seen.decode(), process.returncode
+
+
+@pytest.mark.parametrize("typed", ["y", "yes", "", "1234567", "zzzzzzzz"])
+def test_on_a_terminal_only_the_hash_is_a_yes(pickle_file, typed):
+    code = f"from cvserve.commands.model import ask_trust; raise SystemExit(int(ask_trust({str(pickle_file)!r})))"
+    seen, answer = on_a_terminal(code, typed)
+    assert answer == 0
+    assert "type the first 8 characters" in seen
+    assert not is_trusted(read_model_file(pickle_file).sha256)
+
+
+def test_on_a_terminal_the_beginning_of_the_hash_is_a_yes(pickle_file):
+    sha256 = read_model_file(pickle_file).sha256
+    code = f"from cvserve.commands.model import ask_trust; raise SystemExit(int(ask_trust({str(pickle_file)!r})))"
+    seen, answer = on_a_terminal(code, sha256[:8].upper())
+    assert answer == 1
+    assert "sklearn.naive_bayes.GaussianNB" in seen
+    assert "mode 0640" in seen
+    assert is_trusted(sha256)
+
+
+def test_a_terminal_draws_the_picture(skops_file, picture):
+    arguments = ["try", str(skops_file), str(picture)]
+    seen, ended = on_a_terminal(f"from cvserve.commands.model import model_app; model_app({arguments!r})", "")
+    assert ended == 0
+    assert seen.count("▀") == 8 * 4
+
+
+def test_the_command_line_loads_nothing_heavy():
+    code = (
+        "import sys, cvserve.commands.model; "
+        "print([name for name in ('numpy', 'PIL', 'sklearn', 'rich.table') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

@@ -1,0 +1,240 @@
+"""`cvserve predict`: many pictures, each answered for itself; results on stdout, talk on stderr."""
+
+import json
+import os
+import pty
+import shutil
+from pathlib import Path
+
+import pytest
+
+from cvserve.recording import History
+from support.command import cvserve
+from support.drawings import drawn_four
+
+
+def test_table_shows_the_classes_of_one_picture(run, four):
+    said = run("predict", "four.jpg")
+    assert (said.code, said.err) == (0, "")
+    head, first, *others = said.out.splitlines()
+    assert head.split() == ["id", "file", "label", "score"]
+    assert first.split()[:3] == ["1", "four.jpg", "4"]
+    assert "█" in first
+    assert len(others) == 4
+
+
+def test_table_of_many_has_a_line_for_each(run, four):
+    shutil.copy(four, "other.jpg")
+    said = run("predict", "four.jpg", "other.jpg")
+    assert [line.split()[:3] for line in said.out.splitlines()[1:]] == [["1", "four.jpg", "4"], ["2", "other.jpg", "4"]]
+
+
+def test_json_is_a_list_with_file_id_and_result_first(run, four):
+    (entry,) = json.loads(run("predict", "four.jpg", "--json").out)
+    assert list(entry)[:3] == ["file", "id", "result"]
+    assert (entry["file"], entry["id"], entry["result"], entry["label"]) == ("four.jpg", 1, 4, "4")
+    assert set(entry) == {
+        "file", "id", "result", "label", "score", "top", "model", "timing_ms", "warning", "created_at"
+    }  # fmt: skip
+
+
+def test_nl_is_one_object_a_line(run, four):
+    lines = run("predict", "four.jpg", "four.jpg", "--nl").out.splitlines()
+    assert [json.loads(line)["id"] for line in lines] == [1, 2]
+
+
+def test_without_history_nothing_is_stored_and_there_is_no_id(run, four, home):
+    (entry,) = json.loads(run("predict", "four.jpg", "--no-history", "--json").out)
+    assert list(entry)[:2] == ["file", "result"]
+    assert "id" not in entry
+    assert "created_at" not in entry
+    assert os.listdir(home) == ["four.jpg"]
+
+
+def test_a_failed_picture_has_file_error_and_code_and_the_others_still_answer(run, four, home):
+    (home / "text.jpg").write_text("no picture")
+    said = run("predict", "missing.jpg", "four.jpg", "text.jpg", "--json")
+    missing, good, text = json.loads(said.out)
+    assert said.code == 1
+    assert list(missing) == list(text) == ["file", "error", "code"]
+    assert (missing["file"], missing["code"]) == ("missing.jpg", "invalid_image")
+    assert "missing.jpg" in missing["error"]
+    assert (good["id"], good["label"]) == (1, "4")
+    assert text["code"] == "invalid_image"
+
+
+def test_table_names_the_failed_on_stderr(run, four):
+    said = run("predict", "missing.jpg", "four.jpg")
+    assert said.code == 1
+    assert said.err == "cvserve: missing.jpg: There is no file 'missing.jpg'.\n"
+    assert "missing" not in said.out
+    assert "four.jpg" in said.out
+
+
+def test_one_failed_picture_alone_is_a_list_too(run):
+    said = run("predict", "missing.jpg", "--json")
+    assert said.code == 1
+    assert [entry["code"] for entry in json.loads(said.out)] == ["invalid_image"]
+
+
+def test_a_folder_stands_for_its_pictures_in_order(run, four, home):
+    deep = home / "photos" / "b"
+    deep.mkdir(parents=True)
+    for path in (deep / "2.JPG", home / "photos" / "c.jpeg", home / "photos" / "a.png"):
+        path.write_bytes(four.read_bytes())
+    (home / "photos" / "notes.txt").write_text("no picture")
+    entries = json.loads(run("predict", "photos", "--json").out)
+    assert [entry["file"] for entry in entries] == ["photos/a.png", "photos/b/2.JPG", "photos/c.jpeg"]
+
+
+def test_a_folder_without_pictures_is_a_wrong_argument(run, home):
+    (home / "empty").mkdir()
+    said = run("predict", "empty")
+    assert (said.code, said.out) == (2, "")
+    assert "'empty' holds no pictures" in said.err
+
+
+def test_a_dash_is_stdin(four):
+    said = cvserve("predict", "-", "--json", stdin=four.read_bytes())
+    (entry,) = json.loads(said.out)
+    assert (said.code, entry["file"], entry["label"]) == (0, "stdin", "4")
+
+
+def test_stdin_twice_is_a_wrong_argument(run):
+    assert run("predict", "-", "-").code == 2
+
+
+def test_empty_stdin_is_a_failed_picture():
+    said = cvserve("predict", "-", "--nl", stdin=b"")
+    assert said.code == 1
+    assert json.loads(said.out)["code"] == "invalid_image"
+
+
+def test_a_name_that_is_no_text_is_answered_in_every_format(four):
+    name = os.fsdecode(b"\xff.jpg")
+    shutil.copy(four, name)
+    for option in ("--json", "--nl"):
+        said = cvserve("predict", name, option, "--no-history")
+        assert (said.code, said.err) == (0, "")
+        read = json.loads(said.out)
+        assert (read[0] if option == "--json" else read)["file"] == name
+    assert cvserve("predict", name, "--no-history").code == 0
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
+def test_a_terminal_of_few_characters_is_served_too(four, encoding):
+    shutil.copy(four, "数.jpg")
+    table = cvserve("predict", "数.jpg", PYTHONIOENCODING=encoding)
+    assert table.code == 0
+    assert json.loads(cvserve("predict", "数.jpg", "--json", PYTHONIOENCODING=encoding).out)[0]["file"] == "数.jpg"
+
+
+def test_a_name_cannot_command_the_terminal(run, four):
+    shutil.copy(four, "a\x1b[2Jb.jpg")
+    assert "\x1b" not in run("predict", "a\x1b[2Jb.jpg").out
+    assert "\x1b" not in run("predict", "no\x1b[2J.jpg").err
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "words"),
+    [
+        (["--json", "--nl"], 2, ["--json", "--nl"]),
+        (["--top-k", "0"], 2, ["top_k", "'0'", "--top-k"]),
+        (["--top-k", "１"], 2, ["top_k"]),
+        (["--model", "missing.skops"], 5, ["missing.skops"]),
+        (["--model", "four.jpg"], 5, ["four.jpg"]),
+        (["--model-sha256", "zz"], 2, ["model_sha256", "64 hex digits"]),
+        (["--token", "x"], 2, ["--token"]),
+        (["--home", "four.jpg"], 3, ["four.jpg"]),
+    ],
+)
+def test_a_mistake_is_one_sentence_and_an_exit_code(four, options, code, words):
+    said = cvserve("predict", "four.jpg", *options)
+    assert (said.code, said.out) == (code, "")
+    assert "Traceback" not in said.err
+    assert all(word in said.err for word in words), said.err
+
+
+def test_no_picture_at_all_is_usage(run):
+    said = run("predict")
+    assert said.code == 2
+    assert "IMAGE" in said.err
+
+
+def test_top_k_shortens_the_answer(run, four):
+    (entry,) = json.loads(run("predict", "four.jpg", "--top-k", "2", "--json").out)
+    assert len(entry["top"]) == 2
+
+
+def test_home_is_made_and_holds_the_history(run, four, home):
+    assert run("predict", "four.jpg", "--home", "new/place").code == 0
+    with History.open(home / "new" / "place") as history:
+        assert [row.source for row in history.rows()] == ["cli"]
+
+
+def test_a_stored_row_is_what_was_printed(run, four, home):
+    (entry,) = json.loads(run("predict", "four.jpg", "--json").out)
+    with History.open(home) as history:
+        row = history[entry["id"]]
+    printed = {key: value for key, value in entry.items() if key != "file"}
+    assert printed == row.to_dict()
+    assert row.file_name == "four.jpg"
+
+
+def test_many_are_stored_by_one_commit_a_batch(run, four, home):
+    names = [f"{number:03}.jpg" for number in range(130)]
+    for name in names:
+        shutil.copy(four, name)
+    entries = json.loads(run("predict", *names, "--json").out)
+    assert [entry["file"] for entry in entries] == names
+    assert [entry["id"] for entry in entries] == list(range(1, 131))
+    moments = [entry["created_at"] for entry in entries]
+    assert len(set(moments)) == 3  # 64 + 64 + 2
+
+
+def test_a_terminal_sees_a_progress_bar_for_many_and_results_stay_clean(four, home):
+    import subprocess
+    import sys
+
+    folder = home / "many"
+    folder.mkdir()
+    small = drawn_four()
+    for number in range(120):
+        (folder / f"{number}.jpg").write_bytes(small)
+    outside, inside = pty.openpty()
+    environment = {key: value for key, value in os.environ.items() if key != "NO_COLOR"} | {"TERM": "xterm"}
+    command = [sys.executable, "-m", "cvserve", "predict", "many", "--nl"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=inside, env=environment) as process:
+        os.close(inside)
+        assert process.stdout
+        lines = process.stdout.read().splitlines()
+        seen = b""
+        try:
+            while chunk := os.read(outside, 65536):
+                seen += chunk
+        except OSError:
+            pass  # how a terminal says that nobody is left
+        os.close(outside)
+    assert len([json.loads(line) for line in lines]) == 120
+    assert b"120/120" in seen
+
+
+def test_predict_loads_neither_scikit_learn_nor_a_web_server_nor_slow_helpers(four):
+    from support.command import loaded_modules
+
+    code = "import sys; sys.argv = ['cvserve', 'predict', 'four.jpg']\nfrom cvserve.cli import main; main()"
+    assert cvserve("predict", "four.jpg").code == 0  # the database is there now
+    loaded = {name.partition(".")[0] for name in loaded_modules(code)}
+    heavy = {
+        "sklearn", "scipy", "skops", "joblib", "starlette", "uvicorn", "asyncio", "loguru", "sqlite_utils",
+        "pydantic", "rich", "multipart", "dotenv", "locust", "email", "http", "tomllib", "difflib",
+    }  # fmt: skip
+    assert not loaded & heavy
+    assert {"numpy", "PIL"} <= loaded
+
+
+def test_the_folder_of_a_stranger_is_not_written(run, four, home: Path):
+    (home / "cvserve.db").write_text("notes of mine")
+    said = run("predict", "four.jpg")
+    assert (said.code, said.out) == (3, "")
+    assert (home / "cvserve.db").read_text() == "notes of mine"
