@@ -52,7 +52,7 @@ def placed(
     truth.rotation_deg = float(rng.uniform(-15, 15))
     share = float(np.exp(rng.uniform(np.log(shares[0]), np.log(shares[1]))))
     turned = Image.fromarray(np.pad(shape, 2)).rotate(truth.rotation_deg, Image.Resampling.BICUBIC, expand=True)
-    slant = rng.normal(0, 0.08)
+    slant = rng.normal(0, 0.1)
     reach = abs(slant) * turned.height
     turned = turned.transform(
         (round(turned.width + reach), turned.height),
@@ -69,8 +69,9 @@ def placed(
     left = rng.uniform(0.02, 0.98 - wide / width) * width if wide / width < 0.96 else (width - wide) / 2
     top = rng.uniform(0.02, 0.98 - tall / height) * height if tall / height < 0.96 else (height - tall) / 2
     frame = Image.new("L", size)
-    frame.paste(turned.resize((max(round(wide), 1), max(round(tall), 1)), Image.Resampling.HAMMING), (round(left), round(top)))
-    return np.asarray(frame, dtype=np.float32) / 255
+    final = turned.resize((max(round(wide), 1), max(round(tall), 1)), Image.Resampling.HAMMING)
+    frame.paste(final, (round(left), round(top)))
+    return np.asarray(np.asarray(frame) / 255, dtype=np.float32)
 
 
 def _frame(rng: np.random.Generator, truth: Truth) -> tuple[int, int]:
@@ -106,19 +107,20 @@ def _light(size: tuple[int, int], rng: np.random.Generator, strength: float) -> 
         edge = x * np.cos(angle) + y * np.sin(angle) - rng.uniform(-0.35, 0.35)
         edge += rng.uniform(0, 0.12) * np.sin((x * np.sin(angle) - y * np.cos(angle)) * rng.uniform(2, 12))
         light *= 1 - strength * rng.uniform(0.1, 0.65) / (1 + np.exp(-np.clip(edge / rng.uniform(0.01, 0.12), -30, 30)))
-    return np.clip(light, 0.15, 1.6)
+    return np.asarray(np.clip(light, 0.15, 1.6), dtype=np.float32)
 
 
 def paper(shape: Shape, rng: np.random.Generator, truth: Truth) -> Image.Image:
     """A phone photo of a digit on paper: shadows, grain, sometimes ruled lines, blur, JPEG."""
     size = _frame(rng, truth)
-    cover = placed(shape, size, rng, truth, (0.14, 0.75))
+    cover = placed(shape, size, rng, truth, (0.13, 0.8))
     tone, pen = rng.uniform(150, 250), rng.uniform(5, 95)
     sheet = _colours(tone, rng, 8)
     ink = _colours(pen, rng, 25 if rng.random() < 0.5 else 5)
     strength = rng.uniform(0.55, 1.0) if rng.random() < 0.85 else rng.uniform(0.3, 0.55)
     cover = cover * strength * np.clip(1 + 0.12 * noise(cover.shape, 120, rng), 0, 1.2)
-    texture = 1 + rng.uniform(0, 0.02) * noise(cover.shape, 60, rng) + rng.uniform(0, 0.02) * noise(cover.shape, 200, rng)
+    texture = 1 + rng.uniform(0, 0.02) * noise(cover.shape, 60, rng)
+    texture = texture + rng.uniform(0, 0.02) * noise(cover.shape, 200, rng)
     light = _light(size, rng, rng.uniform(0.2, 1.0)) * texture
     if rng.random() < 0.2:
         light *= 1 - _lines(size, rng)
@@ -150,7 +152,7 @@ def _marks(size: tuple[int, int], rng: np.random.Generator) -> NDArray[np.float3
         side = int(rng.integers(4))
         depth = (x / width, 1 - x / width, y / height, 1 - y / height)[side]
         depth = depth + rng.normal(0, 0.06) * ((y / height, x / width)[side // 2] - 0.5)
-        return (depth < rng.uniform(0.01, 0.09)) * np.float32(rng.uniform(0.2, 0.9))
+        return np.asarray((depth < rng.uniform(0.01, 0.09)) * rng.uniform(0.2, 0.9), dtype=np.float32)
     specks = Image.new("L", size)
     pen = ImageDraw.Draw(specks)
     for _ in range(int(rng.integers(1, 8))):
@@ -163,11 +165,12 @@ def chalk(shape: Shape, rng: np.random.Generator, truth: Truth) -> Image.Image:
     """Chalk on a green, grey or black board, with wiped traces."""
     size = _frame(rng, truth)
     truth.light_pen = True
-    cover = placed(shape, size, rng, truth, (0.16, 0.75))
+    cover = placed(shape, size, rng, truth, (0.14, 0.8))
     board = rng.uniform(20, 95)
     ground = np.clip(board + np.array(((0, 14, 0), (0, 0, 0), (-5, 5, 8))[int(rng.integers(3))]), 0, 255)
     stick = _colours(rng.uniform(185, 250), rng, 10)
-    grain = np.clip(0.75 + rng.uniform(0.1, 0.5) * noise(cover.shape, 200, rng) + 0.15 * noise(cover.shape, 60, rng), 0.05, 1)
+    grain = 0.75 + rng.uniform(0.1, 0.5) * noise(cover.shape, 200, rng) + 0.15 * noise(cover.shape, 60, rng)
+    grain = np.clip(grain, 0.05, 1)
     cover = cover * grain * rng.uniform(0.6, 1.0)
     dust = np.clip(noise(cover.shape, int(rng.integers(3, 9)), rng), 0, None) * rng.uniform(0, 11)
     dust = dust + rng.uniform(0, 5) * noise(cover.shape, 150, rng)

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 import numpy as np
-from composites import KINDS, Shape, Truth
-from fonts import HANDWRITTEN, PRINTED, random_glyph
 from numpy.typing import NDArray
-from photos import blank, photo, texture
 from PIL import Image
-from scans import Scan, load_digits_scans, opencv_scans, scans, traced
 from scipy.ndimage import distance_transform_edt, gaussian_filter, map_coordinates
 from skimage.morphology import skeletonize
-from strokes import draw
 
+from composites import KINDS, Shape, Truth
 from cvserve.predictor.builtin.preparation import SOURCE_SIDE_PX, prepare
+from fonts import HANDWRITTEN, PRINTED, random_glyph
+from photos import blank, photo, texture
+from scans import Scan, load_digits_scans, opencv_scans, scans, traced
+from strokes import draw
 
 NO_DIGIT = 10
 # Letters and signs that no digit looks like, for pictures that hold something drawn but no digit.
@@ -35,7 +35,7 @@ def _pen(shape: Shape, rng: np.random.Generator) -> Shape:
     small = Image.fromarray(shape)
     small.thumbnail((96, 96))
     solid = np.pad(np.asarray(small), 14) > 127
-    line = skeletonize(solid)
+    line = np.asarray(skeletonize(solid))  # type: ignore[no-untyped-call]
     if line.sum() < 5:
         return shape
     distance = gaussian_filter(distance_transform_edt(~line), 0.8)
@@ -52,7 +52,7 @@ def _bent(shape: Shape, rng: np.random.Generator) -> Shape:
     moves = []
     for _ in range(2):
         field = Image.fromarray(rng.standard_normal((5, 5), dtype=np.float32))
-        moves.append(np.asarray(field.resize(padded.shape[::-1], Image.Resampling.BICUBIC)) * side * 0.03)
+        moves.append(np.asarray(field.resize(padded.shape[::-1], Image.Resampling.BICUBIC)) * side * 0.035)
     bent = map_coordinates(padded, (rows + moves[0], columns + moves[1]), order=1)
     image = Image.fromarray(bent)
     return np.asarray(image.crop(image.getbbox()))
@@ -73,7 +73,7 @@ def digit_shape(part: str, source: str, rng: np.random.Generator) -> tuple[Shape
         shape = random_glyph(families, str(digit), rng)
         if source == "hand" and rng.random() < 0.4:
             shape = _pen(shape, rng)
-    if part == "train" and source != "print" and rng.random() < 0.5:
+    if part == "train" and source != "print" and rng.random() < 0.65:
         shape = _bent(shape, rng)
     return shape, digit
 
@@ -145,6 +145,23 @@ def training_pictures(count: int, seed: tuple[int, int]) -> Iterator[tuple[Image
         else:
             image, label, _ = digit_picture("train", str(rng.choice(kinds, p=shares)), rng)
             yield upright(image), label
+
+
+TUNING_SEED = 77
+TUNING_PER_KIND = 400
+
+
+def tuning_pictures() -> Iterator[tuple[Image.Image, int]]:
+    """Labelled pictures from the tuning sources: equally many of each kind of digit, photos and blanks."""
+    for number, kind in enumerate(TRAINING_MIX):
+        rng = np.random.default_rng([TUNING_SEED, number])
+        for _ in range(TUNING_PER_KIND):
+            image, label, _ = digit_picture("tune", kind, rng)
+            yield upright(image), label
+    rng = np.random.default_rng([TUNING_SEED, 50])
+    for _ in range(TUNING_PER_KIND):
+        yield upright(photo("tune", rng)), NO_DIGIT
+        yield upright(blank(rng)), NO_DIGIT
 
 
 def features_of(

@@ -9,14 +9,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from composites import Truth
-from dataset import digit_picture, raw_picture, upright
-from photos import blank, photo, photos
 from PIL import Image
-from scans import load_digits_scans, opencv_scans
 
+from composites import Truth
 from cvserve.predictor.builtin.digits import infer
 from cvserve.predictor.builtin.preparation import prepare
+from dataset import digit_picture, raw_picture, upright
+from newsprint import cells as newspaper_cells
+from photos import blank, photo, photos
+from scans import load_digits_scans, opencv_scans
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "builtin-model.md"
@@ -28,6 +29,7 @@ BLANKS = PHOTOS = 1000
 KIND_NAMES = {
     "scan 20x20": "scans, OpenCV `digits.png`, as they are (real)",
     "scan 8x8": "scans, `load_digits`, as they are (real)",
+    "newsprint": "cells of one photographed newspaper puzzle (real, too few to judge by)",
     "scan": "scanned sheet (composite)",
     "paper": "photo of paper with shadow (composite)",
     "chalk": "chalk on a board (composite)",
@@ -64,13 +66,14 @@ def ask(image: Image.Image) -> tuple[int, float, bool]:
 
 def digit_pictures(part: str, seed: int, per_kind: int) -> Iterator[tuple[str, Image.Image, int, Truth]]:
     """All pictures with a digit of one part: the real scans, then ``per_kind`` composites of every kind."""
-    for number, (kind, scans) in enumerate(
-        (("scan 20x20", opencv_scans(part)), ("scan 8x8", load_digits_scans(part)))
-    ):
+    for number, (kind, scans) in enumerate((("scan 20x20", opencv_scans(part)), ("scan 8x8", load_digits_scans(part)))):
         rng = np.random.default_rng([seed, 100 + number])
         for scan, digit in scans:
             truth = Truth()
             yield kind, raw_picture(scan, rng, truth), digit, truth
+    for cell, sign in newspaper_cells() if part == "test" else ():
+        if sign != ".":
+            yield "newsprint", cell, int(sign), Truth()
     for number, kind in enumerate(("scan", "paper", "chalk", "canvas", "print", "tiny")):
         rng = np.random.default_rng([seed, number])
         for _ in range(per_kind):
@@ -133,8 +136,7 @@ def warned_share(pictures: Iterator[Image.Image]) -> tuple[int, float]:
 def report(part: str, seed: int, per_kind: int) -> str:
     """All tables as Markdown."""
     answers = [
-        Answer(kind, digit, *ask(image), truth)
-        for kind, image, digit, truth in digit_pictures(part, seed, per_kind)
+        Answer(kind, digit, *ask(image), truth) for kind, image, digit, truth in digit_pictures(part, seed, per_kind)
     ]
     kinds = grouped(answers, lambda answer: answer.kind, list(KIND_NAMES))
     lines = table("kind", {KIND_NAMES[kind]: group for kind, group in kinds.items()} | {"**all**": answers})
@@ -146,12 +148,14 @@ def report(part: str, seed: int, per_kind: int) -> str:
     lines += table("digit", digits)
     rng = np.random.default_rng([seed, 200])
     count, blanks = warned_share(blank(rng) for _ in range(BLANKS))
+    paper, papers = warned_share(cell for cell, sign in newspaper_cells() if sign == ".")
     whole, wholes = warned_share(image.copy() for image in photos(part))
     crops, cropped = warned_share(photo(part, rng) for _ in range(PHOTOS))
     lines += [
         "| pictures without a digit | pictures | warned |",
         "|---|--:|--:|",
         f"| blank: colours, slopes of light, grain, noise | {count} | {blanks:.1%} |",
+        f"| empty cells of the newspaper puzzle, rests of its lines in some | {paper} | {papers:.1%} |",
         f"| held-out photos, whole | {whole} | {wholes:.1%} |",
         f"| crops of held-out photos | {crops} | {cropped:.1%} |",
         "",

@@ -144,9 +144,7 @@ def glyph(path: str, character: str) -> NDArray[np.uint8] | None:
     return np.asarray(image.crop(box))
 
 
-def random_glyph(
-    families: tuple[Family, ...], character: str, rng: np.random.Generator
-) -> NDArray[np.uint8]:
+def random_glyph(families: tuple[Family, ...], character: str, rng: np.random.Generator) -> NDArray[np.uint8]:
     """Draw one character in a random font; every family is equally likely, however many files it has."""
     while True:
         fonts = files(families[int(rng.integers(len(families)))])

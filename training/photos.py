@@ -7,8 +7,9 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
-from composites import as_jpeg, noise
 from PIL import Image, ImageFilter
+
+from composites import as_jpeg, noise
 
 OPENCV_DATA = Path("/usr/share/doc/opencv-doc/examples/data")
 
@@ -35,6 +36,10 @@ SKIMAGE = {
 SKLEARN: dict[str, tuple[str, ...]] = {"train": (), "tune": (), "test": ("china.jpg", "flower.jpg")}
 
 
+# Of ``photos("test")``, those in the public domain or under CC0, which may be committed without more ado.
+FREE_TEST_PHOTOS = slice(len(OPENCV["test"]), len(OPENCV["test"]) + len(SKIMAGE["test"]))
+
+
 def _package(name: str) -> Path:
     spec = find_spec(name)
     if spec is None or spec.origin is None:
@@ -57,9 +62,16 @@ def photos(part: str) -> tuple[Image.Image, ...]:
     return tuple(images)
 
 
-def photo(part: str, rng: np.random.Generator) -> Image.Image:
-    """A whole photo or a crop of one: sides of 12 % of the photo and up, resized to 64..512 pixels."""
-    whole = photos(part)[int(rng.integers(len(photos(part))))]
+def photo(part: str, rng: np.random.Generator, only: slice = slice(None)) -> Image.Image:
+    """A whole photo or a crop of one: sides of 12 % of the photo and up, resized to 64..512 pixels.
+
+    Args:
+        part: "train", "tune" or "test".
+        rng: the source of chance.
+        only: which of ``photos(part)`` to choose from.
+    """
+    choices = photos(part)[only]
+    whole = choices[int(rng.integers(len(choices)))]
     if rng.random() < 0.15:
         crop = whole
     else:
@@ -71,9 +83,22 @@ def photo(part: str, rng: np.random.Generator) -> Image.Image:
     crop = crop.resize((max(round(crop.width * scale), 8), max(round(crop.height * scale), 8)))
     if rng.random() < 0.5:
         crop = crop.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+    if part == "train":
+        crop = _varied(crop, rng)
     if rng.random() < 0.3:
         crop = crop.convert("L")
     return as_jpeg(crop, int(rng.integers(60, 95))) if rng.random() < 0.5 else crop
+
+
+def _varied(crop: Image.Image, rng: np.random.Generator) -> Image.Image:
+    """More from few photos: turned, as a negative, with other contrast."""
+    crop = crop.rotate(int(rng.integers(4)) * 90, expand=True)
+    tones = np.asarray(crop, dtype=np.float32)
+    if rng.random() < 0.2:
+        tones = 255 - tones
+    if rng.random() < 0.4:
+        tones = (tones - tones.mean()) * rng.uniform(0.4, 1.6) + rng.uniform(60, 190)
+    return Image.fromarray(np.clip(tones, 0, 255).astype(np.uint8))
 
 
 def texture(rng: np.random.Generator) -> Image.Image:
@@ -92,7 +117,7 @@ def blank(rng: np.random.Generator) -> Image.Image:
     """Nothing drawn: one colour, a slope of light, or paper with grain and shadow; any size."""
     width, height = (int(rng.choice((8, 28, 64, 128, 280, 384, 512))) for _ in range(2))
     colour = rng.uniform(0, 255, 3) if rng.random() < 0.5 else np.repeat(rng.uniform(0, 255), 3)
-    picture = np.broadcast_to(colour, (height, width, 3)).astype(np.float32)
+    picture = np.broadcast_to(colour, (height, width, 3)).astype(np.float64)
     chance = rng.random()
     if chance > 0.25:
         angle = rng.uniform(0, 2 * np.pi)

@@ -66,4 +66,4 @@ def traced(scan: NDArray[np.uint8], level: float) -> NDArray[np.uint8]:
     shape = np.clip(edge + 0.5, 0, 1)
     rows, columns = np.flatnonzero(shape.max(axis=1) > 0.5), np.flatnonzero(shape.max(axis=0) > 0.5)
     cut = shape[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-    return (cut * 255).astype(np.uint8)
+    return np.asarray(cut * 255, dtype=np.uint8)

@@ -1,7 +1,9 @@
 """The command line: `cvserve serve | predict | history | token | model | config | health`."""
 
+import os
 import sys
-from typing import Annotated
+import warnings
+from typing import Annotated, Any
 
 import typer
 
@@ -10,6 +12,8 @@ from cvserve.commands.config import config
 from cvserve.commands.health import health
 from cvserve.commands.history import history_app
 from cvserve.commands.model import model_app
+from cvserve.commands.output import say
+from cvserve.commands.plain import PlainCommand, PlainGroup
 from cvserve.commands.predict import predict
 from cvserve.commands.serve import serve
 from cvserve.commands.token import token_app
@@ -17,10 +21,11 @@ from cvserve.errors import CvserveError
 
 app = typer.Typer(
     name="cvserve",
-    help="Serve an image classifier: a token on every endpoint, every prediction in a database, "
-    "every access in a log.",
+    cls=PlainGroup,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
+    # Plain help: Rich's boxes take longer to load than all the rest.
+    rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
@@ -40,23 +45,52 @@ def root(
     """Serve an image classifier: a token on every endpoint, every prediction in a database, every access in a log."""
 
 
-app.command()(serve)
-app.command()(predict)
+app.command(cls=PlainCommand)(serve)
+app.command(cls=PlainCommand)(predict)
 app.add_typer(history_app, name="history")
 app.add_typer(token_app, name="token")
 app.add_typer(model_app, name="model")
-app.command()(config)
-app.command()(health)
+app.command(cls=PlainCommand)(config)
+app.command(cls=PlainCommand)(health)
 
 
 def main() -> None:
     """The console script: one sentence and an exit code for what a user did wrong, never a traceback."""
+    warnings.showwarning = _show_warning
+    for stream in (sys.stdout, sys.stderr):
+        # A file name may hold bytes that are no text, and a terminal may know few characters.
+        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    sys.exit(_run())
+
+
+def _run() -> Any:
+    try:
+        code = _exit_code()
+        sys.stdout.flush()
+        return code
+    except BrokenPipeError:
+        # `cvserve history | head`: the reader has enough. Python must not try again at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.__stdout__.fileno())  # type: ignore[union-attr]
+        return 0
+
+
+def _exit_code() -> Any:
     try:
         app()
+    except SystemExit as end:
+        if isinstance(end.__context__, BrokenPipeError):
+            raise end.__context__ from None  # Typer would end with 1
+        return end.code
+    except KeyboardInterrupt:
+        return 130
     except CvserveError as error:
-        sys.stderr.write(f"cvserve: {error}\n")
-        sys.exit(error.exit_code)
-    except BrokenPipeError:
-        # `cvserve history | head`: the reader has enough.
-        sys.stderr.close()
-        sys.exit(0)
+        first, *more = str(error).splitlines() or [""]
+        say(f"cvserve: {first}")
+        for line in more:
+            say(line)
+        return error.exit_code
+    return 0
+
+
+def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
+    say(f"cvserve: warning: {message}")

@@ -1,10 +1,8 @@
 """Where each setting's value comes from: flag > environment > `.env` > `cvserve.toml` > default."""
 
-import difflib
 import os
-import tomllib
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -50,16 +48,7 @@ def load_configuration(
         InvalidSetting: a value that cannot be used, an unknown key, or a setting that no file may set.
         Unsafe: the token file can be read by others.
     """
-    environ = os.environ if environ is None else environ
-    directory = Path.cwd() if directory is None else directory
-    found: dict[str, tuple[Any, str]] = {}
-    _take_file(found, _read_toml(directory / "cvserve.toml"), "cvserve.toml", directory)
-    _take_file(found, _from_variables(_read_dotenv(directory / ".env"), ".env"), ".env", directory)
-    for name, (text, origin) in _from_variables(environ, "the environment").items():
-        found[name] = (parse_value(name, text, origin), origin)
-    for name, value in (flags or {}).items():
-        if value is not None and value is not False:
-            found[name] = (True if value is True else parse_value(name, value, flag(name)), "flag")
+    found = _found(flags or {}, os.environ if environ is None else environ, directory or Path.cwd())
     values = {name: value for name, (value, _) in found.items()}
     if values.get("token") is None and values.get("token_file") is not None:
         values["token"] = read_token_file(values["token_file"])
@@ -67,6 +56,30 @@ def load_configuration(
     if "token" in values and "token" not in found:
         origins["token"] = "token_file"  # noqa: S105 - the name of a setting
     return Configuration(Settings(**values), origins)
+
+
+def find_home(home: str | os.PathLike[str] | None = None) -> Path:
+    """The folder of cvserve.db: what was asked for, else what environment, `.env` and `cvserve.toml` say.
+
+    Raises:
+        InvalidSetting: as `load_configuration`.
+    """
+    flags = {} if home is None else {"home": os.fspath(home)}
+    value, _ = _found(flags, os.environ, Path.cwd()).get("home", (Path(), "default"))
+    return Path(value)
+
+
+def _found(flags: Mapping[str, Any], environ: Mapping[str, str], directory: Path) -> dict[str, tuple[Any, str]]:
+    """Value and origin of every setting that somebody said; the later source wins."""
+    found: dict[str, tuple[Any, str]] = {}
+    _take_file(found, _read_toml(directory / "cvserve.toml"), "cvserve.toml", directory)
+    _take_file(found, _from_variables(_read_dotenv(directory / ".env"), ".env"), ".env", directory)
+    for name, (text, origin) in _from_variables(environ, "the environment").items():
+        found[name] = (parse_value(name, text, origin), origin)
+    for name, value in flags.items():
+        if value is not None and value is not False:
+            found[name] = (True if value is True else parse_value(name, value, flag(name)), "flag")
+    return found
 
 
 def read_token_file(path: Path) -> str:
@@ -117,30 +130,53 @@ def _from_variables(environ: Mapping[str, str], origin: str) -> dict[str, tuple[
     known = {variable(name) for name in FIELDS} | _OTHER_VARIABLES
     for key in environ:
         if key.startswith("CVSERVE_") and key not in known:
-            near = difflib.get_close_matches(key, known, n=1)
-            hint = f" Did you mean {near[0]}?" if near else ""
-            warnings.warn(f"{key} in {origin} is no setting of cvserve.{hint}", UnknownSettingWarning, stacklevel=3)
+            text = f"{key} in {origin} is no setting of cvserve.{_hint(key, known)}"
+            warnings.warn(text, UnknownSettingWarning, stacklevel=2)
     return found
 
 
+def _hint(name: str, known: Iterable[str]) -> str:
+    import difflib  # for those who mistype
+
+    near = difflib.get_close_matches(name, known, n=1)
+    return f" Did you mean {near[0]}?" if near else ""
+
+
 def _read_dotenv(path: Path) -> dict[str, str]:
-    if not path.is_file():
+    text = _text_of(path)
+    if text is None:
         return {}
+    import io
+
     from dotenv import dotenv_values  # most folders have no .env
 
-    return {key: value for key, value in dotenv_values(path, interpolate=False).items() if value is not None}
+    entries = dotenv_values(stream=io.StringIO(text), interpolate=False)
+    return {key: value for key, value in entries.items() if value is not None}
 
 
 def _read_toml(path: Path) -> dict[str, tuple[Any, str]]:
-    if not path.is_file():
+    text = _text_of(path)
+    if text is None:
         return {}
+    import tomllib  # most folders have no cvserve.toml
+
     try:
-        entries = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise InvalidSetting(f"cvserve.toml cannot be read: {error}.") from None
-    for key in entries:
+        entries = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise InvalidSetting(f"cvserve.toml is not TOML: {error}.") from None
+    for key, value in entries.items():
         if key not in FIELDS:
-            near = difflib.get_close_matches(key, FIELDS, n=1)
-            hint = f" Did you mean '{near[0]}'?" if near else ""
-            raise InvalidSetting(f"cvserve.toml has an unknown key '{key}'.{hint}")
+            raise InvalidSetting(f"cvserve.toml has an unknown key '{key}'.{_hint(key, FIELDS)}")
+        if isinstance(value, dict):
+            raise InvalidSetting(f"{key} in cvserve.toml is a table; write one value: {key} = …")
     return {key: (value, "cvserve.toml") for key, value in entries.items()}
+
+
+def _text_of(path: Path) -> str | None:
+    """What stands in a file of settings; None when there is none."""
+    if not path.is_file():
+        return None
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError):
+        raise InvalidSetting(f"{path.name} cannot be read; it must be UTF-8 text that you may read.") from None

@@ -7,6 +7,7 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
+from urllib.parse import unquote
 
 from loguru import logger
 
@@ -87,11 +88,23 @@ class AccessLog:
 
     def write(self, record: AccessRecord) -> None:
         """Write one line; returns when the kernel has it."""
-        path = _TOKEN.sub("cvs_***", record.path)
-        for secret in self._secrets:
-            path = path.replace(secret, "***")
+        path = unquote(record.path, "latin-1") if "%" in record.path else record.path
+        if self.is_secret(path):
+            record = record._replace(path=self._without_secrets(path))
+        if record.user_agent and self.is_secret(record.user_agent):
+            record = record._replace(user_agent=self._without_secrets(record.user_agent))
         # Given as the message itself, without arguments, loguru formats nothing: braces stay braces.
-        self._logger.info(self._as_line(record._replace(path=path)))
+        self._logger.info(self._as_line(record))
+
+    def is_secret(self, text: str) -> bool:
+        """Whether a token is in it."""
+        return bool(_TOKEN.search(text)) or any(secret in text for secret in self._secrets)
+
+    def _without_secrets(self, text: str) -> str:
+        text = _TOKEN.sub("cvs_***", text)
+        for secret in self._secrets:
+            text = text.replace(secret, "***")
+        return text
 
     def close(self) -> None:
         """Write what waits and give the file back. May be called twice."""
@@ -115,9 +128,7 @@ def printable(text: str) -> str:
 def configure_events() -> None:
     """The server's own events, uvicorn's included, on stderr. For the process that cvserve owns."""
     logger.remove()
-    logger.add(
-        sys.stderr, format=_EVENT_FORMAT, filter=_is_event, level="INFO", backtrace=False, diagnose=False
-    )
+    logger.add(sys.stderr, format=_EVENT_FORMAT, filter=_is_event, level="INFO", backtrace=False, diagnose=False)
     logging.basicConfig(handlers=[_ToLoguru()], level=logging.WARNING, force=True)
 
 
@@ -139,14 +150,18 @@ def _now() -> str:
 def _text_line(record: AccessRecord) -> str:
     prediction = f"id={record.prediction_id}" if record.prediction_id else "-"
     return (
-        f"{_now()} | {printable(record.client)} | {printable(record.who)} | {printable(record.method)}"
-        f" {printable(record.path)} | {record.status} | {record.duration_ms}ms | {record.bytes_in}B in"
+        f"{_now()} | {_word(record.client)} | {printable(record.who)} | {printable(record.method)}"
+        f" {_word(record.path)} | {record.status} | {record.duration_ms}ms | {record.bytes_in}B in"
         f" | {record.bytes_out}B out | {prediction} | req={record.request_id}"
     )
 
 
+def _word(text: str) -> str:
+    """A field that has no blank in it: what separates the fields cannot be forged."""
+    shown = printable(text)
+    return shown.replace(" ", r"\x20") if " " in shown else shown
+
+
 def _json_line(record: AccessRecord) -> str:
-    fields = {
-        name: printable(value) if isinstance(value, str) else value for name, value in record._asdict().items()
-    }
+    fields = {name: printable(value) if isinstance(value, str) else value for name, value in record._asdict().items()}
     return _json({"time": _now(), **fields})

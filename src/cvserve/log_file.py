@@ -17,6 +17,8 @@ from cvserve.errors import CannotStart, Unsafe
 ROTATE_BYTES = 100 * 1000**2
 _MAX_WAITING_LINES = 10_000
 _LOOK_INTERVAL_S = 0.5
+# The disk is full, or sick, or read-only for a while: the line is kept.
+_MAY_PASS = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG, errno.EROFS)
 
 
 class LogFile:
@@ -52,14 +54,19 @@ class LogFile:
             self.lines_lost += 1
         self._waiting.append(text.encode("utf-8", "backslashreplace"))
         self._follow_the_name()
-        while self._waiting and self._append(self._waiting[0]):
-            self._waiting.popleft()
+        self._write_waiting()
 
     def close(self) -> None:
         """Write what waits and give the file back."""
-        while self._waiting and self._append(self._waiting[0]):
-            self._waiting.popleft()
+        self._write_waiting()
         os.close(self._descriptor)
+
+    def _write_waiting(self) -> None:
+        while self._waiting:
+            line = self._waiting.popleft()
+            if not self._append(line):
+                self._waiting.appendleft(line)
+                return
 
     def _append(self, line: bytes) -> bool:
         if self._size_bytes and self._size_bytes + len(line) > self._rotate_bytes:
@@ -67,11 +74,12 @@ class LogFile:
         try:
             written = os.write(self._descriptor, line)
         except OSError as error:
-            if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG, errno.EROFS):
+            if error.errno in _MAY_PASS:
                 return False
             raise
         if written < len(line):
-            os.ftruncate(self._descriptor, self._size_bytes)  # half a line is worse than a late one
+            # Half a line is worse than a late one. Nobody else appends, so the file ends with our half.
+            os.ftruncate(self._descriptor, os.fstat(self._descriptor).st_size - written)
             return False
         self._size_bytes += written
         return True
@@ -100,7 +108,7 @@ class LogFile:
             with self._path.open("rb") as file:
                 file.seek(-1, os.SEEK_END)
                 if file.read(1) != b"\n":
-                    self._size_bytes += os.write(self._descriptor, b"\n")
+                    self._waiting.appendleft(b"\n")
 
     def _follow_the_name(self) -> None:
         """Open anew when somebody removed or renamed the file, as logrotate does; looked at twice a second."""
@@ -110,7 +118,7 @@ class LogFile:
         self._looked_at = now
         try:
             status = os.stat(self._path, follow_symlinks=False)
-        except FileNotFoundError:
+        except OSError:
             self._reopen()
             return
         if (status.st_dev, status.st_ino) != self._identity:
@@ -122,14 +130,17 @@ class LogFile:
         old = self._descriptor
         try:
             self._open()
-        except (CannotStart, Unsafe):
+        except (CannotStart, Unsafe, OSError):
             self._descriptor = old  # better the old file than none
             return
         os.close(old)
 
     def _rotate(self) -> None:
         stamp = datetime.now(UTC).strftime("%Y-%m-%dT%H-%M-%S-%f")
-        os.rename(self._path, self._path.with_name(f"{self._path.stem}.{stamp}{self._path.suffix}"))
+        try:
+            os.rename(self._path, self._path.with_name(f"{self._path.stem}.{stamp}{self._path.suffix}"))
+        except OSError:
+            return  # the folder was taken away, or is read-only: the file grows until it can be renamed
         self._reopen()
         if self._keep is not None:
             rotated = sorted(self._path.parent.glob(f"{self._path.stem}.*{self._path.suffix}"))

@@ -3,18 +3,21 @@
 import json
 import os
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
+from cvserve.configuration import find_home
 from cvserve.errors import CannotStart, InvalidParameter, NotFound
 from cvserve.predictor.prediction import Prediction
 from cvserve.store.database import connect, prepare_database
 from cvserve.store.predictions import PredictionReader, Query
-from cvserve.store.rows import HistoryRow, ModelKey, NewRow, Stored
+from cvserve.store.rows import HistoryRow, ModelKey, NewRow, Stored, timestamp
 from cvserve.store.schema import SOURCES
 from cvserve.store.sqlite import translated
 from cvserve.store.transaction import insert_rows
+from cvserve.values import moment
 
 if TYPE_CHECKING:
     from sqlite_utils import Database
@@ -96,12 +99,13 @@ class History:
         """Open, and make if there is none.
 
         Args:
-            path: the database, or its folder; default: `cvserve.db` in `CVSERVE_HOME` or the working folder.
+            path: the database, or its folder; default: the one of a server that is started here (`CVSERVE_HOME`,
+                else the working folder).
 
         Raises:
             Unsafe, CannotStart, HistoryError: as `store.database.prepare_database`.
         """
-        place = Path(path if path is not None else os.environ.get("CVSERVE_HOME") or ".")
+        place = find_home() if path is None else Path(path)
         file = place / "cvserve.db" if place.is_dir() or path is None else place
         prepare_database(file)
         return cls(file)
@@ -144,10 +148,23 @@ class History:
         Args:
             limit: rows at most; None for all.
             newest_first: turn the order around.
-            **filters: `label`, `model`, `source`, `min_score`, `since`, `until` (timestamps), `after`, `before`.
+            **filters: `label`, `model`, `source`, `min_score`; `since`, `until` (a datetime, or a text such as
+                `7d` and `2026-11-23`); `after`, `before` (ids).
+
+        Raises:
+            InvalidParameter: a filter that cannot be used.
         """
-        query = Query(limit=limit, descending=newest_first, **filters)
-        return [row for page in self._reader.pages(query) for row in page]
+        return list(self.select(limit=limit, newest_first=newest_first, **filters))
+
+    def select(
+        self, *, limit: int | None = None, newest_first: bool = False, **filters: Any
+    ) -> Iterator[HistoryRow]:
+        """The same, read page by page while they are used."""
+        if limit is not None and limit < 0:
+            raise InvalidParameter(f"limit is {limit}; give 0 or more.")
+        times = {name: _timestamp(name, filters[name]) for name in ("since", "until") if filters.get(name)}
+        query = Query(limit=limit, descending=newest_first, **{**filters, **times})
+        return (row for page in self._reader.pages(query) for row in page)
 
     def __getitem__(self, prediction_id: int) -> HistoryRow:
         row = self._reader.get(prediction_id)
@@ -156,8 +173,7 @@ class History:
         return row
 
     def __iter__(self) -> Iterator[HistoryRow]:
-        for page in self._reader.pages(Query()):
-            yield from page
+        return self.select()
 
     def __len__(self) -> int:
         return self._reader.count(Query())
@@ -177,6 +193,14 @@ class History:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _timestamp(name: str, when: datetime | str) -> str:
+    """As it stands in the table."""
+    try:
+        return timestamp(moment(when) if isinstance(when, str) else when)
+    except ValueError as error:
+        raise InvalidParameter(f"{name} is '{when}': {error}.") from None
 
 
 def history_exists(home: Path) -> bool:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from cvserve import values
-from cvserve.errors import InvalidSetting
+from cvserve.errors import InvalidSetting, Unsafe
 
 
 def setting(
@@ -47,13 +47,19 @@ def setting(
 class Settings:
     """What a server runs with; see `docs/settings.md` for the table."""
 
-    host: str = setting("127.0.0.1", "Address to listen on.")
+    host: str = setting("127.0.0.1", "Address to listen on.", values.host)
     port: int = setting(8000, "Port to listen on; 0 takes a free one.", values.whole(0, 65535), alias="PORT")
     home: Path = setting(Path(), "Folder of cvserve.db and output.log.", values.path)
-    model: str | None = setting(None, "Model file; default: the built-in model for digits.", alias="MODEL_PATH")
+    model: str | None = setting(
+        None, "Model file; default: the built-in model for digits.", values.model, alias="MODEL_PATH"
+    )
     model_config: Path | None = setting(None, "Another model.toml than the one beside the model.", values.path)
     model_sha256: str | None = setting(
         None, "Load the model only if its file has this SHA-256.", values.sha256, outside_files=True
+    )
+    trust_type: tuple[str, ...] = setting(
+        (), "Types outside of scikit-learn that a skops file may hold, separated by commas.", values.texts,
+        outside_files=True,
     )
     max_batch_size: int = setting(64, "Pictures that one model call takes, at most.", values.whole(1, 4096))
     max_queue: int = setting(1024, "Requests that may wait for the model.", values.whole(1, 1_000_000))
@@ -99,7 +105,7 @@ class Settings:
     def __post_init__(self) -> None:
         """Check what no single value can tell."""
         if self.no_auth and not values.is_loopback(self.host):
-            raise InvalidSetting(
+            raise Unsafe(
                 f"no_auth is for loopback only, and host is '{self.host}'; "
                 "drop --no-auth, or listen on 127.0.0.1."
             )

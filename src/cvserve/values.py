@@ -6,11 +6,14 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmg]i?)?b?", re.IGNORECASE)
+_SIZE = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,15})?)\s*([kmg]i?)?b?", re.IGNORECASE)
 _FACTORS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "ki": 2**10, "mi": 2**20, "gi": 2**30}
-_SPAN = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d|w)?", re.IGNORECASE)
+_SPAN = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,15})?)\s*(ms|s|m|h|d|w)?", re.IGNORECASE)
 _SECONDS = {"ms": 0.001, "s": 1.0, "": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
 _MAX_SECONDS = 100 * 365 * 86400.0
+_MAX_BYTES = 2**50
+# Pillow's names of the formats that it decodes by itself, without starting another program.
+IMAGE_FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
 
 
 def whole(low: int, high: int) -> Callable[[str], int]:
@@ -25,12 +28,26 @@ def whole(low: int, high: int) -> Callable[[str], int]:
     return parse
 
 
+def number(low: float, high: float) -> Callable[[str], float]:
+    """A parser of numbers from `low` to `high`."""
+
+    def parse(text: str) -> float:
+        # float() alone would take "nan", "1_0" and digits of other scripts.
+        if not re.fullmatch(r"-?[0-9]{0,15}\.?[0-9]{0,15}", text) or not re.search(r"[0-9]", text):
+            raise ValueError(f"give a number from {low} to {high}")
+        if not low <= float(text) <= high:
+            raise ValueError(f"give a number from {low} to {high}")
+        return float(text)
+
+    return parse
+
+
 def one_of(*choices: str) -> Callable[[str], str]:
     """A parser of one word out of a few."""
 
     def parse(text: str) -> str:
         if text not in choices:
-            raise ValueError(f"give {' or '.join(choices)}")
+            raise ValueError(f"give {', '.join(choices[:-1])} or {choices[-1]}")
         return text
 
     return parse
@@ -40,7 +57,7 @@ def size_bytes(text: str) -> int:
     """Bytes: `20MiB`, `20MB`, `1048576`."""
     match = _SIZE.fullmatch(text.strip())
     size = round(float(match[1]) * _FACTORS[(match[2] or "").lower()]) if match else 0
-    if size < 1:
+    if not 1 <= size <= _MAX_BYTES:
         raise ValueError("give a size such as 20MiB")
     return size
 
@@ -57,7 +74,8 @@ def seconds(text: str) -> float:
 def moment(text: str) -> datetime:
     """A point in time: ISO 8601 (without a zone: UTC), or a span back from now such as `7d`."""
     try:
-        return datetime.now(UTC) - timedelta(seconds=seconds(text))
+        if not text.strip().isdigit():  # `2026` alone is neither
+            return datetime.now(UTC) - timedelta(seconds=seconds(text))
     except ValueError:
         pass  # no span: a date then
     try:
@@ -81,7 +99,24 @@ def path(text: str) -> Path:
     """A path; `~` is the home folder."""
     if not text or "\0" in text:
         raise ValueError("give a path")
-    return Path(text).expanduser()
+    try:
+        return Path(text).expanduser()
+    except RuntimeError:
+        raise ValueError("give a path; there is no such user") from None
+
+
+def host(text: str) -> str:
+    """An address or a name; an empty one would mean every address."""
+    if not re.fullmatch(r"[!-~]+", text):
+        raise ValueError("give an address such as 127.0.0.1, or 0.0.0.0 for all")
+    return text
+
+
+def model(text: str) -> str:
+    """A model file, `~` for the home folder, or `my_model.py:ClassName`."""
+    if not text or "\0" in text:
+        raise ValueError("give a model file")
+    return str(path(text)) if text.startswith("~") else text
 
 
 def texts(text: str) -> tuple[str, ...]:
@@ -90,11 +125,10 @@ def texts(text: str) -> tuple[str, ...]:
 
 
 def image_formats(text: str) -> tuple[str, ...]:
-    """Pillow's names of formats, separated by commas; only those with a decoder in Pillow itself."""
-    known = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
+    """Pillow's names of formats, separated by commas."""
     names = tuple(word.upper().replace("JPG", "JPEG") for word in texts(text))
-    if not names or any(name not in known for name in names):
-        raise ValueError(f"give some of {', '.join(known)}")
+    if not names or any(name not in IMAGE_FORMATS for name in names):
+        raise ValueError(f"give some of {', '.join(IMAGE_FORMATS)}")
     return names
 
 

@@ -4,6 +4,8 @@ import json
 import os
 import pty
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -193,29 +195,24 @@ def test_many_are_stored_by_one_commit_a_batch(run, four, home):
 
 
 def test_a_terminal_sees_a_progress_bar_for_many_and_results_stay_clean(four, home):
-    import subprocess
-    import sys
-
     folder = home / "many"
     folder.mkdir()
-    small = drawn_four()
     for number in range(120):
-        (folder / f"{number}.jpg").write_bytes(small)
-    outside, inside = pty.openpty()
+        (folder / f"{number}.jpg").write_bytes(drawn_four())
     environment = {key: value for key, value in os.environ.items() if key != "NO_COLOR"} | {"TERM": "xterm"}
     command = [sys.executable, "-m", "cvserve", "predict", "many", "--nl"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=inside, env=environment) as process:
+    outside, inside = pty.openpty()
+    results = home / "results.jsonl"
+    with results.open("wb") as out, subprocess.Popen(command, stdout=out, stderr=inside, env=environment):
         os.close(inside)
-        assert process.stdout
-        lines = process.stdout.read().splitlines()
         seen = b""
         try:
             while chunk := os.read(outside, 65536):
                 seen += chunk
         except OSError:
             pass  # how a terminal says that nobody is left
-        os.close(outside)
-    assert len([json.loads(line) for line in lines]) == 120
+    os.close(outside)
+    assert len([json.loads(line) for line in results.read_text().splitlines()]) == 120
     assert b"120/120" in seen
 
 

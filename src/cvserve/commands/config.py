@@ -3,7 +3,7 @@
 from typing import Any
 
 from cvserve.commands.options import AsJson
-from cvserve.commands.output import Format, console, print_json
+from cvserve.commands.output import Format, print_json
 
 
 def config(as_json: AsJson = False) -> None:
@@ -21,19 +21,29 @@ def config(as_json: AsJson = False) -> None:
         entries.append({"name": name, "value": value, "origin": origin, "variable": variable(name)})
     if as_json:
         print_json(entries, Format.JSON)
-        return
-    from rich.table import Table
-    from rich.text import Text
+    else:
+        _print_table(entries)
 
-    table = Table(box=None, pad_edge=False)
-    for title in ("setting", "value", "origin", "variable"):
-        table.add_column(title)
+
+def _print_table(entries: list[dict[str, Any]]) -> None:
+    from cvserve.commands.table import Column, Row, print_table
+
+    columns = (Column("setting"), Column("value"), Column("origin"), Column("variable", spare=1))
+    rows = []
     for entry in entries:
         style = "dim" if entry["origin"] == "default" else "bold"
-        shown = "–" if entry["value"] is None else str(entry["value"])
-        cells = (str(entry["name"]), shown, str(entry["origin"]), str(entry["variable"]))
-        table.add_row(*(Text(cell, style=style) for cell in cells))
-    console().print(table)
+        cells = (entry["name"], _shown(entry["value"]), entry["origin"], entry["variable"])
+        rows.append(Row(cells, style))
+    print_table(columns, rows)
+
+
+def _shown(value: Any) -> str:
+    """As it could be typed."""
+    if value is None or value in ("", []):
+        return "–"
+    if isinstance(value, bool):
+        return str(value).lower()
+    return ",".join(value) if isinstance(value, list) else str(value)
 
 
 def _plain(value: Any) -> Any:

@@ -1,6 +1,5 @@
 """How commands print: results on stdout, talk on stderr, tables for people and JSON for programs."""
 
-import csv
 import json
 import sys
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,7 +12,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 _BAR_CHARACTERS = 20
-# A spreadsheet runs what begins like this; the last two are full-width forms it reads alike.
+# A spreadsheet runs what begins like this; the last four are full-width forms it reads alike.
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
 
@@ -32,9 +31,7 @@ def chosen(*, as_json: bool = False, as_nl: bool = False, as_csv: bool = False) 
     Raises:
         InvalidSetting: more than one.
     """
-    asked = [
-        name for name, on in ((Format.JSON, as_json), (Format.NL, as_nl), (Format.CSV, as_csv)) if on
-    ]
+    asked = [name for name, on in ((Format.JSON, as_json), (Format.NL, as_nl), (Format.CSV, as_csv)) if on]
     if len(asked) > 1:
         raise InvalidSetting(f"--{asked[0]} and --{asked[1]} contradict each other; take one of them.")
     return asked[0] if asked else Format.TABLE
@@ -49,20 +46,32 @@ def console(*, stderr: bool = False) -> "Console":
 
 def say(text: str) -> None:
     """Talk, on stderr."""
-    sys.stderr.write(f"{text}\n")
+    from cvserve.commands.table import shown
+
+    sys.stderr.write(f"{shown(text)}\n")
 
 
-def print_json(entries: Sequence[Mapping[str, Any]], form: Format) -> None:
-    """A JSON list, or one object a line."""
+def print_json(entries: Iterable[Mapping[str, Any]], form: Format) -> None:
+    """A JSON list, or one object a line, each as soon as it is there."""
+    # Where stdout is not UTF-8, escapes keep the JSON valid.
+    plain = (sys.stdout.encoding or "ascii").lower().replace("-", "") != "utf8"
     if form is Format.NL:
         for entry in entries:
-            sys.stdout.write(json.dumps(entry, ensure_ascii=False) + "\n")
-    else:
-        sys.stdout.write(json.dumps(list(entries), ensure_ascii=False, indent=2) + "\n")
+            sys.stdout.write(json.dumps(entry, ensure_ascii=plain) + "\n")
+            sys.stdout.flush()
+        return
+    separator = "[\n"
+    for entry in entries:
+        text = json.dumps(entry, ensure_ascii=plain, indent=2).replace("\n", "\n  ")
+        sys.stdout.write(f"{separator}  {text}")
+        separator = ",\n"
+    sys.stdout.write("[]\n" if separator == "[\n" else "\n]\n")
 
 
 def print_csv(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     """RFC 4180; a text that a spreadsheet would take for a formula gets a quote in front."""
+    import csv
+
     writer = csv.writer(sys.stdout, lineterminator="\r\n")
     writer.writerow(header)
     writer.writerows([_harmless(cell) for cell in row] for row in rows)

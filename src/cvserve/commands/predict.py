@@ -1,6 +1,5 @@
 """`cvserve predict IMAGE…`: the answer in the terminal, offline, in the same history."""
 
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cvserve.commands.options import AsJson, AsNl, Home
-from cvserve.commands.output import Format, bar, chosen, console, print_json, say
+from cvserve.commands.output import Format, bar, chosen, print_json, say
 from cvserve.errors import CvserveError
 
 if TYPE_CHECKING:
@@ -47,7 +46,7 @@ class Line:
 
 def predict(
     images: Annotated[
-        list[str], typer.Argument(metavar="IMAGE…", help="Files, folders, or - for stdin.", show_default=False)
+        list[str], typer.Argument(metavar="IMAGE", help="Files, folders, or - for stdin.", show_default=False)
     ],
     model: Annotated[
         str | None, typer.Option("--model", help="Model file; default: as for serve.", metavar="FILE")
@@ -77,20 +76,14 @@ def predict(
     with ExitStack() as stack:
         history = None if no_history else stack.enter_context(_open_history(settings.home))
         lines = _answered(predictor, todo, settings.top_k, history)
-        shown = _print_as_they_come(lines, form) if form is Format.NL else _print_all(list(lines), form)
-    raise typer.Exit(1 if shown.failed else 0)
-
-
-@dataclass(slots=True)
-class _Shown:
-    failed: int = 0
+        failed = _print_lines(lines, form)
+    raise typer.Exit(1 if failed else 0)
 
 
 def _open_history(home: Path) -> "History":
     from cvserve.recording import History
 
-    home.mkdir(parents=True, exist_ok=True)
-    return History.open(home)
+    return History.open(home / "cvserve.db")
 
 
 def _answered(
@@ -125,44 +118,46 @@ def _stored(
         yield Line(entry.name, outcome, next(stored) if is_stored else None)
 
 
-def _print_as_they_come(lines: Iterator[Line], form: Format) -> _Shown:
-    shown = _Shown()
-    for line in lines:
-        shown.failed += isinstance(line.outcome, CvserveError)
-        print_json([line.to_dict()], form)
-    return shown
+def _print_lines(lines: Iterator[Line], form: Format) -> bool:
+    """Print them all; whether one failed."""
+    failed: list[tuple[str, CvserveError]] = []
 
-
-def _print_all(lines: Sequence[Line], form: Format) -> _Shown:
-    if form is Format.JSON:
-        print_json([line.to_dict() for line in lines], form)
-    else:
-        _print_table([line for line in lines if not isinstance(line.outcome, CvserveError)])
+    def seen() -> Iterator[Line]:
         for line in lines:
             if isinstance(line.outcome, CvserveError):
-                say(f"cvserve: {line.name}: {line.outcome.detail}")
-    return _Shown(sum(isinstance(line.outcome, CvserveError) for line in lines))
+                failed.append((line.name, line.outcome))
+            yield line
+
+    if form is not Format.TABLE:
+        print_json((line.to_dict() for line in seen()), form)
+        return bool(failed)
+    _print_table([line for line in seen() if not isinstance(line.outcome, CvserveError)])
+    for name, error in failed:
+        say(f"cvserve: {name}: {error.detail}")
+    return bool(failed)
 
 
 def _print_table(lines: Sequence[Line]) -> None:
     if not lines:
         return
-    from rich.table import Table
-    from rich.text import Text
+    from cvserve.commands.table import Column, Row, print_table
 
     one = len(lines) == 1
-    table = Table(box=None, pad_edge=False)
-    for title in ("id", "file", "label", "score", ""):
-        table.add_column(title, justify="right" if title in ("id", "score") else "left", overflow="fold")
+    rows = []
     for line in lines:
         prediction = line.outcome
-        if isinstance(prediction, CvserveError):
-            continue
+        assert not isinstance(prediction, CvserveError)
+        first = (str(line.stored.id) if line.stored else "–", line.name)
         for rank, entry in enumerate(prediction.top if one else prediction.top[:1]):
-            style = "bold" if rank == 0 else "dim"
-            first = (str(line.stored.id) if line.stored else "–", line.name) if rank == 0 else ("", "")
-            cells = (*first, entry.label, f"{entry.score:.1%}", bar(entry.score))
-            table.add_row(*(Text(cell, style=style) for cell in cells))
+            cells = (*(first if rank == 0 else ("", "")), entry.label, f"{entry.score:.1%}", bar(entry.score))
+            rows.append(Row(cells, "bold" if rank == 0 and one else "dim" if rank else ""))
         if prediction.warning:
-            sys.stderr.write(f"cvserve: {line.name}: {prediction.warning}\n")
-    console().print(table)
+            say(f"cvserve: {line.name}: {prediction.warning}")
+    columns = (
+        Column("id", right=True),
+        Column("file", least=16),
+        Column("label"),
+        Column("score", right=True),
+        Column("", spare=1),
+    )
+    print_table(columns, rows)

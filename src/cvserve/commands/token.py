@@ -6,22 +6,24 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cvserve.commands.options import AsJson, AsNl, Home, home_folder
-from cvserve.commands.output import Format, chosen, console, print_json, say
-from cvserve.errors import InvalidSetting
+from cvserve.commands.options import AsJson, AsNl, Home, home_folder, value_of
+from cvserve.commands.output import Format, chosen, print_json, say
+from cvserve.commands.plain import PlainCommand, PlainGroup
 
 if TYPE_CHECKING:
-    from cvserve.store.tokens import TokenStore
+    from cvserve.store.tokens import Token, TokenStore
 
-token_app = typer.Typer(help="Tokens: who may call the server.", no_args_is_help=True)
+token_app = typer.Typer(cls=PlainGroup, help="Tokens: who may call the server.", no_args_is_help=True)
 _SCOPES_HELP = "What it opens: predict, history, metrics, admin. May be given several times. Default: predict."
 
 
-@token_app.command("new")
+@token_app.command("new", cls=PlainCommand)
 def new(
     name: Annotated[str, typer.Argument(metavar="NAME", help="Whom it is for.", show_default=False)],
-    scope: Annotated[list[str] | None, typer.Option("--scope", help=_SCOPES_HELP, show_default=False)] = None,
-    expires: Annotated[str | None, typer.Option("--expires", help="Lifetime, such as 90d. Default: none.")] = None,
+    scope: Annotated[list[str] | None, typer.Option("--scope", help=_SCOPES_HELP, metavar="SCOPE")] = None,
+    expires: Annotated[
+        str | None, typer.Option("--expires", help="Lifetime, such as 90d. Default: none.", metavar="TIME")
+    ] = None,
     home: Home = None,
     as_json: AsJson = False,
 ) -> None:
@@ -38,7 +40,7 @@ def new(
     typer.echo(secret)
 
 
-@token_app.command("list")
+@token_app.command("list", cls=PlainCommand)
 def list_(home: Home = None, as_json: AsJson = False, as_nl: AsNl = False) -> None:
     """All tokens there ever were; never their secrets."""
     from cvserve.recording import history_exists
@@ -55,23 +57,10 @@ def list_(home: Home = None, as_json: AsJson = False, as_nl: AsNl = False) -> No
     if not tokens:
         say("No tokens yet; make one with: cvserve token new NAME")
         return
-    from rich.table import Table
-    from rich.text import Text
-
-    from cvserve.store.rows import timestamp
-
-    table = Table(box=None, pad_edge=False)
-    for title in ("name", "begins with", "scopes", "made", "expires", "last used", "state"):
-        table.add_column(title)
-    for token in tokens:
-        state = "revoked" if token.revoked_at else "valid" if token.is_valid(timestamp()) else "expired"
-        cells = (token.name, f"{token.prefix}…", ", ".join(sorted(token.scopes)), token.created_at[:10])
-        more = ((token.expires_at or "never")[:10], (token.last_used_at or "–")[:19], state)
-        table.add_row(*(Text(cell, style="" if state == "valid" else "dim") for cell in (*cells, *more)))
-    console().print(table)
+    _print_table(tokens)
 
 
-@token_app.command("revoke")
+@token_app.command("revoke", cls=PlainCommand)
 def revoke(
     name: Annotated[str, typer.Argument(metavar="NAME", help="As in the list.", show_default=False)],
     home: Home = None,
@@ -91,12 +80,32 @@ def _store(folder: Path) -> "TokenStore":
     return TokenStore(path)
 
 
+def _print_table(tokens: "list[Token]") -> None:
+    from cvserve.commands.table import Column, Row, print_table
+    from cvserve.store.rows import timestamp
+
+    columns = (
+        Column("name"),
+        Column("begins with", spare=1),
+        Column("scopes"),
+        Column("made", spare=3),
+        Column("expires"),
+        Column("last used", spare=2),
+        Column("state"),
+    )
+    rows = []
+    for token in tokens:
+        state = "revoked" if token.revoked_at else "valid" if token.is_valid(timestamp()) else "expired"
+        cells = (token.name, f"{token.prefix}…", ", ".join(sorted(token.scopes)), token.created_at[:10])
+        used = (token.last_used_at or "–")[:19].replace("T", " ")
+        row = (*cells, (token.expires_at or "never")[:10], used, state)
+        rows.append(Row(row, "" if state == "valid" else "dim"))
+    print_table(columns, rows)
+
+
 def _lifetime(text: str | None) -> timedelta | None:
     if text is None:
         return None
     from cvserve.values import seconds
 
-    try:
-        return timedelta(seconds=seconds(text))
-    except ValueError as error:
-        raise InvalidSetting(f"--expires is '{text}': {error}.") from None
+    return timedelta(seconds=value_of("--expires", text, seconds))

@@ -60,10 +60,7 @@ class AdmissionQueue(Generic[Job]):
         with self._changed:
             if self._closed:
                 raise NotReady("The server is stopping; send the request again in a moment.")
-            if (
-                len(self._waiting) + len(jobs) > self._max_jobs
-                or self._waiting_bytes + size_bytes > self._max_bytes
-            ):
+            if len(self._waiting) + len(jobs) > self._max_jobs or self._waiting_bytes + size_bytes > self._max_bytes:
                 raise Overloaded(
                     f"{len(self._waiting)} pictures wait already and no more fit; send the request again in a moment."
                 )

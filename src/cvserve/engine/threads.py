@@ -136,9 +136,7 @@ class ThreadEngine:
             if not future.done():
                 if now - submitted_at < self._predict_timeout_s:
                     break
-                future.set_exception(
-                    PredictTimeout(f"The model took longer than {self._predict_timeout_s:g} s.")
-                )
+                future.set_exception(PredictTimeout(f"The model took longer than {self._predict_timeout_s:g} s."))
             self._in_flight.popleft()
         self._sweeper = self._loop.call_later(_SWEEP_INTERVAL_S, self._sweep) if self._in_flight else None
 

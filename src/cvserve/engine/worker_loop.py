@@ -41,10 +41,12 @@ class WorkerLoop:
         top_k = max(task.top_k for task in tasks)
         try:
             outcomes = self._predictor.outcomes([task.data for task in tasks], top_k=top_k, keep_source=False)
-        except Exception as error:  # a worker outlives whatever a model does
+        except (Exception, SystemExit) as error:  # a worker outlives whatever a model does
+            if len(tasks) > 1:  # one picture may have upset the whole batch: ask again one by one
+                return [outcome for task in tasks for outcome in self._outcomes([task])]
             failure = ModelError("The model failed; the server's own log has the reason.")
             failure.__cause__ = error
-            return [failure for _ in tasks]
+            return [failure]
         return [_cut(outcome, task.top_k) for outcome, task in zip(outcomes, tasks, strict=True)]
 
 

@@ -112,8 +112,7 @@ class Predictor:
         """Classify many pictures in order; the first that fails raises its error.
 
         Args:
-            images: each as for `predict`.
-            top_k: as for `predict`.
+            images, top_k: as for `predict`.
 
         Raises:
             CvserveError: as `predict`.
@@ -135,8 +134,7 @@ class Predictor:
         This is the one way through the three steps; the library, the command line and the server take it.
 
         Args:
-            images: each as for `predict`.
-            top_k: as for `predict`.
+            images, top_k: as for `predict_batch`.
             keep_source: whether each answer remembers its picture, for the notebook.
         """
         if not isinstance(top_k, int) or top_k < 1:

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from starlette.middleware.cors import CORSMiddleware
-from starlette.routing import Router
+from starlette.routing import Route, Router
 
 from cvserve.configuration import load_configuration
 from cvserve.errors import NotFound
@@ -43,7 +43,8 @@ def create_app(
         if predictor is None:
             predictor = load_predictor(settings)
         resources = open_resources(settings, predictor)
-    return _wrapped(_router(resources), resources)
+    router = Router(routes_of(resources), redirect_slashes=False, default=_nothing_here)
+    return _wrapped(router, resources)
 
 
 def load_predictor(settings: Settings) -> Predictor:
@@ -52,10 +53,16 @@ def load_predictor(settings: Settings) -> Predictor:
     Raises:
         ModelLoadError: it cannot be loaded, or nobody vouched for it.
     """
-    return Predictor.load(settings.model, config=settings.model_config, sha256=settings.model_sha256)
+    return Predictor.load(
+        settings.model,
+        config=settings.model_config,
+        sha256=settings.model_sha256,
+        trust_types=settings.trust_type,
+    )
 
 
-def _router(resources: Resources) -> Router:
+def routes_of(resources: Resources) -> list[Route]:
+    """Every path that the app answers."""
     settings, service = resources.settings, resources.service
     predict = Predict(
         service,
@@ -65,7 +72,7 @@ def _router(resources: Resources) -> Router:
     )
     batch = PredictBatch(service, body_timeout_s=settings.body_timeout, top_k=settings.top_k)
     ready = Ready(resources.engine, resources.recorder, resources.lifecycle)
-    routes = [
+    return [
         route(
             "/predict",
             {
@@ -79,7 +86,6 @@ def _router(resources: Resources) -> Router:
         route("/livez", {"GET": Endpoint(Live(), None)}),
         route("/readyz", {"GET": Endpoint(ready, None)}),
     ]
-    return Router(routes, redirect_slashes=False, default=_nothing_here)
 
 
 def _wrapped(router: Router, resources: Resources) -> AsgiApp:

@@ -15,6 +15,7 @@ from cvserve.store.tokens import ANONYMOUS_NAME, ENVIRONMENT_NAME, SCOPES, Token
 # beside the requests, and a request that would have to trust something older than 0.9 s waits for the reading.
 _FRESH_S = 0.3
 _STALE_S = 0.9
+_LOOK_AGAIN_S = 0.05
 
 
 class Authenticator:
@@ -53,24 +54,36 @@ class Authenticator:
         if digest in self._fixed:
             return self._fixed[digest]
         await self._be_fresh()
-        token = self._tokens.get(digest)
-        if token is None or not hmac.compare_digest(token.digest or "", digest):
+        known = self._known.get(digest) or await self._look_again(digest)
+        if known is None or not hmac.compare_digest(known[0].digest or "", digest):
             raise refused()
+        token, actor = known
         if token.expires_at is not None and not token.is_valid(self._now()):
             raise refused()
-        return self._actors[digest]
+        return actor
 
     async def _be_fresh(self) -> None:
         age_s = time.monotonic() - self._read_at
         if age_s < _FRESH_S:
             return
-        if self._reading is None or self._reading.done():
-            self._reading = asyncio.get_running_loop().create_task(self._read_again())
+        reading = self._begin_reading()
         if age_s >= _STALE_S:
-            await asyncio.shield(self._reading)
+            await asyncio.shield(reading)
         else:
             # Whoever waits later sees the error; this request still trusts what was read a moment ago.
-            self._reading.add_done_callback(_look_at_error)
+            reading.add_done_callback(_look_at_error)
+
+    async def _look_again(self, digest: str) -> tuple[Token, Actor] | None:
+        """A token that was made a moment ago works at once; strangers cannot make us read all the time."""
+        if time.monotonic() - self._read_at >= _LOOK_AGAIN_S:
+            await asyncio.shield(self._begin_reading())
+        return self._known.get(digest)
+
+    def _begin_reading(self) -> "asyncio.Task[None]":
+        """One reading at a time, for all who wait for it."""
+        if self._reading is None or self._reading.done():
+            self._reading = asyncio.get_running_loop().create_task(self._read_again())
+        return self._reading
 
     async def _read_again(self) -> None:
         await asyncio.get_running_loop().run_in_executor(self._executor, self._read)
@@ -78,9 +91,9 @@ class Authenticator:
     def _read(self) -> None:
         begin = time.monotonic()
         alive = [token for token in self._store.all() if token.revoked_at is None]
-        self._tokens: dict[str, Token] = {token.digest: token for token in alive if token.digest}
-        self._actors = {
-            digest: Actor(token.name, token.id, token.scopes) for digest, token in self._tokens.items()
+        # One assignment: this runs in a thread beside the requests, which must never see half of it.
+        self._known: dict[str, tuple[Token, Actor]] = {
+            token.digest: (token, Actor(token.name, token.id, token.scopes)) for token in alive if token.digest
         }
         # The age counts from before the reading: a revocation that came meanwhile may not be in it.
         self._read_at = begin

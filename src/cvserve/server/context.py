@@ -30,6 +30,7 @@ class RequestContext:
         prediction_id: what was stored, as text; several are joined by commas.
         bytes_in, bytes_out: of bodies.
         status: of the answer.
+        is_logged: the line is written; there is one for each answer.
     """
 
     request_id: str
@@ -39,6 +40,7 @@ class RequestContext:
     bytes_in: int = 0
     bytes_out: int = 0
     status: int = 0
+    is_logged: bool = False
     started_at: float = field(default_factory=time.perf_counter)
 
 
@@ -50,7 +52,7 @@ def context_of(scope: Scope) -> RequestContext:
 
 def header(scope: Scope, name: bytes) -> str | None:
     """The first header of that name (lower case), or None."""
-    for key, value in scope["headers"]:
+    for key, value in scope.get("headers", ()):
         if key == name:
             return str(value, "latin-1")
     return None

@@ -17,9 +17,7 @@ def token_from(scope: Scope) -> str:
     Raises:
         Unauthenticated: none, more than one, or one that no token can look like.
     """
-    found = [
-        (name, value) for name, value in scope["headers"] if name in (b"authorization", b"x-api-key") and value
-    ]
+    found = [(name, value) for name, value in scope["headers"] if name in (b"authorization", b"x-api-key") and value]
     if not found:
         raise Unauthenticated("Send a token: Authorization: Bearer TOKEN.")
     if len(found) > 1:
@@ -34,9 +32,7 @@ def token_from(scope: Scope) -> str:
 
 def refused() -> Unauthenticated:
     """One answer for every bad token, so that nobody learns which part was wrong."""
-    return Unauthenticated(
-        "The token is not accepted: it is unknown, revoked or expired.", credentials_sent=True
-    )
+    return Unauthenticated("The token is not accepted: it is unknown, revoked or expired.", credentials_sent=True)
 
 
 def _from_authorization(text: str) -> str:

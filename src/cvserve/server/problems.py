@@ -60,15 +60,21 @@ def problem(error: CvserveError, request_id: str) -> dict[str, Any]:
     }
 
 
-async def send_problem(scope: Scope, send: Send, error: CvserveError) -> None:
-    """Answer with an error."""
+def answer_to(error: CvserveError, request_id: str) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
+    """Status, headers and body of an error's answer."""
     status = status_of(error)
-    body = _JSON(problem(error, context_of(scope).request_id)).encode("ascii")
+    body = _JSON(problem(error, request_id)).encode("ascii")
     headers = [
         (b"content-type", b"application/problem+json"),
         (b"content-length", str(len(body)).encode("ascii")),
         *_extra_headers(error, status),
     ]
+    return status, headers, body
+
+
+async def send_problem(scope: Scope, send: Send, error: CvserveError) -> None:
+    """Answer with an error."""
+    status, headers, body = answer_to(error, context_of(scope).request_id)
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
 
@@ -86,6 +92,4 @@ def _extra_headers(error: CvserveError, status: int) -> list[tuple[bytes, bytes]
         return [(b"accept-post", ACCEPT_POST)]
     if status in (429, 503):
         return [(b"retry-after", str(RETRY_AFTER_S).encode("ascii"))]
-    if status == 413:
-        return [(b"connection", b"close")]
     return []

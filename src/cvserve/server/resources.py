@@ -25,11 +25,7 @@ FIRST_TOKEN_NAME = "first"  # noqa: S105 - the name of a token, not one
 
 @dataclass
 class Resources:
-    """Opened by `open_resources`, started and closed by the app's lifespan.
-
-    Attributes:
-        first_token: the secret that was made because there was no token at all; shown once.
-    """
+    """Opened by `open_resources`, started and closed by the app's lifespan."""
 
     settings: Settings
     predictor: Predictor
@@ -43,7 +39,16 @@ class Resources:
     engine: ThreadEngine
     service: PredictionService
     lifecycle: Lifecycle
-    first_token: str | None = None
+
+    def make_first_token(self) -> str | None:
+        """A token with all scopes where there is none at all, to be shown once; None where there is one.
+
+        To be called when the server answers: a token that a failed start made would never be seen by anybody.
+        """
+        if self.settings.token or self.settings.no_auth:
+            return None
+        with TokenStore(self.settings.database_path) as store:
+            return None if store.all() else store.create(FIRST_TOKEN_NAME, SCOPES)[0]
 
     async def start(self) -> None:
         """Begin to write, and warm the model up.
@@ -88,9 +93,6 @@ def open_resources(settings: Settings, predictor: Predictor) -> Resources:
     secrets = (settings.token,) if settings.token else ()
     access_log = AccessLog(settings.log_path, settings.log_format, settings.log_keep, secrets)
     tokens = TokenStore(settings.database_path)
-    first_token = None
-    if not (settings.token or settings.no_auth or tokens.all()):
-        first_token, _ = tokens.create(FIRST_TOKEN_NAME, SCOPES)
     executor = ThreadPoolExecutor(1, thread_name_prefix="cvserve-tokens")
     engine = ThreadEngine(
         predictor,
@@ -114,7 +116,6 @@ def open_resources(settings: Settings, predictor: Predictor) -> Resources:
         engine=engine,
         service=PredictionService(engine, recorder),
         lifecycle=Lifecycle(),
-        first_token=first_token,
     )
 
 

@@ -29,3 +29,9 @@ async def send_body(send: Send, body: bytes, *, status: int = 200, headers: Head
 async def send_json(send: Send, value: Any, *, status: int = 200, headers: Headers = ()) -> None:
     """Answer with JSON."""
     await send_body(send, encode_json(value).encode("utf-8"), status=status, headers=headers)
+
+
+async def send_nothing(send: Send, headers: Headers) -> None:
+    """Answer 204, which has neither a body nor its length (RFC 9110 section 8.6)."""
+    await send({"type": "http.response.start", "status": 204, "headers": list(headers)})
+    await send({"type": "http.response.body", "body": b""})

@@ -7,7 +7,7 @@ from starlette.routing import Route
 
 from cvserve.errors import MethodNotAllowed
 from cvserve.server.context import AsgiApp, Message, Receive, Scope, Send, context_of
-from cvserve.server.responses import send_body
+from cvserve.server.responses import send_nothing
 from cvserve.store.tokens import SCOPES
 
 HEALTH_PATHS = ("/livez", "/readyz")
@@ -50,7 +50,7 @@ class Methods:
         endpoint = self._endpoints.get(method)
         if endpoint is None:
             if method == "OPTIONS":
-                await send_body(send, b"", status=204, headers=[(b"allow", self._allow.encode("ascii"))])
+                await send_nothing(send, [(b"allow", self._allow.encode("ascii"))])
                 return
             raise MethodNotAllowed(f"This path answers {self._allow}.", self._allow)
         actor = context_of(scope).actor

@@ -1,6 +1,8 @@
 """`cvserve serve`: open, bind, announce, run uvicorn, stop."""
 
 import contextlib
+import functools
+import signal
 import socket
 import sys
 from collections.abc import Callable
@@ -8,15 +10,17 @@ from types import FrameType
 
 import uvicorn
 
-from cvserve.errors import CannotStart
+from cvserve.errors import CannotStart, InvalidSetting
 from cvserve.log import configure_events
 from cvserve.predictor.predictor import Predictor
 from cvserve.server.app import create_app
 from cvserve.server.lifecycle import Lifecycle
+from cvserve.server.protocol import HttpProtocol
 from cvserve.server.resources import Resources, open_resources
 from cvserve.settings import Settings
 
 _BACKLOG = 2_048
+_INTERRUPTED = 130  # what a shell expects after Ctrl-C
 
 
 class Server(uvicorn.Server):
@@ -26,6 +30,7 @@ class Server(uvicorn.Server):
         super().__init__(config)
         self._lifecycle = lifecycle
         self._on_started = on_started
+        self.is_interrupted = False
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """As uvicorn's, then the announcement."""
@@ -34,9 +39,14 @@ class Server(uvicorn.Server):
             self._on_started()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """As uvicorn's; from now on `/readyz` says no."""
+        """The first signal ends gracefully, the second at once; from now on `/readyz` says no.
+
+        uvicorn's own would raise the signal again after the stop, and a stop that went well would not exit with 0.
+        """
         self._lifecycle.is_draining = True
-        super().handle_exit(sig, frame)
+        self.is_interrupted = sig == signal.SIGINT
+        self.force_exit = self.should_exit
+        self.should_exit = True
 
 
 def run_server(settings: Settings, predictor: Predictor, announce: Callable[[str, Resources], None]) -> int:
@@ -57,11 +67,13 @@ def run_server(settings: Settings, predictor: Predictor, announce: Callable[[str
         try:
             scheme = "https" if settings.ssl_certfile else "http"
             url = f"{scheme}://{_shown_address(listener)}{settings.root_path}"
-            config = _config(settings, resources)
+            config = server_config(resources)
             server = Server(config, resources.lifecycle, lambda: announce(url, resources))
             server.run(sockets=[listener])
         finally:
             resources.release()
+    if server.is_interrupted:
+        return _INTERRUPTED
     return 0 if server.started else CannotStart.exit_code
 
 
@@ -87,10 +99,16 @@ def bind(host: str, port: int) -> socket.socket:
     return listener
 
 
-def _config(settings: Settings, resources: Resources) -> uvicorn.Config:
-    return uvicorn.Config(
+def server_config(resources: Resources) -> uvicorn.Config:
+    """How uvicorn runs the app: one process, our protocol, and no log but ours.
+
+    Raises:
+        InvalidSetting: certificate or key cannot be read.
+    """
+    settings = resources.settings
+    config = uvicorn.Config(
         create_app(resources=resources),
-        http="httptools",
+        http=functools.partial(HttpProtocol, access_log=resources.access_log),  # type: ignore[arg-type]
         loop="uvloop" if sys.platform != "win32" else "asyncio",
         ws="none",
         lifespan="on",
@@ -105,6 +123,14 @@ def _config(settings: Settings, resources: Resources) -> uvicorn.Config:
         ssl_keyfile=settings.ssl_keyfile,
         timeout_graceful_shutdown=max(1, round(settings.shutdown_timeout)),
     )
+    try:
+        config.load()
+    except OSError:  # ssl.SSLError is one
+        raise InvalidSetting(
+            f"ssl_certfile '{settings.ssl_certfile}' and ssl_keyfile '{settings.ssl_keyfile}' are no certificate in PEM "
+            "and the key to it; check both paths."
+        ) from None
+    return config
 
 
 def _shown_address(listener: socket.socket) -> str:

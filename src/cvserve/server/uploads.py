@@ -23,7 +23,7 @@ FIELD = "file"
 MAX_BATCH_IMAGES = 64
 MAX_BATCH_BYTES = 64 * 1024**2
 _MAX_OTHER_PARTS = 16
-_WAYS = "send the picture as multipart field 'file', as the body itself, or as JSON {\"image\": \"<base64>\"}"
+_WAYS = 'send the picture as multipart field \'file\', as the body itself, or as JSON {"image": "<base64>"}'
 
 
 @dataclass(frozen=True, slots=True)

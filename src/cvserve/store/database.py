@@ -11,7 +11,6 @@ from cvserve.store.sqlite import SAFE_VERSION, as_ours, sqlite3, translated
 
 _BUSY_TIMEOUT_MS = 5_000
 _JOURNAL_SIZE_BYTES = 64 * 1024**2
-_HEADER = b"SQLite format 3\0"
 
 
 class OldSqliteWarning(UserWarning):
@@ -37,6 +36,7 @@ def prepare_database(path: Path) -> None:
         )
     _make_file(path)
     check_file(path)
+    _check_writable(path)
     with translated():
         known = _applied(path)
     if known is None:
@@ -63,12 +63,8 @@ def check_file(path: Path) -> None:
     if status.st_mode & 0o077:
         mode = f"{stat.S_IMODE(status.st_mode):04o}"
         raise Unsafe(f"'{path.name}' can be read by others (mode {mode}); run: chmod 600 {path.name}")
-    try:
-        head = path.read_bytes()[:16] if status.st_size < 16 else _head(path)
-    except PermissionError:
-        raise HistoryUnavailable(f"'{path.name}' cannot be read; check its owner and mode.") from None
-    if status.st_size and head != _HEADER:
-        raise HistoryUnavailable(f"'{path.name}' is not a database; move it away, or use another folder (--home).")
+    if not os.access(path, os.R_OK):
+        raise HistoryUnavailable(f"'{path.name}' cannot be read; check its owner and mode.")
 
 
 def connect(path: Path, *, writer: bool = False, durability: str = "full") -> "sqlite3.Connection":
@@ -118,17 +114,19 @@ def _make_file(path: Path) -> None:
             raise CannotStart(f"'{folder}' is not a folder; name another one (--home).") from None
     except OSError as error:
         raise CannotStart(f"'{folder}' cannot hold the history: {error.strerror}; name another one (--home).") from None
-    if not os.access(path, os.W_OK) or not os.access(folder, os.W_OK):
-        raise CannotStart(f"'{folder}' cannot hold the history: it is read-only; name another one (--home).")
 
 
-def _head(path: Path) -> bytes:
-    with path.open("rb") as file:
-        return file.read(16)
+def _check_writable(path: Path) -> None:
+    if not os.access(path, os.W_OK) or not os.access(path.parent, os.W_OK):
+        raise CannotStart(f"'{path.parent}' cannot hold the history: it is read-only; name another one (--home).")
 
 
 def _applied(path: Path) -> list[str] | None:
-    """Names of the migrations in the file, in order; None when the tables are somebody else's."""
+    """Names of the migrations in the file, in order; None when the tables are somebody else's.
+
+    Only SQLite may open the file: to close a descriptor of our own would drop the locks that other connections
+    of this process hold on it (sqlite.org/howtocorrupt.html, section 2.2).
+    """
     connection = sqlite3.connect(f"file:{path.absolute().as_posix().replace('?', '%3f')}?mode=ro", uri=True)
     try:
         tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
@@ -138,6 +136,12 @@ def _applied(path: Path) -> list[str] | None:
             "SELECT name FROM _sqlite_migrations WHERE migration_set = ? ORDER BY rowid", [MIGRATION_SET]
         ).fetchall()
         return [row[0] for row in rows] or (None if tables - {"_sqlite_migrations", "sqlite_sequence"} else [])
+    except sqlite3.DatabaseError as error:
+        if getattr(error, "sqlite_errorname", "") != "SQLITE_NOTADB":
+            raise
+        raise HistoryUnavailable(
+            f"'{path.name}' is not a database; move it away, or use another folder (--home)."
+        ) from None
     finally:
         connection.close()
 

@@ -42,6 +42,10 @@ def m001_predictions_models_tokens(db: "Database") -> None:
         pk="token_id",
         not_null={"predictions", "last_used_at"},
     )
+    _create_predictions(db)
+
+
+def _create_predictions(db: "Database") -> None:
     # AUTOINCREMENT: an id that somebody was given never names another prediction later.
     db.execute(
         """

@@ -24,6 +24,8 @@ Done = Callable[[Result], None]
 Deliver = Callable[[list[tuple[Done, Result]]], None]
 
 _MAX_GROUP_ROWS = 1_024
+# After these the connection is as good as before; opening another would wait for the same lock once more.
+_HARMLESS = ("SQLITE_BUSY", "SQLITE_FULL")
 _SYNC_INTERVAL_S = 1.0
 
 
@@ -107,11 +109,8 @@ class HistoryWriter:
         rows = [row for entry, _ in group for row in entry]
         try:
             stored = insert_rows(self._connection, rows, self._model_ids)
-        except sqlite3.Error as error:
-            self.failure = as_ours(error)
-            logger.error("history: a commit of {} rows failed: {}", len(rows), error)
-            self._deliver([(done, self.failure) for _, done in group])
-            self._reopen()
+        except Exception as error:
+            self._fail(group, error)
             return
         self.failure = None
         results: list[tuple[Done, Result]] = []
@@ -120,6 +119,23 @@ class HistoryWriter:
             results.append((done, stored[start : start + len(entry)]))
             start += len(entry)
         self._deliver(results)
+
+    def _fail(self, group: list[tuple[Sequence[NewRow], Done]], error: Exception) -> None:
+        """Nothing of the group was stored: tell everybody who waits, and go on."""
+        if not isinstance(error, sqlite3.Error):
+            # Not the database but a value that it cannot hold, such as a model's label that is no Unicode.
+            if len(group) > 1:
+                for entry in group:
+                    self._commit([entry])
+                return
+            logger.opt(exception=error).error("history: a row cannot be stored")
+            self._deliver([(group[0][1], HistoryUnavailable("This answer cannot be stored in the history."))])
+            return
+        self.failure = as_ours(error)
+        logger.error("history: a commit of {} rows failed: {}", sum(len(entry) for entry, _ in group), error)
+        self._deliver([(done, self.failure) for _, done in group])
+        if error.sqlite_errorname not in _HARMLESS:
+            self._reopen()
 
     def _reopen(self) -> None:
         """A connection whose sync failed may believe what the disk does not hold: never go on with it."""

@@ -5,12 +5,15 @@ from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
 from cvserve.errors import NotFound
+from cvserve.server.client import ClientGone, has_left
 from cvserve.server.context import Receive, Scope, Send, context_of
 from cvserve.server.parameters import HISTORY_PARAMETERS, MAX_ID, history_query, query_parameters
 from cvserve.server.readers import Readers
 from cvserve.server.responses import encode_json, send_body, send_json
 from cvserve.store.predictions import PAGE, PredictionReader, Query
 from cvserve.store.rows import HistoryRow
+
+_JSON_TYPE = (b"content-type", b"application/json")
 
 
 def owner_of(scope: Scope) -> int | None:
@@ -43,19 +46,23 @@ class PredictionList:
             if more:
                 headers.append((b"link", _next_link(scope, found, rows[-1].id)))
             await send_body(send, _encode(rows), headers=headers)
-            return
-        await self._stream(query, send, headers)
+        elif scope["method"] == "HEAD":  # the length of a stream is not known before its end
+            await send({"type": "http.response.start", "status": 200, "headers": [_JSON_TYPE, *headers]})
+            await send({"type": "http.response.body", "body": b""})
+        else:
+            await self._stream(query, receive, send, headers)
 
-    async def _stream(self, query: Query, send: Send, headers: list[tuple[bytes, bytes]]) -> None:
+    async def _stream(self, query: Query, receive: Receive, send: Send, headers: list[tuple[bytes, bytes]]) -> None:
         page = await self._readers.run(lambda reader: reader.page(query))
-        headers = [(b"content-type", b"application/json"), *headers]
-        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.start", "status": 200, "headers": [_JSON_TYPE, *headers]})
         separator = b"["
         while page:
             await send({"type": "http.response.body", "body": separator + _encode(page)[1:-1], "more_body": True})
             separator = b","
             if len(page) < PAGE:
                 break
+            if has_left(receive):
+                raise ClientGone
             query = query.following(page[-1].id)
             page = await self._readers.run(lambda reader, query=query: reader.page(query))  # type: ignore[misc]
         await send({"type": "http.response.body", "body": b"[]" if separator == b"[" else b"]"})

@@ -19,9 +19,7 @@ class Predict:
         top_k: when the request does not say.
     """
 
-    def __init__(
-        self, service: PredictionService, *, max_body_bytes: int, body_timeout_s: float, top_k: int
-    ) -> None:
+    def __init__(self, service: PredictionService, *, max_body_bytes: int, body_timeout_s: float, top_k: int) -> None:
         self._service = service
         self._max_body_bytes = max_body_bytes
         self._body_timeout_s = body_timeout_s

@@ -1,8 +1,10 @@
 """Turns every error into its answer; the only place where an exception meets HTTP."""
 
+import asyncio
+
 from loguru import logger
 
-from cvserve.errors import CvserveError, ModelError
+from cvserve.errors import CvserveError, ModelError, NotReady
 from cvserve.server.client import ClientGone
 from cvserve.server.context import AsgiApp, Message, Receive, Scope, Send, context_of
 from cvserve.server.problems import send_problem, status_of
@@ -34,6 +36,10 @@ class ProblemMiddleware:
             await self._app(scope, receive, watched_send)
         except ClientGone:
             return  # nobody is there to hear it; the access log says 499
+        except asyncio.CancelledError:
+            if not started:  # a stop has waited for this request as long as `shutdown_timeout` says
+                await send_problem(scope, send, NotReady("The server is stopping; send the request again in a moment."))
+            raise
         except Exception as error:
             if started:
                 raise  # half an answer cannot become an error: the connection is cut

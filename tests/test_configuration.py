@@ -1,0 +1,201 @@
+"""Where settings come from: flag > environment > .env > cvserve.toml > default."""
+
+from pathlib import Path
+
+import pytest
+
+from cvserve.configuration import UnknownSettingWarning, find_home, load_configuration
+from cvserve.errors import InvalidSetting, Unsafe
+from cvserve.settings import FIELDS, flag, variable
+
+SOURCES = ("flag", "environment", ".env", "cvserve.toml")
+
+
+def loaded(folder: Path, chosen: dict[str, str], name: str = "max_queue", alias: str | None = None):
+    """Settings when the sources in `chosen` say what they say."""
+    (folder / "cvserve.toml").write_text(f'{name} = "{chosen["cvserve.toml"]}"\n' if "cvserve.toml" in chosen else "")
+    (folder / ".env").write_text(f"{alias or variable(name)}={chosen['.env']}\n" if ".env" in chosen else "")
+    environ = {alias or variable(name): chosen["environment"]} if "environment" in chosen else {}
+    flags = {name: chosen["flag"]} if "flag" in chosen else {name: None}
+    return load_configuration(flags, environ, folder)
+
+
+@pytest.mark.parametrize("first", range(5))
+def test_the_first_source_that_speaks_wins(home, first):
+    chosen = {source: str(10 + at) for at, source in enumerate(SOURCES) if at >= first}
+    configuration = loaded(home, chosen)
+    assert configuration.settings.max_queue == (10 + first if first < 4 else 1024)
+    assert configuration.origins["max_queue"] == (
+        ["flag", "CVSERVE_MAX_QUEUE", "CVSERVE_MAX_QUEUE in .env", "cvserve.toml", "default"][first]
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "alias", "text", "value"),
+    [
+        ("model", "MODEL_PATH", "/m.pkl", "/m.pkl"),
+        ("port", "PORT", "81", 81),
+        ("forwarded_allow_ips", "FORWARDED_ALLOW_IPS", "10.0.0.1", "10.0.0.1"),
+    ],
+)
+@pytest.mark.parametrize("source", ["environment", ".env"])
+def test_aliases_work_in_environment_and_dotenv(home, name, alias, text, value, source):
+    configuration = loaded(home, {source: text}, name, alias)
+    assert getattr(configuration.settings, name) == value
+    assert alias in configuration.origins[name]
+
+
+def test_our_own_name_wins_over_the_alias(home):
+    assert load_configuration({}, {"PORT": "1", "CVSERVE_PORT": "2"}, home).settings.port == 2
+
+
+def test_a_dotenv_with_the_path_of_a_model_alone_works(home):
+    (home / ".env").write_text("MODEL_PATH=./model/model.pkl\n")
+    settings = load_configuration({}, {}, home).settings
+    assert Path(settings.model or "") == home / "model" / "model.pkl"
+
+
+@pytest.mark.parametrize("file", [".env", "cvserve.toml"])
+def test_a_path_in_a_file_is_relative_to_that_file(home, tmp_path, monkeypatch, file):
+    lines = {"home": "data", "token_file": "../token", "ssl_certfile": "/etc/cert.pem", "ssl_keyfile": "key.pem"}
+    lines |= {"model": "m.skops", "model_config": "sub/model.toml"}
+    (tmp_path / "token").write_text("s3cret-s3cret-s3cret\n")
+    (tmp_path / "token").chmod(0o600)
+    line = (lambda name, text: f"{variable(name)}={text}\n") if file == ".env" else (lambda name, text: f'{name} = "{text}"\n')
+    (home / file).write_text("".join(line(*entry) for entry in lines.items()))
+    monkeypatch.chdir(tmp_path)
+    settings = load_configuration({}, {}, home).settings
+    assert settings.home == home / "data"
+    assert settings.model == str(home / "m.skops")
+    assert settings.model_config == home / "sub" / "model.toml"
+    assert str(settings.ssl_certfile) == "/etc/cert.pem"
+    assert settings.token == "s3cret-s3cret-s3cret"
+
+
+def test_a_class_in_a_file_may_be_an_import_path_or_a_file(home):
+    (home / ".env").write_text("CVSERVE_MODEL=package.module:MaskModel\n")
+    assert load_configuration({}, {}, home).settings.model == "package.module:MaskModel"
+    (home / ".env").write_text("CVSERVE_MODEL=my_model.py:MaskModel\n")
+    assert load_configuration({}, {}, home).settings.model == str(home / "my_model.py:MaskModel")
+
+
+@pytest.mark.parametrize("source", ["environment", ".env"])
+def test_an_unknown_variable_is_a_warning_with_the_nearest_name(home, source):
+    (home / ".env").write_text("CVSERVE_PROT=1\n" if source == ".env" else "")
+    environ = {"CVSERVE_PROT": "1"} if source == "environment" else {}
+    with pytest.warns(UnknownSettingWarning, match="CVSERVE_PROT in .* Did you mean CVSERVE_PORT"):
+        load_configuration({}, environ, home)
+
+
+@pytest.mark.parametrize(
+    ("toml", "words"),
+    [
+        ("prot = 1", ["prot", "port"]),
+        ("port = 1\nport = 2", ["cvserve.toml"]),
+        ("[port]\nx = 1", ["port", "table"]),
+        ("port =", ["cvserve.toml"]),
+        ("port = true", ["port", "True", "cvserve.toml", "whole number"]),
+        ("port = 99999", ["port", "99999", "cvserve.toml", "65535"]),
+        ('model_sha256 = "' + "a" * 64 + '"', ["model_sha256", "cvserve.toml", "--model-sha256", "CVSERVE_MODEL_SHA256"]),
+    ],
+)
+def test_a_bad_file_of_settings_is_an_error_that_names_it(home, toml, words):
+    (home / "cvserve.toml").write_text(toml)
+    with pytest.raises(InvalidSetting) as error:
+        load_configuration({}, {}, home)
+    assert all(word in str(error.value) for word in words), error.value
+
+
+@pytest.mark.parametrize("file", [".env", "cvserve.toml"])
+def test_a_file_that_is_no_text_is_an_error_that_names_it(home, file):
+    (home / file).write_bytes(b"\xff\xfe\x00port")
+    with pytest.raises(InvalidSetting, match=file):
+        load_configuration({}, {}, home)
+
+
+def test_the_hash_of_the_model_cannot_come_from_dotenv(home):
+    (home / ".env").write_text(f"CVSERVE_MODEL_SHA256={'a' * 64}\n")
+    with pytest.raises(InvalidSetting, match="--model-sha256 or CVSERVE_MODEL_SHA256"):
+        load_configuration({}, {}, home)
+    (home / ".env").unlink()
+    environ = {"CVSERVE_MODEL_SHA256": "A" * 64}
+    assert load_configuration({}, environ, home).settings.model_sha256 == "a" * 64
+    assert load_configuration({"model_sha256": "b" * 64}, environ, home).settings.model_sha256 == "b" * 64
+
+
+BAD = {
+    "host": "", "port": "70000", "home": "\0", "model": "", "max_batch_size": "0", "max_queue": "-1",
+    "max_queue_bytes": "0", "max_body": "x", "max_pixels": "１", "formats": "EPS", "predict_timeout": "0",
+    "body_timeout": "-1", "shutdown_timeout": "9" * 400, "top_k": "9" * 30, "durability": "none", "log_format": "xml",
+    "log_keep": "-1", "root_path": "x", "no_auth": "maybe", "public_health": "2",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "text"), BAD.items())
+def test_a_bad_value_names_setting_value_origin_and_way_out(home, name, text):
+    if text and name != "home":
+        with pytest.raises(InvalidSetting) as error:
+            load_configuration({}, {variable(name): text}, home)
+        assert variable(name) in str(error.value)
+    with pytest.raises(InvalidSetting) as error:
+        load_configuration({name: text}, {}, home)
+    message = str(error.value)
+    assert message.startswith(f"{name} is '{text}' ({flag(name)}): give ")
+    assert error.value.exit_code == 2
+
+
+def test_an_empty_variable_is_one_that_is_not_set(home):
+    assert load_configuration({}, {"CVSERVE_PORT": ""}, home).settings.port == 8000
+
+
+def test_lists_come_with_commas_or_as_toml_lists(home):
+    environ = {"CVSERVE_CORS_ORIGIN": "https://a.example, https://b.example"}
+    assert load_configuration({}, environ, home).settings.cors_origin == ("https://a.example", "https://b.example")
+    (home / "cvserve.toml").write_text('cors_origin = ["https://c.example"]\nno_auth = true\nport = 81\n')
+    settings = load_configuration({}, {}, home).settings
+    assert (settings.cors_origin, settings.no_auth, settings.port) == (("https://c.example",), True, 81)
+
+
+def test_a_dotenv_of_other_programs_does_not_matter(home):
+    (home / ".env").write_text('\ufeffSECRET_KEY=x\nexport PATH_TO="a b"\n# CVSERVE_PORT=1\nCVSERVE_PORT="81" # ours\n')
+    assert load_configuration({}, {}, home).settings.port == 81
+
+
+def test_the_token_file(home):
+    path = home / "token.txt"
+    path.write_text("s3cret-s3cret-s3cret\n")
+    path.chmod(0o600)
+    configuration = load_configuration({"token_file": str(path)}, {}, home)
+    assert configuration.settings.token == "s3cret-s3cret-s3cret"
+    assert configuration.origins["token"] == "token_file"
+    path.chmod(0o644)
+    with pytest.raises(Unsafe, match="chmod 600") as unsafe:
+        load_configuration({"token_file": str(path)}, {}, home)
+    assert unsafe.value.exit_code == 4
+    path.chmod(0o600)
+    path.write_text("two words\n")
+    with pytest.raises(InvalidSetting, match="holds no token") as error:
+        load_configuration({"token_file": str(path)}, {}, home)
+    assert "two words" not in str(error.value)
+    with pytest.raises(InvalidSetting, match="cannot be read"):
+        load_configuration({"token_file": str(home / "none")}, {}, home)
+
+
+def test_contradictions(home):
+    with pytest.raises(InvalidSetting, match="go together"):
+        load_configuration({"ssl_certfile": "a"}, {}, home)
+    with pytest.raises(InvalidSetting, match="no_auth"):
+        load_configuration({"no_auth": True}, {"CVSERVE_TOKEN": "x" * 20}, home)
+
+
+def test_home_is_found_where_serve_finds_it(home, monkeypatch):
+    assert find_home() == Path()
+    (home / ".env").write_text("CVSERVE_HOME=data\n")
+    assert find_home() == home / "data"
+    monkeypatch.setenv("CVSERVE_HOME", "elsewhere")
+    assert find_home() == Path("elsewhere")
+    assert find_home("flag") == Path("flag")
+
+
+def test_the_readme_of_settings_is_the_table():
+    assert all(field.metadata["help"].endswith(".") for field in FIELDS.values())

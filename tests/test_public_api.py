@@ -1,0 +1,28 @@
+"""The door: what `from cvserve import …` gives, and that importing it does nothing."""
+
+import cvserve
+from support.command import loaded_modules
+
+
+def test_all_is_sorted_and_true():
+    assert cvserve.__all__ == sorted(cvserve.__all__)
+    assert dir(cvserve) == cvserve.__all__
+    for name in cvserve.__all__:
+        assert getattr(cvserve, name) is not None
+    assert len(cvserve.__all__) <= 20
+
+
+def test_an_unknown_name_is_an_attribute_error():
+    assert not hasattr(cvserve, "Nothing")
+
+
+def test_import_does_nothing_and_loads_nothing():
+    before = loaded_modules("pass")
+    new = loaded_modules("import cvserve") - before
+    assert {name for name in new if name.startswith("cvserve")} == {"cvserve"}
+    assert len(new) < 10, sorted(new)
+
+
+def test_the_library_half_loads_no_web_framework():
+    loaded = {name.partition(".")[0] for name in loaded_modules("from cvserve import History, Predictor")}
+    assert not loaded & {"starlette", "uvicorn", "locust", "typer", "sklearn", "asyncio", "loguru", "rich"}
