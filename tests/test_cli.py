@@ -70,7 +70,9 @@ def test_without_arguments_help_is_shown_and_it_was_wrong_usage():
     assert "Usage" in said.out + said.err
 
 
-@pytest.mark.parametrize("arguments", [["nonsense"], ["predict", "--nonsense"], ["history", "nonsense"], ["token", "new"]])
+@pytest.mark.parametrize(
+    "arguments", [["nonsense"], ["predict", "--nonsense"], ["history", "nonsense"], ["token", "new"]]
+)
 def test_wrong_usage_ends_with_2_and_says_nothing_on_stdout(arguments):
     said = command(*arguments)
     assert (said.code, said.out) == (2, "")
@@ -82,7 +84,10 @@ def test_ctrl_c_ends_with_130_and_no_traceback():
     outside, inside = pty.openpty()
     # Waits for a picture that never comes; a terminal's Ctrl-C is a SIGINT.
     process = subprocess.Popen(
-        [sys.executable, "-X", "importtime", "-m", "cvserve", "predict", "-"], stdin=read, stdout=inside, stderr=subprocess.PIPE
+        [sys.executable, "-X", "importtime", "-m", "cvserve", "predict", "-"],
+        stdin=read,
+        stdout=inside,
+        stderr=subprocess.PIPE,
     )
     assert process.stderr
     seen = b""

@@ -25,8 +25,9 @@ def test_the_first_source_that_speaks_wins(home, first):
     chosen = {source: str(10 + at) for at, source in enumerate(SOURCES) if at >= first}
     configuration = loaded(home, chosen)
     assert configuration.settings.max_queue == (10 + first if first < 4 else 1024)
-    assert configuration.origins["max_queue"] == (
-        ["flag", "CVSERVE_MAX_QUEUE", "CVSERVE_MAX_QUEUE in .env", "cvserve.toml", "default"][first]
+    assert (
+        configuration.origins["max_queue"]
+        == (["flag", "CVSERVE_MAX_QUEUE", "CVSERVE_MAX_QUEUE in .env", "cvserve.toml", "default"][first])
     )
 
 
@@ -61,7 +62,11 @@ def test_a_path_in_a_file_is_relative_to_that_file(home, tmp_path, monkeypatch, 
     lines |= {"model": "m.skops", "model_config": "sub/model.toml"}
     (tmp_path / "token").write_text("s3cret-s3cret-s3cret\n")
     (tmp_path / "token").chmod(0o600)
-    line = (lambda name, text: f"{variable(name)}={text}\n") if file == ".env" else (lambda name, text: f'{name} = "{text}"\n')
+    line = (
+        (lambda name, text: f"{variable(name)}={text}\n")
+        if file == ".env"
+        else (lambda name, text: f'{name} = "{text}"\n')
+    )
     (home / file).write_text("".join(line(*entry) for entry in lines.items()))
     monkeypatch.chdir(tmp_path)
     settings = load_configuration({}, {}, home).settings
@@ -96,7 +101,10 @@ def test_an_unknown_variable_is_a_warning_with_the_nearest_name(home, source):
         ("port =", ["cvserve.toml"]),
         ("port = true", ["port", "True", "cvserve.toml", "whole number"]),
         ("port = 99999", ["port", "99999", "cvserve.toml", "65535"]),
-        ('model_sha256 = "' + "a" * 64 + '"', ["model_sha256", "cvserve.toml", "--model-sha256", "CVSERVE_MODEL_SHA256"]),
+        (
+            'model_sha256 = "' + "a" * 64 + '"',
+            ["model_sha256", "cvserve.toml", "--model-sha256", "CVSERVE_MODEL_SHA256"],
+        ),
     ],
 )
 def test_a_bad_file_of_settings_is_an_error_that_names_it(home, toml, words):

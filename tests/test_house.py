@@ -52,4 +52,6 @@ def test_tests_mirror_the_sources(room: Path):
     words = {word for subject in subjects for word in subject.split("_")}
     for test in (TESTS / room).rglob("test_*.py"):
         name = test.stem.removeprefix("test_")
-        assert name in subjects or set(name.split("_")) & words or test.read_text(encoding="utf-8").startswith('"""'), name
+        assert name in subjects or set(name.split("_")) & words or test.read_text(encoding="utf-8").startswith('"""'), (
+            name
+        )

@@ -64,7 +64,9 @@ def test_no_moments(text):
         values.moment(text)
 
 
-@pytest.mark.parametrize(("text", "on"), [("1", True), ("TRUE", True), ("yes", True), ("on", True), ("0", False), ("off", False)])
+@pytest.mark.parametrize(
+    ("text", "on"), [("1", True), ("TRUE", True), ("yes", True), ("on", True), ("0", False), ("off", False)]
+)
 def test_switches(text, on):
     assert values.boolean(text) is on
 
@@ -103,6 +105,16 @@ def test_lists_are_separated_by_commas():
     assert values.image_formats("jpg,png") == ("JPEG", "PNG")
 
 
-@pytest.mark.parametrize(("host", "loopback"), [("localhost", True), ("127.0.0.9", True), ("::1", True), ("[::1]", True), ("0.0.0.0", False), ("example.org", False)])
+@pytest.mark.parametrize(
+    ("host", "loopback"),
+    [
+        ("localhost", True),
+        ("127.0.0.9", True),
+        ("::1", True),
+        ("[::1]", True),
+        ("0.0.0.0", False),
+        ("example.org", False),
+    ],
+)
 def test_loopback(host, loopback):
     assert values.is_loopback(host) is loopback

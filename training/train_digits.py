@@ -29,7 +29,7 @@ SEED = 20
 CHUNK = 1000
 HIDDEN = (384, 128)
 # Weight decay, and the learning rates with their passes over the data.
-DECAY = 1e-3
+DECAY = 1e-2
 PHASES = ((1e-3, 12), (3e-4, 6), (1e-4, 4))
 # Share of the tuning digits that may get a warning.
 REFUSED_DIGITS = 0.008
@@ -111,7 +111,7 @@ def calibrated(values: NDArray[np.float32], labels: NDArray[np.int64]) -> tuple[
 def main() -> None:
     """Train and write the model."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--chunks", type=int, default=130, help="thousands of training pictures")
+    parser.add_argument("--chunks", type=int, default=100, help="thousands of training pictures")
     parser.add_argument("--workers", type=int, default=2, help="processes that draw pictures")
     parser.add_argument("--output", type=Path, default=MODEL, help="where to write the model")
     options = parser.parse_args()

@@ -3,9 +3,7 @@
 Importing this package does nothing but define these names; each is loaded when it is first used.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
-
+TYPE_CHECKING = False  # as type checkers take it; `typing` itself is slow to load
 if TYPE_CHECKING:
     from cvserve.errors import CvserveError as CvserveError
     from cvserve.predictor.prediction import ClassScore as ClassScore
@@ -39,8 +37,10 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     if name in _HOMES:
+        from importlib import import_module
+
         return getattr(import_module(_HOMES[name]), name)
     raise AttributeError(f"module 'cvserve' has no attribute '{name}'")
 

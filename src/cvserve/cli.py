@@ -49,7 +49,7 @@ app.command(cls=PlainCommand)(serve)
 app.command(cls=PlainCommand)(predict)
 app.add_typer(history_app, name="history")
 app.add_typer(token_app, name="token")
-app.add_typer(model_app, name="model")
+app.add_typer(model_app, name="model", cls=PlainGroup)
 app.command(cls=PlainCommand)(config)
 app.command(cls=PlainCommand)(health)
 

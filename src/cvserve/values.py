@@ -1,6 +1,5 @@
 """From what people write to values: sizes, seconds, switches. Each raises ValueError with the way out."""
 
-import ipaddress
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -158,8 +157,10 @@ def root_path(text: str) -> str:
 
 def is_loopback(host: str) -> bool:
     """Whether only this machine can reach the address."""
-    if host == "localhost":
+    if host in ("localhost", "127.0.0.1"):
         return True
+    import ipaddress  # for the few who listen elsewhere
+
     try:
         return ipaddress.ip_address(host.strip("[]")).is_loopback
     except ValueError:

@@ -51,7 +51,10 @@ def test_a_bad_secret_is_not_repeated(run, monkeypatch):
 def test_an_unknown_variable_is_a_warning_with_the_nearest_name():
     said = cvserve("config", "--json", CVSERVE_PROT="1")
     assert said.code == 0
-    assert said.err == "cvserve: warning: CVSERVE_PROT in the environment is no setting of cvserve. Did you mean CVSERVE_PORT?\n"
+    assert (
+        said.err
+        == "cvserve: warning: CVSERVE_PROT in the environment is no setting of cvserve. Did you mean CVSERVE_PORT?\n"
+    )
 
 
 def test_a_token_file_that_others_can_read_is_refused(run, home, monkeypatch):

@@ -12,7 +12,7 @@ OPTIONS = list(inspect.signature(serve).parameters)
 
 
 def test_each_option_is_a_setting_and_each_setting_but_the_token_an_option():
-    assert OPTIONS == [name for name in FIELDS if name != "token"]
+    assert [name for name in FIELDS if name != "token"] == OPTIONS
     assert set(OPTIONS) < set(Settings.__dataclass_fields__)
 
 

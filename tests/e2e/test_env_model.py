@@ -28,9 +28,7 @@ def folder(home: Path) -> Path:
     return home
 
 
-def test_serves_the_estimator_after_it_was_trusted(
-    folder: Path, server_process: Callable[..., ServerProcess]
-) -> None:
+def test_serves_the_estimator_after_it_was_trusted(folder: Path, server_process: Callable[..., ServerProcess]) -> None:
     refused = _cvserve(folder, "serve", "--port", "0")
     assert refused.returncode == 5
     assert "Traceback" not in refused.stderr

@@ -1,7 +1,6 @@
 """A token on every endpoint: before routing, before the body, for whatever path and method."""
 
 import base64
-import sqlite3
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -10,6 +9,7 @@ import httpx
 import pytest
 
 from cvserve.server.app import routes_of
+from cvserve.store.sqlite import sqlite3
 from support.answers import assert_problem
 from support.fakes import BrightnessPredictor
 from support.pictures import grey
@@ -19,31 +19,87 @@ from support.tokens import make_token, revoke_token
 
 Start = Callable[..., ThreadedServer]
 PATHS = (
-    "/predict", "/predict/batch", "/predict/1", "/predict/999", "/livez", "/readyz", "/metrics", "/openapi.json", "/docs", "/",
-    "/nothing", "/login/", "/v2/health/live", "/static/x", "//predict", "/predict/", "/./predict", "/x/../predict", "/%70redict",
-    "/predict%00", "/predict;x", "/PREDICT", "/predict%2f1", "/predict?token=" + TOKEN, "/predict?access_token=" + TOKEN,
-    "/%2e%2e/predict", "/predict#x", "/\\predict", "/predict//1", "/livez%2f", "/livez?x", "/readyz;", "/predict/%C0%AE",
-    "http://other/predict", "http://other:99/livez?x=1",
-)  # fmt: skip
+    "/predict",
+    "/predict/batch",
+    "/predict/1",
+    "/predict/999",
+    "/livez",
+    "/readyz",
+    "/metrics",
+    "/openapi.json",
+    "/docs",
+    "/",
+    "/nothing",
+    "/login/",
+    "/v2/health/live",
+    "/static/x",
+    "//predict",
+    "/predict/",
+    "/./predict",
+    "/x/../predict",
+    "/%70redict",
+    "/predict%00",
+    "/predict;x",
+    "/PREDICT",
+    "/predict%2f1",
+    "/predict?token=" + TOKEN,
+    "/predict?access_token=" + TOKEN,
+    "/%2e%2e/predict",
+    "/predict#x",
+    "/\\predict",
+    "/predict//1",
+    "/livez%2f",
+    "/livez?x",
+    "/readyz;",
+    "/predict/%C0%AE",
+    "http://other/predict",
+    "http://other:99/livez?x=1",
+)
 METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "PROPFIND")
 BASIC = base64.b64encode(f"me:{TOKEN}".encode()).decode()
 BAD_HEADERS = (
-    (), ("Authorization:",), ("Authorization: Bearer",), ("Authorization: Bearer ",), ("Authorization: Basic",),
-    (f"Authorization: Bearer  {TOKEN}",), (f"Authorization: Bearer {TOKEN} x",), (f"Authorization: Digest {TOKEN}",),
-    (f"Authorization: Token {TOKEN}",), (f"Authorization: Bearer {TOKEN}x",), (f"Authorization: Bearer {TOKEN[:-1]}",),
-    (f"Authorization: Bearer {TOKEN.upper()}",), (f"Authorization: Bearer {TOKEN}%00",), ("Authorization: Bearer cvs_unknown",),
-    (f"Authorization: Bearer {'x' * 257}",), (f"Authorization: Bearer {'x' * 15_000}",), ("Authorization: Bearer \xe4\xff",),
-    ("Authorization: Basic !!!",), ("Authorization: Basic /w==",), ("Authorization: Basic bm9jb2xvbg==",),
+    (),
+    ("Authorization:",),
+    ("Authorization: Bearer",),
+    ("Authorization: Bearer ",),
+    ("Authorization: Basic",),
+    (f"Authorization: Bearer  {TOKEN}",),
+    (f"Authorization: Bearer {TOKEN} x",),
+    (f"Authorization: Digest {TOKEN}",),
+    (f"Authorization: Token {TOKEN}",),
+    (f"Authorization: Bearer {TOKEN}x",),
+    (f"Authorization: Bearer {TOKEN[:-1]}",),
+    (f"Authorization: Bearer {TOKEN.upper()}",),
+    (f"Authorization: Bearer {TOKEN}%00",),
+    ("Authorization: Bearer cvs_unknown",),
+    (f"Authorization: Bearer {'x' * 257}",),
+    (f"Authorization: Bearer {'x' * 15_000}",),
+    ("Authorization: Bearer \xe4\xff",),
+    ("Authorization: Basic !!!",),
+    ("Authorization: Basic /w==",),
+    ("Authorization: Basic bm9jb2xvbg==",),
     (f"Authorization: Basic {base64.b64encode(f'{TOKEN}:'.encode()).decode()}",),
     (f"Authorization: Bearer {TOKEN}", f"Authorization: Bearer {TOKEN}"),
-    (f"Authorization: Bearer {TOKEN}", f"X-API-Key: {TOKEN}"), ("Authorization: Bearer wrong", f"Authorization: {TOKEN}"),
-    ("X-API-Key: wrong",), (f"X-API-Key: Bearer {TOKEN}",), (f"Cookie: token={TOKEN}",), (f"Proxy-Authorization: Bearer {TOKEN}",),
-    (f"X-Token: {TOKEN}",), ("X-Forwarded-User: admin",), ("Authorization: ' OR 1=1 --",),
-)  # fmt: skip
+    (f"Authorization: Bearer {TOKEN}", f"X-API-Key: {TOKEN}"),
+    ("Authorization: Bearer wrong", f"Authorization: {TOKEN}"),
+    ("X-API-Key: wrong",),
+    (f"X-API-Key: Bearer {TOKEN}",),
+    (f"Cookie: token={TOKEN}",),
+    (f"Proxy-Authorization: Bearer {TOKEN}",),
+    (f"X-Token: {TOKEN}",),
+    ("X-Forwarded-User: admin",),
+    ("Authorization: ' OR 1=1 --",),
+)
 GOOD_HEADERS = (
-    f"Authorization: Bearer {TOKEN}", f"Authorization: bearer {TOKEN}", f"Authorization: BEARER {TOKEN}", f"Authorization: {TOKEN}",
-    f"authorization:{TOKEN}", f"X-API-Key: {TOKEN}", f"Authorization: Basic {BASIC}", f"Authorization: basic {BASIC}",
-)  # fmt: skip
+    f"Authorization: Bearer {TOKEN}",
+    f"Authorization: bearer {TOKEN}",
+    f"Authorization: BEARER {TOKEN}",
+    f"Authorization: {TOKEN}",
+    f"authorization:{TOKEN}",
+    f"X-API-Key: {TOKEN}",
+    f"Authorization: Basic {BASIC}",
+    f"Authorization: basic {BASIC}",
+)
 
 
 @pytest.fixture
@@ -76,7 +132,10 @@ def test_what_is_no_token_opens_nothing(raw: RawConnection, headers: tuple[str, 
         answer = raw.request("GET", path, *encoded).answer()
         body = assert_problem(answer, "unauthenticated")
         bodies.add(body["detail"])
-        sent = any(header.split(":")[0].lower() in ("authorization", "x-api-key") and header.split(":")[1] for header in headers)
+        sent = any(
+            header.split(":")[0].lower() in ("authorization", "x-api-key") and header.split(":")[1]
+            for header in headers
+        )
         assert ('error="invalid_token"' in answer.headers["www-authenticate"]) == sent
     assert len(bodies) == 1
 
@@ -136,10 +195,17 @@ def test_connection_goes_on_after_a_refusal_with_a_small_body(raw: RawConnection
 
 
 SCOPE_OF = {
-    ("GET", "/predict"): "predict", ("HEAD", "/predict"): "predict", ("POST", "/predict"): "predict", ("PUT", "/predict"): "predict",
-    ("POST", "/predict/batch"): "predict", ("GET", "/predict/1"): "predict", ("HEAD", "/predict/1"): "predict",
-    ("GET", "/livez"): None, ("GET", "/readyz"): None, ("OPTIONS", "/predict"): None,
-}  # fmt: skip
+    ("GET", "/predict"): "predict",
+    ("HEAD", "/predict"): "predict",
+    ("POST", "/predict"): "predict",
+    ("PUT", "/predict"): "predict",
+    ("POST", "/predict/batch"): "predict",
+    ("GET", "/predict/1"): "predict",
+    ("HEAD", "/predict/1"): "predict",
+    ("GET", "/livez"): None,
+    ("GET", "/readyz"): None,
+    ("OPTIONS", "/predict"): None,
+}
 
 
 @pytest.fixture(scope="module")
@@ -231,7 +297,11 @@ def test_no_auth_lets_everybody_in_as_anonymous(threaded_server: Start) -> None:
 
 @pytest.mark.parametrize("origin", ["https://evil.example", "null", "http://127.0.0.1:8000"])
 def test_other_origins_hear_nothing_of_cors(client: httpx.Client, origin: str) -> None:
-    preflight = {"Origin": origin, "Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "authorization"}
+    preflight = {
+        "Origin": origin,
+        "Access-Control-Request-Method": "POST",
+        "Access-Control-Request-Headers": "authorization",
+    }
     for answer in (client.options("/predict", headers=preflight), client.get("/livez", headers={"Origin": origin})):
         assert not [name for name in answer.headers if name.startswith("access-control")]
 

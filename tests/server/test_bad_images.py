@@ -41,7 +41,7 @@ def test_other_format_is_named_and_not_decoded_whatever_its_name(client: httpx.C
         client.post("/predict", files={"file": ("a.png", OTHERS[name], "image/png")}),
     ):
         detail = assert_problem(answer, "unsupported_image")["detail"]
-        assert name.split()[0] in detail
+        assert name.split(maxsplit=1)[0] in detail
         assert "JPEG, PNG, WEBP" in detail
 
 

@@ -11,6 +11,7 @@ from support.fakes import GatedPredictor
 from support.pictures import grey
 from support.raw import RawConnection
 from support.threaded import ThreadedServer
+from support.waiting import wait_until
 
 Start = Callable[..., ThreadedServer]
 LEVELS = (0, 100, 150, 200)
@@ -65,9 +66,12 @@ def test_sixty_four_pictures_are_taken_and_sixty_five_are_not(client: httpx.Clie
 def test_batch_over_64_mib_is_refused_from_its_length_alone(shared: ThreadedServer) -> None:
     with RawConnection(shared.url) as raw:
         raw.request(
-            "POST", "/predict/batch", "Content-Type: multipart/form-data; boundary=x",
-            f"Content-Length: {64 * 1024**2 + 1}", token=shared.token,
-        )  # fmt: skip
+            "POST",
+            "/predict/batch",
+            "Content-Type: multipart/form-data; boundary=x",
+            f"Content-Length: {64 * 1024**2 + 1}",
+            token=shared.token,
+        )
         assert_problem(raw.answer(), "payload_too_large")
         assert raw.is_closed()
 
@@ -89,7 +93,7 @@ def test_body_of_another_kind_is_refused(client: httpx.Client, content: bytes, c
 def test_batch_that_does_not_fit_the_queue_is_refused_whole_and_leaves_no_row(threaded_server: Start) -> None:
     predictor = GatedPredictor()
     server = threaded_server(predictor, max_queue=4, max_batch_size=1)
-    threads = len(server.resources.engine.submit([])) or server.resources.engine.live_workers
+    threads = server.resources.engine.live_workers
     answers: list[httpx.Response] = []
 
     def post_one() -> None:
@@ -99,8 +103,9 @@ def test_batch_that_does_not_fit_the_queue_is_refused_whole_and_leaves_no_row(th
     callers = [threading.Thread(target=post_one) for _ in range(threads + 1)]
     for caller in callers:
         caller.start()
-    while server.resources.engine.waiting != 1:  # all workers hold one, one waits
-        predictor.entered.wait(0.01)
+    for _ in range(threads):
+        assert predictor.entries.acquire(timeout=30)
+    wait_until(lambda: server.resources.engine.waiting == 1)
     with server.client() as client:
         assert_problem(client.post("/predict/batch", files=files(*[grey(0)] * 4)), "overloaded")
         assert server.resources.engine.waiting == 1

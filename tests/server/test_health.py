@@ -1,10 +1,10 @@
 """/livez and /readyz: what they look at, what they say in public, and what they say when it fails."""
 
-import sqlite3
 from collections.abc import Callable
 
 import pytest
 
+from cvserve.store.sqlite import sqlite3
 from support.answers import assert_problem
 from support.fakes import BrightnessPredictor
 from support.pictures import grey

@@ -13,7 +13,6 @@ from cvserve.recording import History
 from support.answers import assert_problem
 from support.fakes import BrightnessPredictor
 from support.pictures import grey
-from support.raw import RawConnection
 from support.threaded import ThreadedServer
 
 Start = Callable[..., ThreadedServer]
@@ -30,7 +29,9 @@ def stored(home_path: object, count: int, source: str = "cli") -> None:
         model = ModelInfo("other" if number % 7 == 0 else "brightness", str(number % 2) * 64, "python")
         top = (ClassScore(number % 4, label, score),)
         times = {"decode": 1.0, "infer": 2.0}
-        predictions.append(Prediction(number % 4, label, score, top, model, None, times, ImageInfo(8, 8, "PNG", 9, "a")))
+        predictions.append(
+            Prediction(number % 4, label, score, top, model, None, times, ImageInfo(8, 8, "PNG", 9, "a"))
+        )
     with History.open(str(home_path)) as history:
         history.add_many(predictions, source=source, file_names=[None] * count)
 
@@ -111,7 +112,9 @@ def test_empty_history_is_an_empty_list(threaded_server: Start) -> None:
 
 
 @pytest.mark.parametrize("order", ["asc", "desc"])
-@pytest.mark.parametrize("query", ["limit=1000", "limit=333", "limit=10000", "limit=50&label=white", "limit=1605&count=true"])
+@pytest.mark.parametrize(
+    "query", ["limit=1000", "limit=333", "limit=10000", "limit=50&label=white", "limit=1605&count=true"]
+)
 def test_links_walked_to_the_end_give_each_id_once(client: httpx.Client, query: str, order: str) -> None:
     wanted = [row["id"] for row in client.get(f"/predict?order={order}&{query.partition('&')[2]}").json()]
     assert walked(client, f"/predict?order={order}&{query}") == wanted
@@ -154,8 +157,10 @@ def test_after_and_before_are_exclusive(client: httpx.Client) -> None:
         ("min_score=0.9", lambda row: row["score"] >= 0.9),
         ("min_score=0", lambda row: True),
         ("min_score=1", lambda row: False),
-        ("label=white&min_score=0.9&model=brightness", lambda row: row["label"] == "white" and row["score"] >= 0.9
-            and row["model"]["name"] == "brightness"),
+        (
+            "label=white&min_score=0.9&model=brightness",
+            lambda row: row["label"] == "white" and row["score"] >= 0.9 and row["model"]["name"] == "brightness",
+        ),
         ("since=1h", lambda row: True),
         ("since=2020-01-01", lambda row: True),
         ("since=2999-01-01T00:00:00Z", lambda row: False),
@@ -163,7 +168,7 @@ def test_after_and_before_are_exclusive(client: httpx.Client) -> None:
         ("until=2999-01-01T00:00:00%2B01:00", lambda row: True),
         ("until=2999-01-01T00:00:00+01:00", lambda row: True),
     ],
-)  # fmt: skip
+)
 def test_filter_keeps_what_it_says(
     client: httpx.Client, everything: list[dict[str, Any]], query: str, keeps: Callable[[Any], bool]
 ) -> None:
@@ -204,20 +209,69 @@ def test_total_follows_the_rows_that_are_added(threaded_server: Start) -> None:
 
 @pytest.mark.parametrize(
     "query",
-    ["limit=0", "limit=-1", "limit=10001", "limit=1e9", "limit=%D9%A1", "limit=", "limit=1&limit=2", "after=-1", "after=x",
-     f"after={2**63}", "before=1.5", "order=up", "order=ASC", "source=web", "min_score=2", "min_score=nan", "min_score=-1",
-     "min_score=inf", "since=tomorrow", "since=", "until=99999999999d", "since=10000-01-01", "label=", "label=" + "x" * 2000,
-     "label=%00", "model=", "count=maybe", "cursor=abc", "page=2", "id=1", "limit=%FF", "q=';DROP TABLE predictions"],
-)  # fmt: skip
+    [
+        "limit=0",
+        "limit=-1",
+        "limit=10001",
+        "limit=1e9",
+        "limit=%D9%A1",
+        "limit=",
+        "limit=1&limit=2",
+        "after=-1",
+        "after=x",
+        f"after={2**63}",
+        "before=1.5",
+        "order=up",
+        "order=ASC",
+        "source=web",
+        "min_score=2",
+        "min_score=nan",
+        "min_score=-1",
+        "min_score=inf",
+        "since=tomorrow",
+        "since=",
+        "until=99999999999d",
+        "since=10000-01-01",
+        "label=",
+        "label=" + "x" * 2000,
+        "label=%00",
+        "model=",
+        "count=maybe",
+        "cursor=abc",
+        "page=2",
+        "id=1",
+        "limit=%FF",
+        "q=';DROP TABLE predictions",
+    ],
+)
 def test_parameter_that_cannot_be_used_is_refused(client: httpx.Client, query: str) -> None:
     assert_problem(client.get(f"/predict?{query}"), "invalid_parameter")
 
 
 @pytest.mark.parametrize(
     "id_",
-    ["0", "-1", "999999", "9" * 18, "9" * 19, "9" * 40, "1.0", "+1", "1_0", "%D9%A1", "%EF%BC%91", "1%20", "%00", "1'", "1;x",
-     "abc", "1%2F", "%2e%2e", "1%00"],
-)  # fmt: skip
+    [
+        "0",
+        "-1",
+        "999999",
+        "9" * 18,
+        "9" * 19,
+        "9" * 40,
+        "1.0",
+        "+1",
+        "1_0",
+        "%D9%A1",
+        "%EF%BC%91",
+        "1%20",
+        "%00",
+        "1'",
+        "1;x",
+        "abc",
+        "1%2F",
+        "%2e%2e",
+        "1%00",
+    ],
+)
 def test_unknown_id_is_not_found(client: httpx.Client, id_: str) -> None:
     assert_problem(client.get(f"/predict/{id_}"), "not_found")
 
@@ -228,5 +282,3 @@ def test_head_of_the_list_reads_no_rows_and_gives_the_headers_of_get(client: htt
     assert answer.headers["x-total-count"] == str(ROWS)
     limited = client.head("/predict?limit=2")
     assert limited.headers["link"] == client.get("/predict?limit=2").headers["link"]
-
-

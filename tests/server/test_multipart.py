@@ -33,11 +33,21 @@ def field(name: str, data: bytes = b"x") -> bytes:
 
 @pytest.mark.parametrize(
     "content_type",
-    ["multipart/form-data", "multipart/form-data; boundary=", "multipart/form-data; boundary=" + "b" * 71,
-     "multipart/form-data; boundary=" + "b" * 257, "multipart/form-data; boundary=" + "b" * 10_000,
-     "multipart/form-data; boundary=\"b\"c\"", "multipart/form-data; boundary=\xe4", "multipart/form-data; boundary*=utf-7''b",
-     "multipart/form-data; boundary=b\tb", "multipart/form-data; =b", "multipart/form-data;;;", "multipart/form-data; boundary"],
-)  # fmt: skip
+    [
+        "multipart/form-data",
+        "multipart/form-data; boundary=",
+        "multipart/form-data; boundary=" + "b" * 71,
+        "multipart/form-data; boundary=" + "b" * 257,
+        "multipart/form-data; boundary=" + "b" * 10_000,
+        'multipart/form-data; boundary="b"c"',
+        "multipart/form-data; boundary=\xe4",
+        "multipart/form-data; boundary*=utf-7''b",
+        "multipart/form-data; boundary=b\tb",
+        "multipart/form-data; =b",
+        "multipart/form-data;;;",
+        "multipart/form-data; boundary",
+    ],
+)
 def test_boundary_that_cannot_be_used_is_malformed(post: Post, content_type: str) -> None:
     assert_problem(post(HEAD + PICTURE + TAIL, content_type.encode("latin-1")), "malformed_body")
 
@@ -132,7 +142,9 @@ def test_what_stands_behind_the_last_boundary_is_dropped(post: Post, around: byt
     assert post(HEAD + PICTURE + TAIL + around).status_code in (200, 400)
 
 
-@pytest.mark.parametrize("content_type", [b"text/html", b"image/svg+xml", b"application/x-python-pickle", b"\xff", b"x" * 15_000])
+@pytest.mark.parametrize(
+    "content_type", [b"text/html", b"image/svg+xml", b"application/x-python-pickle", b"\xff", b"x" * 15_000]
+)
 def test_type_of_a_part_is_ignored_and_never_echoed(post: Post, content_type: bytes) -> None:
     head = HEAD[:-2] + b"Content-Type: " + content_type + b"\r\n\r\n"
     answer = post(head + PICTURE + TAIL)
@@ -175,9 +187,17 @@ def test_name_of_a_file_is_only_a_note(
 
 @pytest.mark.parametrize(
     "disposition",
-    [b'filename="a\r\nSet-Cookie: x=1"', b'filename="a\nb"', b"filename*=utf-99''a", b"filename*=a'b", b'filename="a',
-     b"filename*0=a; filename*1=b", b"filename=a; filename=b", b'filename="a"; name="other"'],
-)  # fmt: skip
+    [
+        b'filename="a\r\nSet-Cookie: x=1"',
+        b'filename="a\nb"',
+        b"filename*=utf-99''a",
+        b"filename*=a'b",
+        b'filename="a',
+        b"filename*0=a; filename*1=b",
+        b"filename=a; filename=b",
+        b'filename="a"; name="other"',
+    ],
+)
 def test_hostile_name_of_a_file_gives_an_answer_without_it(post: Post, disposition: bytes) -> None:
     answer = post(HEAD.replace(b'filename="a.png"', disposition) + PICTURE + TAIL)
     assert answer.status_code in (200, 400, 422)

@@ -128,9 +128,25 @@ def test_top_k_is_the_length_of_top(client: httpx.Client, top_k: int, length: in
 
 @pytest.mark.parametrize(
     "query",
-    ["top_k=0", "top_k=-1", "top_k=1e3", "top_k=10001", "top_k=", "top_k=x", "top_k=%D9%A1", "top_k=1_0", "top_k=+1",
-     "topk=3", "top_k=1&top_k=2", "limit=1", "token=secret", "%FF=1", "top_k=%FF", "&".join(["a=b"] * 200)],
-)  # fmt: skip
+    [
+        "top_k=0",
+        "top_k=-1",
+        "top_k=1e3",
+        "top_k=10001",
+        "top_k=",
+        "top_k=x",
+        "top_k=%D9%A1",
+        "top_k=1_0",
+        "top_k=+1",
+        "topk=3",
+        "top_k=1&top_k=2",
+        "limit=1",
+        "token=secret",
+        "%FF=1",
+        "top_k=%FF",
+        "&".join(["a=b"] * 200),
+    ],
+)
 def test_parameter_that_cannot_be_used_is_named(client: httpx.Client, query: str) -> None:
     body = assert_problem(client.post(f"/predict?{query}", content=PICTURE), "invalid_parameter")
     if query.startswith("top_k=x"):

@@ -1,6 +1,5 @@
 """One error shape at every door: each code of the contract that a request can reach, with its status and headers."""
 
-import sqlite3
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
@@ -10,11 +9,14 @@ import pytest
 from PIL import Image
 
 from cvserve.server.problems import PROBLEMS
+from cvserve.store.sqlite import sqlite3
 from support.answers import STATUS_OF, assert_problem, assert_problem_object
-from support.fakes import FailingPredictor, GatedPredictor, ScriptedPredictor
+from support.bad_pictures import png
+from support.fakes import BrightnessPredictor, FailingPredictor, GatedPredictor, ScriptedPredictor
 from support.pictures import encoded, grey
 from support.threaded import ThreadedServer
 from support.tokens import make_token
+from support.waiting import wait_until
 
 Start = Callable[..., ThreadedServer]
 Ask = Callable[[httpx.Client], httpx.Response]
@@ -23,7 +25,7 @@ ASKED: dict[str, Ask] = {
     "not_found": lambda c: c.get("/nothing"),
     "method_not_allowed": lambda c: c.delete("/predict"),
     "invalid_image": lambda c: c.post("/predict", content=grey(0)[:50]),
-    "image_too_large": lambda c: c.post("/predict", content=grey(0, (9_000, 9_000))),
+    "image_too_large": lambda c: c.post("/predict", content=png(9_000, 9_000)),
     "unsupported_image": lambda c: c.post("/predict", content=b"GIF89a"),
     "unsupported_media_type": lambda c: c.post("/predict", content=b"a", headers={"Content-Type": "text/csv"}),
     "missing_file": lambda c: c.post("/predict", files={"other": ("a.png", grey(0))}),
@@ -74,7 +76,9 @@ def test_forbidden_has_the_shape(threaded_server: Start, home: object) -> None:
         assert_problem(client.post("/predict", content=grey(0)), "forbidden")
 
 
-@pytest.mark.parametrize("path", ["/predict?q=<script>alert(1)</script>", "/predict?limit=%1B%5B31m%0A%00", "/predict?%22'%5C=1"])
+@pytest.mark.parametrize(
+    "path", ["/predict?q=<script>alert(1)</script>", "/predict?limit=%1B%5B31m%0A%00", "/predict?%22'%5C=1"]
+)
 def test_text_of_the_client_is_never_raw_in_an_answer(client: httpx.Client, path: str) -> None:
     answer = client.get(path)
     assert_problem(answer, "invalid_parameter")
@@ -86,11 +90,26 @@ NAN, INF = float("nan"), float("inf")
 
 @pytest.mark.parametrize(
     "scores",
-    [np.zeros((2, 4)), np.zeros((0, 4)), [[0.1, NAN]], [[INF, 0.0]], [[-INF, 0.0]], [], [[]], "text", None, [["a", "b"]],
-     np.zeros((1, 2, 3)), [[1.0, 2.0], [3.0]], object()],
+    [
+        np.zeros((2, 4)),
+        np.zeros((0, 4)),
+        [[0.1, NAN]],
+        [[INF, 0.0]],
+        [[-INF, 0.0]],
+        [],
+        [[]],
+        "text",
+        None,
+        [["a", "b"]],
+        np.zeros((1, 2, 3)),
+        [[1.0, 2.0], [3.0]],
+        pytest.param(object(), id="object"),
+    ],
     ids=str,
-)  # fmt: skip
-def test_answer_of_a_model_that_is_no_score_is_a_model_error_and_not_stored(threaded_server: Start, scores: object) -> None:
+)
+def test_answer_of_a_model_that_is_no_score_is_a_model_error_and_not_stored(
+    threaded_server: Start, scores: object
+) -> None:
     server = threaded_server(ScriptedPredictor(scores))
     with server.client() as client:
         assert_problem(client.post("/predict", content=grey(0)), "model_error")
@@ -122,9 +141,11 @@ def test_full_queue_refuses_at_once_and_those_inside_are_answered(threaded_serve
     server = threaded_server(predictor, max_queue=2, max_batch_size=1)
     workers = server.resources.engine.live_workers
     with server.client() as client, ThreadPoolExecutor(workers + 2) as pool:
-        inside = [pool.submit(client.post, "/predict", content=grey(0)) for _ in range(workers + 2)]
-        while server.resources.engine.waiting < 2:
-            predictor.entered.wait(0.01)
+        inside = [pool.submit(client.post, "/predict", content=grey(0)) for _ in range(workers)]
+        for _ in range(workers):
+            assert predictor.entries.acquire(timeout=30)
+        inside += [pool.submit(client.post, "/predict", content=grey(0)) for _ in range(2)]
+        wait_until(lambda: server.resources.engine.waiting == 2)
         for _ in range(5):
             assert_problem(client.post("/predict", content=grey(0)), "overloaded")
         assert client.get("/readyz").status_code == 200
@@ -156,3 +177,21 @@ def test_history_that_is_gone_is_unavailable_and_comes_back(threaded_server: Sta
         database.close()
         assert client.get("/predict/1").status_code == 200
         assert client.post("/predict", content=grey(0)).status_code == 200
+
+
+class UnspeakablePredictor(BrightnessPredictor):
+    """One of its labels is no Unicode, and no database can hold it."""
+
+    labels = ("black", "dark", "light", "\ud800")
+
+
+def test_answer_that_cannot_be_stored_fails_alone_and_the_writer_goes_on(threaded_server: Start) -> None:
+    with threaded_server(UnspeakablePredictor()).client() as client, ThreadPoolExecutor(8) as pool:
+        levels = [0, 100, 255] * 10
+        answers = list(pool.map(lambda level: client.post("/predict?top_k=1", content=grey(level)), levels))
+        for level, answer in zip(levels, answers, strict=True):
+            if level == 255:
+                assert_problem(answer, "history_unavailable")
+            else:
+                assert answer.status_code == 200
+        assert client.get("/readyz").status_code == 200

@@ -3,6 +3,7 @@
 import functools
 import socket
 import threading
+from typing import Any
 
 import pytest
 
@@ -13,16 +14,16 @@ from support.lines import parsed
 from support.pictures import grey
 from support.raw import RawConnection
 from support.threaded import ThreadedServer
+from support.waiting import wait_until
 
 NO_HTTP = {
     "garbage": b"GARBAGE\r\n\r\n",
     "tls hello": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(40),
-    "http/0.9": b"GET /\r\n\r\n",
     "http/2 preface": b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
     "http/3.0": b"GET / HTTP/3.0\r\nHost: x\r\n\r\n",
     "unknown method": b"FOO /predict HTTP/1.1\r\nHost: x\r\n\r\n",
     "connect": b"CONNECT example.com:443 HTTP/1.1\r\nHost: x\r\n\r\n",
-    "both lengths": b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    "both lengths": b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
     "two lengths": b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello",
     "length +5": b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: +5\r\n\r\nhello",
     "length 0x5": b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: 0x5\r\n\r\nhello",
@@ -75,7 +76,11 @@ def test_head_within_the_limits_is_answered(shared: ThreadedServer) -> None:
 
 def test_many_requests_in_one_packet_are_answered_in_order(shared: ThreadedServer) -> None:
     with RawConnection(shared.url) as raw:
-        one = "GET /livez HTTP/1.1\r\nHost: x\r\nAuthorization: {}\r\nX-Request-ID: n{}\r\nX-Fill: " + "f" * 200 + "\r\n\r\n"
+        one = (
+            "GET /livez HTTP/1.1\r\nHost: x\r\nAuthorization: {}\r\nX-Request-ID: n{}\r\nX-Fill: "
+            + "f" * 200
+            + "\r\n\r\n"
+        )
         raw.send("".join(one.format(shared.token, number) for number in range(300)).encode())
         assert [raw.answer().headers["x-request-id"] for _ in range(300)] == [f"n{number}" for number in range(300)]
 
@@ -90,8 +95,14 @@ def test_large_bodies_one_after_the_other_are_no_long_head(shared: ThreadedServe
 @pytest.mark.parametrize("bad", [b"XYZ\r\n", b"-1\r\n", b"5\r\nhello--", b"ffffffffffffffffff\r\n"])
 def test_broken_chunk_in_the_middle_of_a_body_is_malformed_and_logged_once(shared: ThreadedServer, bad: bytes) -> None:
     with RawConnection(shared.url) as raw:
-        raw.request("POST", "/predict", "Expect: 100-continue", "Transfer-Encoding: chunked", "X-Request-ID: torn",
-                    token=shared.token)  # fmt: skip
+        raw.request(
+            "POST",
+            "/predict",
+            "Expect: 100-continue",
+            "Transfer-Encoding: chunked",
+            "X-Request-ID: torn",
+            token=shared.token,
+        )
         assert raw.answer().status == 100  # the app waits for the body now
         before = len(shared.log_lines())
         raw.send(bad)
@@ -118,10 +129,8 @@ def test_broken_chunk_in_the_same_packet_as_its_head_is_malformed_and_logged_onc
 def test_garbage_behind_a_request_ends_the_connection_after_its_answer(shared: ThreadedServer) -> None:
     with RawConnection(shared.url) as raw:
         picture = grey(0)
-        raw.send(
-            f"POST /predict HTTP/1.1\r\nHost: x\r\nAuthorization: {shared.token}\r\nContent-Length: {len(picture)}\r\n\r\n"
-            .encode() + picture + b"GARBAGE\r\n\r\nGET /livez HTTP/1.1\r\n\r\n"
-        )  # fmt: skip
+        head = f"POST /predict HTTP/1.1\r\nAuthorization: {shared.token}\r\nContent-Length: {len(picture)}\r\n\r\n"
+        raw.send(head.encode() + picture + b"GARBAGE\r\n\r\nGET /livez HTTP/1.1\r\n\r\n")
         assert raw.answer().status == 200
         assert raw.is_closed()
 
@@ -152,8 +161,8 @@ class TestSlowHeads:
         real = threaded.server_config
 
         def with_short_limit(resources: object) -> object:
-            config = real(resources)  # type: ignore[arg-type]
-            config.http = functools.partial(config.http, head_timeout_s=0.2)  # type: ignore[arg-type, assignment]
+            config: Any = real(resources)  # type: ignore[arg-type]
+            config.http_protocol_class = functools.partial(config.http_protocol_class, head_timeout_s=0.2)
             return config
 
         monkeypatch.setattr(threaded, "server_config", with_short_limit)
@@ -167,7 +176,9 @@ class TestSlowHeads:
         assert impatient.log_lines() == []
 
     @pytest.mark.parametrize("first", [b"G", b"GET /livez HT", b"GET /livez HTTP/1.1\r\nHost: x\r\nX: y"])
-    def test_head_that_stays_incomplete_gets_a_problem_and_a_line(self, impatient: ThreadedServer, first: bytes) -> None:
+    def test_head_that_stays_incomplete_gets_a_problem_and_a_line(
+        self, impatient: ThreadedServer, first: bytes
+    ) -> None:
         with RawConnection(impatient.url) as raw:
             raw.send(first)
             body = assert_problem(raw.answer(), "malformed_body")
@@ -184,7 +195,9 @@ class TestSlowHeads:
     def test_slow_body_is_not_a_slow_head(self, impatient: ThreadedServer) -> None:
         picture = grey(0)
         with RawConnection(impatient.url) as raw, RawConnection(impatient.url) as other:
-            raw.request("POST", "/predict", f"Content-Length: {len(picture)}", "Expect: 100-continue", token=impatient.token)
+            raw.request(
+                "POST", "/predict", f"Content-Length: {len(picture)}", "Expect: 100-continue", token=impatient.token
+            )
             assert raw.answer().status == 100
             assert other.is_closed()  # the limit has passed
             raw.send(picture)
@@ -210,8 +223,7 @@ def test_request_that_is_on_its_way_when_the_server_stops_is_answered(threaded_s
         assert predictor.entered.wait(30)
         stopping = threading.Thread(target=server.stop)
         stopping.start()
-        while _accepts(server.url):
-            pass
+        wait_until(lambda: not _accepts(server.url))
         answer = quiet.request("GET", "/livez", token=server.token).answer()
         assert (answer.status, answer.headers["connection"]) == (200, "close")
         predictor.gate.set()

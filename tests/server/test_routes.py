@@ -55,12 +55,30 @@ def test_head_of_what_is_not_there_has_no_body(client: httpx.Client) -> None:
 
 @pytest.mark.parametrize(
     "path",
-    ["/", "/predict/", "/predict/1/", "/predict/1/2", "//predict", "/Predict", "/./predict;x", "/predict;x",
-     "/%00", "/predict%00", "/favicon.ico", "/static/../../etc/passwd", "/health", "/metricsx", "/livez/", "/x" * 1_000],
-)  # fmt: skip
+    [
+        "/",
+        "/predict/",
+        "/predict/1/",
+        "/predict/1/2",
+        "//predict",
+        "/Predict",
+        "/./predict;x",
+        "/predict;x",
+        "/%00",
+        "/predict%00",
+        "/favicon.ico",
+        "/static/../../etc/passwd",
+        "/health",
+        "/metricsx",
+        "/livez/",
+        "/x" * 1_000,
+    ],
+)
 @pytest.mark.parametrize("method", ["GET", "POST", "DELETE"])
 def test_unknown_path_is_not_found(client: httpx.Client, path: str, method: str) -> None:
-    answer = client.send(client.build_request(method, httpx.URL(str(client.base_url)).copy_with(raw_path=path.encode())))
+    answer = client.send(
+        client.build_request(method, httpx.URL(str(client.base_url)).copy_with(raw_path=path.encode()))
+    )
     assert_problem(answer, "not_found")
 
 

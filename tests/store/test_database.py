@@ -133,7 +133,16 @@ def test_what_is_no_file_is_refused(home, kind):
     refused(path, Unsafe, "no regular file")
 
 
-@pytest.mark.parametrize("content", [b"x", b"SQLite format", b"hello world, this is no database\n" * 100, b"\0" * 4096])
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"x",
+        b"SQLite format",
+        b"SQLite format 3\0" + b"x" * 600,
+        b"hello world, this is no database\n" * 100,
+        b"\0" * 4096,
+    ],
+)
 def test_a_file_that_is_no_database_is_refused(home, content):
     path = home / "cvserve.db"
     path.write_bytes(content)
@@ -164,7 +173,9 @@ def test_a_database_of_another_program_is_refused(home, sql):
 
 def test_a_database_of_a_newer_cvserve_is_refused(home):
     path = database(home) / "cvserve.db"
-    foreign(path, "INSERT INTO _sqlite_migrations (migration_set, name, applied_at) VALUES ('cvserve', 'm999_later', 'x');")
+    foreign(
+        path, "INSERT INTO _sqlite_migrations (migration_set, name, applied_at) VALUES ('cvserve', 'm999_later', 'x');"
+    )
     refused(path, CannotStart, "newer cvserve.*m999_later.*upgrade")
 
 
@@ -172,7 +183,7 @@ def test_a_database_of_a_newer_cvserve_is_refused(home):
 def test_a_database_that_was_cut_off_is_refused(home, left):
     path = database(home) / "cvserve.db"
     path.write_bytes(path.read_bytes()[:left])
-    refused(path, HistoryUnavailable, "damaged|is not a database|another program")
+    refused(path, HistoryUnavailable, "damaged|is not a database")
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs another user to be")
@@ -271,7 +282,9 @@ def test_opening_a_second_time_keeps_the_locks_of_the_first(home):
     def locked() -> set[str]:
         numbers = {str(path.stat().st_ino): path.name for path in home.iterdir()}
         rows = [line.split() for line in Path("/proc/locks").read_text().splitlines()]
-        return {numbers[row[5].rpartition(":")[2]] for row in rows if len(row) > 5 and row[5].rpartition(":")[2] in numbers}
+        return {
+            numbers[row[5].rpartition(":")[2]] for row in rows if len(row) > 5 and row[5].rpartition(":")[2] in numbers
+        }
 
     with History.open(home) as first:
         assert len(first) == 0

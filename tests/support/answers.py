@@ -29,7 +29,9 @@ STATUS_OF = {
 CREATED_AT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 _MEMBERS = {"type", "title", "status", "detail", "instance", "error", "code", "request_id"}
 # Words that only a library, a stack or the server's own disk could have put there.
-_FOREIGN = re.compile(r"Traceback|0x[0-9a-f]{6,}|<_io|\.py\b|/tmp|/usr|/etc|Error\(|Exception|sqlite|PIL|cannot identify")
+_FOREIGN = re.compile(
+    r"Traceback|0x[0-9a-f]{6,}|<_io|\.py\b|/tmp|/usr|/etc|Error\(|Exception|sqlite|PIL|cannot identify"
+)
 
 
 def assert_problem_object(body: dict[str, Any], code: str) -> None:

@@ -75,7 +75,9 @@ def not_pictures() -> dict[str, bytes]:
 def other_formats() -> dict[str, bytes]:
     """Pictures of formats that are not allowed by default."""
     image = Image.new("RGB", (8, 8), (200, 0, 0))
-    made = {name: encoded(image, name) for name in ("GIF", "BMP", "TIFF", "ICO", "JPEG2000", "EPS", "QOI", "DDS", "AVIF")}
+    made = {
+        name: encoded(image, name) for name in ("GIF", "BMP", "TIFF", "ICO", "JPEG2000", "EPS", "QOI", "DDS", "AVIF")
+    }
     return {
         **made,
         "PSD": b"8BPS\x00\x01" + bytes(20),
@@ -113,7 +115,9 @@ def broken() -> dict[str, bytes]:
         "png of 0 x 0": png(0, 0),
         "png of 0 x 9": png(0, 9),
         "png with a bad crc": good["png"][:-20] + b"\0\0\0\0" + good["png"][-16:],
-        "png with bad zlib": PNG_HEAD + chunk(b"IHDR", struct.pack(">IIBBBBB", 9, 9, 8, 0, 0, 0, 0)) + chunk(b"IDAT", b"no zlib"),
+        "png with bad zlib": PNG_HEAD
+        + chunk(b"IHDR", struct.pack(">IIBBBBB", 9, 9, 8, 0, 0, 0, 0))
+        + chunk(b"IDAT", b"no zlib"),
         "png with a bad depth": png(9, 9, depth=3),
         "png with a bad colour": png(9, 9, colour=7),
         "png with 1 GB of zTXt": png(9, 9, chunk(b"zTXt", b"a\0\0" + _bomb()), data=b"\0" * 90),

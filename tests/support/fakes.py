@@ -37,18 +37,20 @@ class BrightnessPredictor(Predictor):
 
 
 class GatedPredictor(BrightnessPredictor):
-    """Waits in `infer` until the gate is opened; tells when somebody is in there."""
+    """Waits in `infer` until the gate is opened; tells when somebody is in there, and counts who came."""
 
     def __init__(self) -> None:
         super().__init__()
         self.gate = threading.Event()
         self.entered = threading.Event()
+        self.entries = threading.Semaphore(0)
 
     def warm_up(self) -> "GatedPredictor":
         return self
 
     def infer(self, batch: NDArray[Any]) -> NDArray[Any]:
         self.entered.set()
+        self.entries.release()
         assert self.gate.wait(timeout=30), "nobody opened the gate"
         return super().infer(batch)
 

@@ -1,5 +1,6 @@
 """HTTP by hand: bytes as no client library would send them, and the answer as it comes."""
 
+import contextlib
 import json
 import socket
 from dataclasses import dataclass
@@ -36,10 +37,8 @@ class RawConnection:
 
     def send(self, data: bytes) -> None:
         """Send bytes; a server that has closed its end already is no error."""
-        try:
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
             self._socket.sendall(data)
-        except (BrokenPipeError, ConnectionResetError):
-            pass
 
     def request(
         self, method: str, target: str, *headers: str, token: str | None = None, body: bytes = b""

@@ -93,6 +93,11 @@ class AdmissionQueue(Generic[Job]):
     def __len__(self) -> int:
         return len(self._waiting)
 
+    @property
+    def free_workers(self) -> int:
+        """Workers that wait for something to do."""
+        return self._free_workers
+
     def _share(self) -> list[Job]:
         share = min(-(-len(self._waiting) // max(1, self._free_workers)), self._max_batch_size)
         batch: list[Job] = []

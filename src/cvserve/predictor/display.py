@@ -54,4 +54,4 @@ def _picture_html(source: Any, label: str) -> str:
     buffer = io.BytesIO()
     image.save(buffer, "PNG")
     data = base64.b64encode(buffer.getvalue()).decode("ascii")
-    return f'<img alt="{escape(label, quote=True)}" src="data:image/png;base64,{data}">'
+    return f'<img alt="{escape(label, quote=True)}" src="data:image/png;base64,{data}"/>'

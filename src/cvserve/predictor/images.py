@@ -8,6 +8,7 @@ import hashlib
 import io
 import os
 import stat
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,11 +32,17 @@ _TRANSPOSE = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+# Where a picture that was decoded at a reduced scale keeps its width and height, so that where it is cut or padded
+# does not depend on how the reduced size was rounded.
+FULL_SIZE = "cvserve_full_size"
 _METADATA_KEYS = ("exif", "xmp", "XML:com.adobe.xmp", "Raw profile type exif")
 # A real progressive JPEG has some ten scans. Each one walks over the whole picture again, so that a small
 # file with thousands of them would keep a core busy for minutes.
 _MAX_JPEG_SCANS = 100
 _START_OF_SCAN = b"\xff\xda"
+
+# Strangers' broken metadata is nothing that an operator should read about; broken pixels are errors.
+warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,9 +127,10 @@ def read_picture(path: str | os.PathLike[str]) -> bytes:
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "not a usable name"
         raise InvalidImage(f"'{name}' cannot be read: {reason}.") from None
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise InvalidImage(f"'{name}' is not a file but a folder, a pipe or a device.")
     with os.fdopen(descriptor, "rb") as file:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise InvalidImage(f"'{name}' is not a file but a folder, a pipe or a device.")
         return file.read()
 
 
@@ -134,7 +142,9 @@ def _decode_bytes(data: bytes, want: Want, limits: Limits) -> tuple[Image.Image,
         _check_frames(image, limits)
         if name == "JPEG":
             _reduce(image, want, turned=info.width != image.width)
-        return _finish(image, want), info
+        flat = _finish(image, want)
+        flat.info[FULL_SIZE] = (info.width, info.height)
+        return flat, info
 
 
 @contextlib.contextmanager

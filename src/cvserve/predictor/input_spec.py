@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from cvserve.errors import ImageTooLarge
-from cvserve.predictor.images import Want
+from cvserve.predictor.images import FULL_SIZE, Want
 
 RESAMPLE = {
     "nearest": Image.Resampling.NEAREST,
@@ -142,12 +142,14 @@ def _centre_crop(
 ) -> Image.Image:
     """Short side to size / crop_ratio, then the centre, as torchvision's Resize and CenterCrop do."""
     width, height = size
-    ratio = max(width / crop_ratio / image.width, height / crop_ratio / image.height)
-    scaled_width = max(width, round(image.width * ratio))
-    scaled_height = max(height, round(image.height * ratio))
+    full_width, full_height = image.info.get(FULL_SIZE, image.size)
+    ratio = max(width / crop_ratio / full_width, height / crop_ratio / full_height)
+    scaled_width = max(width, round(full_width * ratio))
+    scaled_height = max(height, round(full_height * ratio))
     if scaled_width * scaled_height > _MAX_SCALED_PIXELS:
         # A picture one pixel high would grow to gigabytes before its centre is cut out: cut first.
-        box_width, box_height = width / ratio, height / ratio
+        box_width = width / ratio * image.width / full_width
+        box_height = height / ratio * image.height / full_height
         left, top = (image.width - box_width) / 2, (image.height - box_height) / 2
         return image.resize(size, filter_, box=(left, top, left + box_width, top + box_height))
     left, top = round((scaled_width - width) / 2), round((scaled_height - height) / 2)
@@ -158,8 +160,9 @@ def _centre_crop(
 def _padded(image: Image.Image, size: tuple[int, int], filter_: Image.Resampling) -> Image.Image:
     """Long side to size, the rest black, the picture in the middle."""
     width, height = size
-    ratio = min(width / image.width, height / image.height)
-    inner = (max(1, round(image.width * ratio)), max(1, round(image.height * ratio)))
+    full_width, full_height = image.info.get(FULL_SIZE, image.size)
+    ratio = min(width / full_width, height / full_height)
+    inner = (max(1, round(full_width * ratio)), max(1, round(full_height * ratio)))
     canvas = Image.new(image.mode, size)
     canvas.paste(image.resize(inner, filter_), ((width - inner[0]) // 2, (height - inner[1]) // 2))
     return canvas

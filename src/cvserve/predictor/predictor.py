@@ -112,10 +112,8 @@ class Predictor:
         """Classify many pictures in order; the first that fails raises its error.
 
         Args:
-            images, top_k: as for `predict`.
-
-        Raises:
-            CvserveError: as `predict`.
+            images: each as for `predict`.
+            top_k: as for `predict`.
         """
         predictions = []
         todo = list(images)
@@ -134,7 +132,8 @@ class Predictor:
         This is the one way through the three steps; the library, the command line and the server take it.
 
         Args:
-            images, top_k: as for `predict_batch`.
+            images: each as for `predict`.
+            top_k: as for `predict`.
             keep_source: whether each answer remembers its picture, for the notebook.
         """
         if not isinstance(top_k, int) or top_k < 1:

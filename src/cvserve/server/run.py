@@ -127,8 +127,8 @@ def server_config(resources: Resources) -> uvicorn.Config:
         config.load()
     except OSError:  # ssl.SSLError is one
         raise InvalidSetting(
-            f"ssl_certfile '{settings.ssl_certfile}' and ssl_keyfile '{settings.ssl_keyfile}' are no certificate in PEM "
-            "and the key to it; check both paths."
+            f"ssl_certfile '{settings.ssl_certfile}' and ssl_keyfile '{settings.ssl_keyfile}' are no certificate in "
+            "PEM and the key to it; check both paths."
         ) from None
     return config
 

@@ -11,6 +11,7 @@ from cvserve.store.sqlite import SAFE_VERSION, as_ours, sqlite3, translated
 
 _BUSY_TIMEOUT_MS = 5_000
 _JOURNAL_SIZE_BYTES = 64 * 1024**2
+_SMALLEST_DATABASE_BYTES = 512
 
 
 class OldSqliteWarning(UserWarning):
@@ -63,6 +64,8 @@ def check_file(path: Path) -> None:
     if status.st_mode & 0o077:
         mode = f"{stat.S_IMODE(status.st_mode):04o}"
         raise Unsafe(f"'{path.name}' can be read by others (mode {mode}); run: chmod 600 {path.name}")
+    if 0 < status.st_size < _SMALLEST_DATABASE_BYTES:  # SQLite takes a file of one byte for an empty one
+        raise _no_database(path)
     if not os.access(path, os.R_OK):
         raise HistoryUnavailable(f"'{path.name}' cannot be read; check its owner and mode.")
 
@@ -100,6 +103,10 @@ def connect_reader(path: Path) -> "sqlite3.Connection":
     return connection
 
 
+def _no_database(path: Path) -> HistoryUnavailable:
+    return HistoryUnavailable(f"'{path.name}' is not a database; move it away, or use another folder (--home).")
+
+
 def _make_file(path: Path) -> None:
     """An empty file that nobody else could read even for a moment; SQLite gives -wal and -shm its mode."""
     folder = path.parent
@@ -127,7 +134,11 @@ def _applied(path: Path) -> list[str] | None:
     Only SQLite may open the file: to close a descriptor of our own would drop the locks that other connections
     of this process hold on it (sqlite.org/howtocorrupt.html, section 2.2).
     """
-    connection = sqlite3.connect(f"file:{path.absolute().as_posix().replace('?', '%3f')}?mode=ro", uri=True)
+    wal = path.with_name(f"{path.name}-wal")
+    # Without a WAL the file is all there is, and a look at it need not leave -wal and -shm behind.
+    mode = "mode=ro" if wal.exists() else "immutable=1"
+    name = path.absolute().as_posix().replace("%", "%25").replace("?", "%3f").replace("#", "%23")
+    connection = sqlite3.connect(f"file:{name}?{mode}", uri=True)
     try:
         tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
         if "_sqlite_migrations" not in tables:
@@ -137,11 +148,11 @@ def _applied(path: Path) -> list[str] | None:
         ).fetchall()
         return [row[0] for row in rows] or (None if tables - {"_sqlite_migrations", "sqlite_sequence"} else [])
     except sqlite3.DatabaseError as error:
+        if mode != "mode=ro" and wal.exists():
+            return _applied(path)  # somebody began to write just now
         if getattr(error, "sqlite_errorname", "") != "SQLITE_NOTADB":
             raise
-        raise HistoryUnavailable(
-            f"'{path.name}' is not a database; move it away, or use another folder (--home)."
-        ) from None
+        raise _no_database(path) from None
     finally:
         connection.close()
 

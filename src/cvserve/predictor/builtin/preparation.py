@@ -19,6 +19,7 @@ from cvserve.predictor.builtin.grid import (
 )
 from cvserve.predictor.builtin.ground import CELL_PX, Ink, find_ink
 from cvserve.predictor.builtin.resampling import between, nearest
+from cvserve.predictor.builtin.selection import choose_parts
 from cvserve.predictor.builtin.tone import to_grey
 
 SOURCE_SIDE_PX = 160
@@ -33,6 +34,9 @@ NOTHING_DRAWN = "This does not look like a picture of one digit: nothing is draw
 # Least tones between paper and pen: on one flat ground, and where light and shadow play as well.
 MIN_CONTRAST = 0.05 * 255
 MIN_UNEVEN_CONTRAST = 0.07 * 255
+# A faint pen must stand out from the grain of the bare paper, or there is nothing but grain.
+GRAIN_CONTRAST = 0.35 * 255
+GRAIN_SHARE = 0.2
 # A pixel is ink from this share of the way between the paper's tone and the pen's.
 INK_SHARE = 0.4
 STRONG_SHARE = 0.65
@@ -43,8 +47,6 @@ TINY_SIDE_PX = 64
 PEN_CELLS = 0.004
 # Long side of the cut-out that is brought to the grid.
 CROP_SIDE_PX = 42
-# Parts at least this large beside the largest belong to the digit too.
-COMPANION_SHARE = 0.15
 
 
 def prepare(image: Image.Image) -> tuple[NDArray[np.float32], str | None]:
@@ -61,12 +63,13 @@ def prepare(image: Image.Image) -> tuple[NDArray[np.float32], str | None]:
     cells = (thumb.width // CELL_PX, thumb.height // CELL_PX)
     ink = find_ink(_tones(thumb), max(source.size) <= TINY_SIDE_PX)
     pen, bare, busy = _pen_tones(ink.peaks)
-    if pen < (MIN_CONTRAST if ink.flat else MIN_UNEVEN_CONTRAST):
+    grain = pen < GRAIN_CONTRAST and bare > GRAIN_SHARE * pen
+    if grain or pen < (MIN_CONTRAST if ink.flat else MIN_UNEVEN_CONTRAST):
         return np.zeros(FEATURES, dtype=np.float32), NOTHING_DRAWN
     bare = min(bare, pen / 2)
     board = _board(*cells)
     weak, strong = (ink.peaks > bare + share * (pen - bare) for share in (INK_SHARE, STRONG_SHARE))
-    chosen, measures = _choose(board, board.pack(weak), board.pack(strong))
+    chosen, measures = choose_parts(board, board.pack(weak), board.pack(strong))
     if not chosen:
         return np.zeros(FEATURES, dtype=np.float32), NOTHING_DRAWN
     grid, more = _digit(*_crop(source, ink, board, chosen), pen)
@@ -112,49 +115,6 @@ def _thumbnail(source: Image.Image) -> Image.Image:
     if (wide, tall) == thumb.size:
         return thumb
     return thumb.resize((wide, tall), Image.Resampling.BICUBIC if stretch > 1 else Image.Resampling.BILINEAR)
-
-
-def _choose(board: Board, inked: int, strong: int) -> tuple[int, tuple[float, ...]]:
-    """Choose the cells of the digit: the connected part with most ink, and what belongs to it.
-
-    Args:
-        board: the board that the two masks fit.
-        inked: cells that hold ink, as a bit board.
-        strong: cells that hold ink as dark as the pen's.
-
-    Returns:
-        The chosen cells as a bit board (0 for none), and five measures in 0..1.
-    """
-    parts = board.parts(inked)
-    if not parts:
-        return 0, ()
-    frame = board.frame
-    scores = [_score(part, strong, frame) for part in parts]
-    best = max(scores)
-    main = parts[scores.index(best)]
-    chosen = main
-    for part, score in zip(parts, scores, strict=True):
-        if score >= COMPANION_SHARE * best and part & strong and not part & frame:
-            chosen |= part
-    left, top, right, bottom = board.box(chosen)
-    total = board.width * board.height
-    return chosen, (
-        chosen.bit_count() / max((right - left) * (bottom - top), 1),
-        (inked.bit_count() - chosen.bit_count()) / total,
-        len(parts) / 24,
-        max((right - left) / board.width, (bottom - top) / board.height),
-        (chosen & frame).bit_count() / (board.width + board.height),
-    )
-
-
-def _score(part: int, strong: int, frame: int) -> float:
-    """How much a part counts: its cells, strong ones most; less where much of it runs along the edge.
-
-    Shadows, table tops and fingers come in from the edge and lie along it; a digit only touches it.
-    """
-    cells = part.bit_count()
-    along = (part & frame).bit_count() / cells
-    return ((part & strong).bit_count() + cells / 4) * max(1 - 3 * along, 0.1)
 
 
 def _crop(source: Image.Image, ink: Ink, board: Board, chosen: int) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:

@@ -7,6 +7,7 @@ from cvserve.server.client import has_left
 from cvserve.server.context import KEY, AsgiApp, Message, Receive, RequestContext, Scope, Send, header, new_request_id
 
 CLIENT_CLOSED_REQUEST = 499
+_NO_CONTENT = 204
 _HEADERS = ((b"x-content-type-options", b"nosniff"), (b"cache-control", b"no-store"))
 # The rest of a body that nobody wants is read and dropped up to this size, so that the client hears why;
 # when more is to come, the connection is cut after the answer.
@@ -32,44 +33,12 @@ class AccessLogMiddleware:
             return
         if KEY in scope and scope[KEY].is_logged:
             return  # the protocol refused its body before we were asked
-        context = scope[KEY] = self._new_context(scope)
-        request_id = (b"x-request-id", context.request_id.encode("ascii"))
-        is_head = scope["method"] == "HEAD"
-        gone = False
-        reading = False
-        body_read = False
-
-        async def counting_receive() -> Message:
-            nonlocal gone, reading, body_read
-            reading = True
-            message = await receive()
-            if message["type"] == "http.disconnect":
-                gone = True
-            else:
-                context.bytes_in += len(message.get("body", b""))
-                body_read = not message.get("more_body", False)
-            return message
-
-        async def logging_send(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                context.status = message["status"]
-                message["headers"] = [*message["headers"], request_id, *_HEADERS]
-                if not body_read and (reading or _announces_much(scope)):
-                    message["headers"].append((b"connection", b"close"))
-            elif message["type"] == "http.response.body":
-                context.bytes_out += 0 if is_head else len(message.get("body", b""))
-                if not message.get("more_body", False) and not context.is_logged:
-                    if gone or has_left(receive):
-                        context.status = CLIENT_CLOSED_REQUEST
-                    self._write(scope, context)
-            await send(message)
-
+        scope[KEY] = self._new_context(scope)
+        exchange = _Exchange(scope, receive, send, self._access_log)
         try:
-            await self._app(scope, counting_receive, logging_send)
+            await self._app(scope, exchange.receive, exchange.send)
         finally:
-            if not context.is_logged:
-                context.status = CLIENT_CLOSED_REQUEST if gone or not context.status else context.status
-                self._write(scope, context)
+            exchange.end()
 
     def _new_context(self, scope: Scope) -> RequestContext:
         offered = header(scope, b"x-request-id")
@@ -78,9 +47,74 @@ class AccessLogMiddleware:
         peer = scope.get("client")
         return RequestContext(new_request_id(offered), peer[0] if peer else "-")
 
-    def _write(self, scope: Scope, context: RequestContext) -> None:
+
+class _Exchange:
+    """One request and its answer, counted on their way in and out."""
+
+    __slots__ = (
+        "_access_log",
+        "_body_read",
+        "_context",
+        "_gone",
+        "_held",
+        "_is_head",
+        "_reading",
+        "_receive",
+        "_scope",
+        "_send",
+    )
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send, access_log: AccessLog) -> None:
+        self._scope, self._receive, self._send, self._access_log = scope, receive, send, access_log
+        self._context: RequestContext = scope[KEY]
+        self._is_head = scope["method"] == "HEAD"
+        self._held: Message | None = None
+        self._reading = self._body_read = self._gone = False
+
+    async def receive(self) -> Message:
+        """The next piece of the body, or the news that nobody is there any more."""
+        self._reading = True
+        message = await self._receive()
+        if message["type"] == "http.disconnect":
+            self._gone = True
+        else:
+            self._context.bytes_in += len(message.get("body", b""))
+            self._body_read = not message.get("more_body", False)
+        return message
+
+    async def send(self, message: Message) -> None:
+        """Pass a piece of the answer on; the last one after its line was written."""
+        if message["type"] == "http.response.start":
+            self._context.status = message["status"]
+            message["headers"] = [*message["headers"], *self._headers()]
+            if self._is_head or message["status"] == _NO_CONTENT:
+                self._held = message  # the head is all there will be: its last byte is the answer's
+                return
+        elif message["type"] == "http.response.body":
+            self._context.bytes_out += 0 if self._is_head else len(message.get("body", b""))
+            if not message.get("more_body", False):
+                self._gone = self._gone or has_left(self._receive)
+                self.end()
+            if self._held is not None:
+                await self._send(self._held)
+                self._held = None
+        await self._send(message)
+
+    def end(self) -> None:
+        """Write the line, once."""
+        context = self._context
+        if context.is_logged:
+            return
+        if self._gone or not context.status:
+            context.status = CLIENT_CLOSED_REQUEST
         context.is_logged = True
-        self._access_log.write(record_of(scope, context))
+        self._access_log.write(record_of(self._scope, context))
+
+    def _headers(self) -> list[tuple[bytes, bytes]]:
+        headers = [(b"x-request-id", self._context.request_id.encode("ascii")), *_HEADERS]
+        if not self._body_read and (self._reading or _announces_much(self._scope)):
+            headers.append((b"connection", b"close"))
+        return headers
 
 
 def record_of(scope: Scope, context: RequestContext) -> AccessRecord:

@@ -1,0 +1,31 @@
+"""`Prediction`: plain numbers and texts."""
+
+import json
+
+import pytest
+
+from support.predictions import prediction
+
+
+def test_to_dict_begins_with_result_and_is_json():
+    said = prediction("4", 0.9).to_dict()
+    assert list(said) == ["result", "label", "score", "top", "model", "timing_ms", "warning"]
+    assert said["top"][0] == {"index": 4, "label": "4", "score": 0.9}
+    assert said["model"] == {"name": "digits", "version": "ab" * 6}
+    assert json.loads(json.dumps(said, allow_nan=False)) == said
+
+
+def test_a_dict_is_a_copy():
+    made = prediction()
+    made.to_dict()["timing_ms"]["decode"] = 0
+    assert made.timing_ms["decode"] == 1.5
+
+
+def test_the_queue_comes_between_decode_and_infer():
+    later = prediction().with_queue_ms(2.5)
+    assert list(later.timing_ms.items()) == [("decode", 1.5), ("queue", 2.5), ("infer", 0.5)]
+
+
+def test_it_cannot_be_changed():
+    with pytest.raises(AttributeError):
+        prediction().label = "5"  # type: ignore[misc]

@@ -1,0 +1,154 @@
+"""`Predictor`: the three steps, one picture or many, and what goes wrong stays with the one it belongs to."""
+
+import sys
+import threading
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from cvserve import Predictor
+from cvserve.errors import InvalidImage, InvalidParameter, ModelError
+from cvserve.predictor.steps import Inferred
+from support.drawings import drawn_four
+from support.fakes import BrightnessPredictor, FailingPredictor, ScriptedPredictor
+from support.pictures import grey
+
+
+@pytest.fixture(scope="module")
+def builtin() -> Predictor:
+    return Predictor.load()
+
+
+def test_the_built_in_model_answers_every_kind_of_source_alike(builtin, tmp_path):
+    data = drawn_four("PNG")
+    path = tmp_path / "four.png"
+    path.write_bytes(data)
+    with Image.open(path) as image:
+        image.load()
+        array = np.asarray(image)
+        answers = [builtin.predict(source) for source in (path, str(path), data, image, array)]
+    assert {answer.label for answer in answers} == {"4"}
+    assert len({answer.top for answer in answers}) == 1
+    first = answers[0]
+    assert (first.result, first.score) == (first.top[0].index, first.top[0].score)
+    assert 0 < first.score <= 1
+    assert [entry.score for entry in first.top] == sorted((entry.score for entry in first.top), reverse=True)
+
+
+def test_a_batch_is_answered_as_one_by_one(builtin):
+    rng = np.random.default_rng(3)
+    pictures: list[Any] = [drawn_four(), drawn_four("PNG")]
+    pictures += [rng.integers(0, 255, (40 + at, 50, 3), dtype=np.uint8) for at in range(70)]
+    together = builtin.predict_batch(pictures)
+    for picture, answer in zip(pictures, together, strict=True):
+        alone = builtin.predict(picture)
+        assert alone.result == answer.result
+        assert [entry.score for entry in alone.top] == pytest.approx([entry.score for entry in answer.top], abs=2e-6)
+        assert (alone.warning, alone.image) == (answer.warning, answer.image)
+    assert builtin.predict_batch([]) == []
+    assert builtin.predict_batch(iter([drawn_four()]))[0].label == "4"
+
+
+@pytest.mark.parametrize(("top_k", "length"), [(1, 1), (3, 3), (10, 10), (99, 10)])
+def test_top_k_gives_as_many_as_there_are(builtin, top_k, length):
+    assert len(builtin.predict(drawn_four(), top_k=top_k).top) == length
+
+
+@pytest.mark.parametrize("top_k", [0, -1, 2.5, "3", None])
+def test_top_k_is_a_number_from_one(builtin, top_k):
+    with pytest.raises(InvalidParameter, match="top_k"):
+        builtin.predict(drawn_four(), top_k=top_k)
+
+
+def test_threads_may_share_one_predictor(builtin):
+    expected = builtin.predict(drawn_four()).top
+    seen: list[Any] = []
+    begin = threading.Barrier(8)
+
+    def ask() -> None:
+        begin.wait(timeout=30)
+        seen.extend(builtin.predict(drawn_four()).top for _ in range(5))
+
+    threads = [threading.Thread(target=ask) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=60)
+    assert seen == [expected] * 40
+
+
+def test_setup_runs_once_however_many_begin():
+    class Slow(BrightnessPredictor):
+        calls = 0
+
+        def setup(self) -> None:
+            type(self).calls += 1
+
+    model = Slow()
+    begin = threading.Barrier(4)
+    threads = [threading.Thread(target=lambda: (begin.wait(timeout=30), model.predict(grey(10)))) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=30)
+    assert Slow.calls == 1
+
+
+def test_a_bad_picture_fails_alone_and_predict_batch_raises_it():
+    model = BrightnessPredictor()
+    outcomes = model.outcomes([grey(10), b"no picture", grey(250)])
+    assert [getattr(outcome, "label", type(outcome)) for outcome in outcomes] == ["black", InvalidImage, "white"]
+    with pytest.raises(InvalidImage):
+        model.predict_batch([grey(10), b"no picture"])
+
+
+def test_a_picture_that_upsets_the_model_fails_alone():
+    outcomes = FailingPredictor().outcomes([grey(10), grey(250), grey(100)])
+    assert [getattr(outcome, "label", type(outcome)) for outcome in outcomes] == ["black", ModelError, "dark"]
+    assert "secret" not in str(outcomes[1])
+    assert "infer" in str(outcomes[1])
+
+
+@pytest.mark.parametrize("step", ["preprocess", "infer"])
+def test_a_model_that_ends_the_program_only_fails(step):
+    class Quitter(BrightnessPredictor):
+        pass
+
+    setattr(Quitter, step, lambda self, value: sys.exit(3))
+    (outcome,) = Quitter().outcomes([grey(10)])
+    assert isinstance(outcome, ModelError)
+
+
+@pytest.mark.parametrize(
+    "scores", [np.zeros((9, 4)), [[np.nan] * 4], "x", Inferred(np.full((1, 4), 0.25), [None, None]), None]
+)
+def test_an_answer_of_another_shape_is_an_error_of_the_model(scores):
+    with pytest.raises(ModelError):
+        ScriptedPredictor(scores).predict(grey(10))
+
+
+def test_labels_default_to_numbers_and_logits_are_seen():
+    answer = ScriptedPredictor([[2.0, 5.0, 3.0]])
+    answer.scores = None
+    said = answer.predict(grey(10))
+    assert (said.label, said.result) == ("1", 1)
+    assert sum(entry.score for entry in said.top) == pytest.approx(1, abs=1e-5)
+
+
+def test_it_remembers_no_picture_when_told_so():
+    model = BrightnessPredictor()
+    picture = grey(10)
+    assert model.predict(picture).source is picture
+    assert model.outcomes([picture], keep_source=False)[0].source is None  # type: ignore[union-attr]
+
+
+def test_reprs_tell_what_it_is(builtin):
+    assert repr(builtin).startswith("<LoadedPredictor digits ")
+    assert "label='4'" in repr(builtin.predict(drawn_four()))
+
+
+def test_a_class_without_infer_says_so():
+    with pytest.raises(ModelError, match="infer"):
+        Predictor().predict(grey(10))

@@ -1,0 +1,50 @@
+"""From what a model gives to probabilities and the best classes."""
+
+import numpy as np
+import pytest
+
+from cvserve.errors import ModelError
+from cvserve.predictor.scores import best, checked, looks_like_probabilities, soft_max
+
+
+@pytest.mark.parametrize(
+    "scores",
+    [None, "text", [[1, "a"]], [[1, 2], [3]], np.zeros((3, 2)), np.zeros((2, 3)), np.zeros(2), np.zeros((2, 0)), np.zeros((2, 2, 1)),
+     [[np.nan, 1], [0, 1]], [[np.inf, 1], [0, 1]], 5, object()],
+)  # fmt: skip
+def test_what_is_no_score_for_each_picture_is_an_error_of_the_model(scores):
+    with pytest.raises(ModelError, match="The model answered"):
+        checked(scores, 2, 2)
+
+
+def test_one_row_may_come_without_its_dimension():
+    assert checked([1, 2], 1, 2).shape == (1, 2)
+    assert checked([[1], [2]], 2, None).shape == (2, 1)
+
+
+@pytest.mark.parametrize("rows", [[[1e4, -1e4, 0]], [[0, 0]], [[-1e300, 1e300]], [[5]]])
+def test_soft_max_never_overflows_and_sums_to_one(rows):
+    probabilities = soft_max(np.array(rows, dtype=float))
+    assert np.isfinite(probabilities).all()
+    assert probabilities.sum(axis=1) == pytest.approx(1)
+
+
+@pytest.mark.parametrize(
+    ("rows", "are"),
+    [
+        ([[0.2, 0.8]], True),
+        ([[0.2, 0.8], [1, 1]], False),
+        ([[-0.1, 1.1]], False),
+        ([[0.2001, 0.8]], True),
+        ([[1.0]], True),
+    ],
+)
+def test_probabilities_are_seen(rows, are):
+    assert looks_like_probabilities(np.array(rows)) is are
+
+
+def test_best_is_best_first_and_ties_go_by_index():
+    top = best(np.array([0.25, 0.5, 0.25, 0.0]), ("a", "b", "c", "d"), 3)
+    assert [(entry.index, entry.label) for entry in top] == [(1, "b"), (0, "a"), (2, "c")]
+    assert len(best(np.array([0.1234567]), ("a",), 99)) == 1
+    assert best(np.array([0.1234567]), ("a",), 1)[0].score == 0.123457

@@ -1,0 +1,77 @@
+"""Writing: all or none, the lock taken at once, ids that never come again."""
+
+import pytest
+
+from cvserve.errors import HistoryUnavailable
+from cvserve.recording import History
+from cvserve.store.database import connect
+from cvserve.store.rows import ModelKey, NewRow
+from cvserve.store.sqlite import sqlite3, translated
+from cvserve.store.transaction import insert_rows
+
+MODEL = ModelKey("m", "0" * 64, "0" * 12, "x")
+
+
+def row(**changes: object) -> NewRow:
+    made = NewRow(1, "x", 0.5, "[]", None, MODEL, 1.0, None, 1.0, "cli")
+    for name, value in changes.items():
+        setattr(made, name, value)
+    return made
+
+
+@pytest.fixture
+def connection(home):
+    History.open(home).close()
+    made = connect(home / "cvserve.db")
+    yield made
+    made.close()
+
+
+def test_ids_ascend_in_order_and_never_come_again(connection):
+    assert [stored.id for stored in insert_rows(connection, [row(), row()], {})] == [1, 2]
+    connection.execute("DELETE FROM predictions")
+    assert [stored.id for stored in insert_rows(connection, [row()], {})] == [3]
+
+
+def test_all_rows_are_stored_or_none(connection):
+    cache: dict[ModelKey, int] = {}
+    with pytest.raises(sqlite3.IntegrityError):
+        insert_rows(connection, [row(), row(label=None)], cache)
+    assert connection.execute("SELECT count(*) FROM predictions").fetchone() == (0,)
+    assert connection.execute("SELECT count(*) FROM models").fetchone() == (0,)
+    assert not connection.in_transaction
+    assert [stored.id for stored in insert_rows(connection, [row()], cache)] == [1]
+
+
+def test_the_write_lock_is_taken_before_anything_is_read(connection):
+    said: list[str] = []
+    connection.set_trace_callback(said.append)
+    insert_rows(connection, [row()], {})
+    connection.set_trace_callback(None)
+    assert said[0] == "BEGIN IMMEDIATE"
+    assert said.count("COMMIT") == 1
+
+
+def test_a_locked_database_is_said_in_our_words(home, connection):
+    other = connect(home / "cvserve.db")
+    other.execute("BEGIN IMMEDIATE")
+    connection.execute("PRAGMA busy_timeout = 0")
+    with pytest.raises(HistoryUnavailable, match="locked by another program"), translated():
+        insert_rows(connection, [row()], {})
+    other.execute("ROLLBACK")
+    other.close()
+    assert insert_rows(connection, [row()], {})[0].id == 1
+
+
+def test_a_full_disk_is_said_in_our_words_and_loses_nothing(connection):
+    from cvserve.errors import StorageFull
+
+    insert_rows(connection, [row()], {})
+    pages = connection.execute("PRAGMA page_count").fetchone()[0]
+    connection.execute(f"PRAGMA max_page_count = {pages}")
+    with pytest.raises(StorageFull, match="no space"), translated():
+        [insert_rows(connection, [row(label="x" * 1_000)] * 10, {}) for _ in range(100)]
+    connection.execute("PRAGMA max_page_count = 1000000")
+    kept = connection.execute("SELECT count(*) FROM predictions").fetchone()[0]
+    assert kept % 10 == 1
+    assert insert_rows(connection, [row()], {})[0].id == kept + 1
