@@ -112,7 +112,7 @@ def test_same_picture_same_answer_in_every_mode() -> None:
 
 @pytest.mark.parametrize("tone", [0, 255])
 def test_pen_on_transparent_ground(tone: int) -> None:
-    cover, digit = next((255 - np.asarray(image), d) for image, d in tiles("print.png") if image.getpixel((0, 0)) > 200)
+    cover, digit = next((255 - np.asarray(image), d) for image, d in tiles("print.jpg") if image.getpixel((0, 0)) > 200)
     image = Image.new("LA", cover.shape[::-1], (tone, 0))
     image.putalpha(Image.fromarray(cover))
     assert read(image) == (int(digit), None)

@@ -162,7 +162,9 @@ def test_unknown_revoked_and_expired_tokens_get_the_same_answer(threaded_server:
 def test_refusal_comes_before_the_body_is_read(shared: ThreadedServer) -> None:
     with RawConnection(shared.url) as raw:
         raw.request("POST", "/predict", "Content-Length: 10000000000", "Content-Type: image/png")
-        assert_problem(raw.answer(), "unauthenticated")
+        answer = raw.answer()
+        assert_problem(answer, "unauthenticated")
+        assert answer.headers["connection"] == "close"
         assert raw.is_closed()
 
 

@@ -10,6 +10,7 @@ from cvserve.recording import History
 from support.answers import CREATED_AT, assert_problem
 from support.fakes import ScriptedPredictor
 from support.pictures import grey
+from support.raw import RawConnection
 from support.threaded import ThreadedServer
 
 Start = Callable[..., ThreadedServer]
@@ -178,6 +179,18 @@ def test_body_over_the_limit_is_too_large_and_one_of_the_limit_is_not(
     assert sent(PICTURE).status_code == 200
     body = assert_problem(sent(PICTURE + b"\0"), "payload_too_large")
     assert f"{len(PICTURE):,}" in body["detail"]
+
+
+def test_body_without_a_length_is_counted_while_it_comes(threaded_server: Start) -> None:
+    server = threaded_server(max_body=1_000_000)
+    with RawConnection(server.url) as raw:
+        raw.request("POST", "/predict", "Transfer-Encoding: chunked", "Expect: 100-continue", token=server.token)
+        assert raw.answer().status == 100
+        for _ in range(20):
+            raw.send(b"%x\r\n" % 65_536 + bytes(65_536) + b"\r\n")  # never the last chunk
+        answer = raw.answer()
+    assert_problem(answer, "payload_too_large")
+    assert answer.headers["connection"] == "close"
 
 
 def test_file_name_is_kept_as_a_note_and_never_as_a_path(shared: ThreadedServer, client: httpx.Client) -> None:

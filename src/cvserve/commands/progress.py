@@ -20,6 +20,8 @@ def progress(total: int, *, shown: bool) -> Iterator[Callable[[int], None]]:
 
     from cvserve.commands.output import console
 
-    with Progress(BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), console=console(stderr=True)) as bars:
+    columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    # Rich would send what is printed meanwhile to its own console: results belong on stdout.
+    with Progress(*columns, console=console(stderr=True), redirect_stdout=False, redirect_stderr=False) as bars:
         task = bars.add_task("", total=total)
         yield lambda done: bars.advance(task, done)

@@ -63,9 +63,9 @@ def prepare(image: Image.Image) -> tuple[NDArray[np.float32], str | None]:
     cells = (thumb.width // CELL_PX, thumb.height // CELL_PX)
     ink = find_ink(_tones(thumb), max(source.size) <= TINY_SIDE_PX)
     pen, bare, busy = _pen_tones(ink.peaks)
-    grain = pen < GRAIN_CONTRAST and bare > GRAIN_SHARE * pen
-    if grain or pen < (MIN_CONTRAST if ink.flat else MIN_UNEVEN_CONTRAST):
+    if pen < (MIN_CONTRAST if ink.flat else MIN_UNEVEN_CONTRAST):
         return np.zeros(FEATURES, dtype=np.float32), NOTHING_DRAWN
+    grain = pen < GRAIN_CONTRAST and bare > GRAIN_SHARE * pen
     bare = min(bare, pen / 2)
     board = _board(*cells)
     weak, strong = (ink.peaks > bare + share * (pen - bare) for share in (INK_SHARE, STRONG_SHARE))
@@ -74,7 +74,7 @@ def prepare(image: Image.Image) -> tuple[NDArray[np.float32], str | None]:
         return np.zeros(FEATURES, dtype=np.float32), NOTHING_DRAWN
     grid, more = _digit(*_crop(source, ink, board, chosen), pen)
     rest = (pen / 255, bare / pen, busy / pen, float(ink.flat), *measures, *more)
-    return np.concatenate((grid, np.asarray(rest, dtype=np.float32))), None
+    return np.concatenate((grid, np.asarray(rest, dtype=np.float32))), NOTHING_DRAWN if grain else None
 
 
 def _tones(image: Image.Image) -> NDArray[np.uint8]:
