@@ -22,8 +22,8 @@ SEED = 4052
 COLUMNS = 20
 # Sheets: kind, pictures, tile width and height in pixels, file ending.
 COMPOSITES = (
-    ("paper", 120, (96, 96), "jpg"),
-    ("chalk", 120, (96, 96), "jpg"),
+    ("paper", 100, (96, 128), "jpg"),
+    ("chalk", 100, (96, 128), "jpg"),
     ("canvas", 120, (72, 72), "png"),
     ("print", 120, (72, 72), "jpg"),
 )
@@ -42,7 +42,7 @@ def _sheet(tiles: list[Image.Image], name: str) -> None:
 
 
 def _tile(image: Image.Image, size: tuple[int, int]) -> Image.Image:
-    """Bring a picture to a tile: grey, transparency onto white, the whole picture stretched."""
+    """Bring a picture to a tile: grey, transparency onto white."""
     image = upright(image)
     if image.mode in ("RGBA", "LA"):
         ground = Image.new("RGBA", image.size, "white")
@@ -68,8 +68,10 @@ def make_sheets() -> None:
         digits = ""
         while len(tiles) < count:
             image, digit, truth = digit_picture("test", kind, rng)
-            # White on transparent would vanish on the sheet's white; a tiny digit would not survive the tile.
-            if (image.mode == "RGBA" and truth.light_pen) or truth.height_share < 0.25:
+            # White on transparent would vanish on the sheet's white, a tiny digit would not survive the tile,
+            # and a tile of another shape would squeeze the digit.
+            squeeze = image.width / image.height / (size[0] / size[1])
+            if (image.mode == "RGBA" and truth.light_pen) or truth.height_share < 0.25 or abs(squeeze - 1) > 0.08:
                 continue
             tiles.append(_tile(image, size))
             digits += str(digit)

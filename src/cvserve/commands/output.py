@@ -44,10 +44,13 @@ def console(*, stderr: bool = False) -> "Console":
     return Console(stderr=stderr, highlight=False, soft_wrap=not sys.stdout.isatty())
 
 
+def shown(text: str) -> str:
+    """A text that can do nothing to a terminal: what cannot be shown is replaced."""
+    return text if text.isprintable() else "".join(c if c.isprintable() else "\ufffd" for c in text)
+
+
 def say(text: str) -> None:
     """Talk, on stderr."""
-    from cvserve.commands.table import shown
-
     sys.stderr.write(f"{shown(text)}\n")
 
 

@@ -1,18 +1,19 @@
-"""Tables for people: what matters is never cut, the rest makes room for it.
-
-On a terminal a table fits its width: columns that may be shortened are, then those that can be missed are left
-out. In a pipe nothing is. (Rich would take longer to load than the prediction that it shows.)
-"""
+"""Tables for people, by Rich: what matters is never cut, the rest makes room for it; in a pipe nothing is cut."""
 
 import os
-import shutil
 import sys
-import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-_GAP = "  "
-_BOLD, _DIM, _RESET = "\x1b[1m", "\x1b[2m", "\x1b[0m"
+from rich.cells import cell_len, set_cell_size
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from cvserve.commands.output import shown
+
+_GAP_CELLS = 2
+_NO_LIMIT_CELLS = 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +23,7 @@ class Column:
     Attributes:
         title: its head.
         right: whether it is set flush right, as numbers are.
-        least: characters to which it may be shortened; None: it is shown whole, whatever the width.
+        least: cells to which it may be shortened; None: it is shown whole, whatever the width.
         spare: those with the highest number are left out first when the terminal is too narrow; 0: never.
     """
 
@@ -42,77 +43,49 @@ class Row:
 
 def print_table(columns: Sequence[Column], rows: Sequence[Row]) -> None:
     """Print on stdout, with a head when a column has a title."""
-    cells = [[shown(cell) for cell in row.cells] for row in rows]
-    kept = list(range(len(columns)))
-    widths = [max([_width(column.title), *(_width(row[at]) for row in cells)]) for at, column in enumerate(columns)]
-    if sys.stdout.isatty():
-        kept, widths = _fitted(columns, widths, shutil.get_terminal_size().columns)
-    if any(column.title for column in columns):
-        _print_row(columns, [column.title for column in columns], kept, widths, "bold")
-    for row, texts in zip(rows, cells, strict=True):
-        _print_row(columns, texts, kept, widths, row.style)
-
-
-def shown(text: str) -> str:
-    """A text that can do nothing to a terminal: what cannot be shown is replaced."""
-    return text if text.isprintable() else "".join(c if c.isprintable() else "\ufffd" for c in text)
-
-
-def _fitted(columns: Sequence[Column], widths: list[int], space: int) -> tuple[list[int], list[int]]:
-    """Indexes of the columns that stay, and the width of each."""
-    kept = list(range(len(columns)))
-    spare = sorted((at for at in kept if columns[at].spare), key=lambda at: -columns[at].spare)
-    while True:
-        least = {at: min(widths[at], columns[at].least or widths[at]) for at in kept}
-        too_wide = sum(widths[at] for at in kept) + len(_GAP) * (len(kept) - 1) - space
-        if too_wide <= sum(widths[at] - least[at] for at in kept) or not spare:
-            break
-        kept.remove(spare.pop(0))
-    widths = list(widths)
+    texts = [[shown(cell) for cell in row.cells] for row in rows]
+    widths = [max(cell_len(text) for text in (column.title, *cells)) for column, *cells in zip(columns, *texts, strict=True)]
+    # Rich would fold lines at 80 cells where no terminal says how wide it is.
+    console = Console(
+        highlight=False,
+        width=None if sys.stdout.isatty() else _NO_LIMIT_CELLS,
+        color_system=None if os.environ.get("NO_COLOR") else "auto",
+    )
+    kept = _kept(columns, widths, console.width)
+    table = Table(
+        box=None,
+        pad_edge=False,
+        padding=(0, _GAP_CELLS, 0, 0),
+        collapse_padding=True,
+        show_header=any(column.title for column in columns),
+    )
+    too_wide = sum(widths[at] + _GAP_CELLS for at in kept) - _GAP_CELLS - console.width
     for at in kept:
-        cut = min(max(too_wide, 0), widths[at] - least[at])
-        widths[at] -= cut
-        too_wide -= cut
-    return kept, widths
-
-
-def _print_row(
-    columns: Sequence[Column], texts: Sequence[str], kept: Sequence[int], widths: Sequence[int], style: str
-) -> None:
-    cells = []
-    for at in kept:
-        text = _shortened(texts[at], widths[at])
-        padding = " " * (widths[at] - _width(text))
-        cells.append(padding + text if columns[at].right else text + padding)
-    line = _GAP.join(cells).rstrip()
-    if style and has_colours():
-        line = f"{_BOLD if style == 'bold' else _DIM}{line}{_RESET}"
-    sys.stdout.write(f"{line}\n")
-
-
-def has_colours() -> bool:
-    """Whether stdout shows them; NO_COLOR and FORCE_COLOR are honoured."""
-    if os.environ.get("NO_COLOR"):
-        return False
-    return bool(os.environ.get("FORCE_COLOR")) or (sys.stdout.isatty() and os.environ.get("TERM") != "dumb")
+        column = columns[at]
+        cut = min(max(too_wide, 0), max(0, widths[at] - (column.least or widths[at])))
+        widths[at], too_wide = widths[at] - cut, too_wide - cut
+        table.add_column(column.title, justify="right" if column.right else "left", no_wrap=True, min_width=widths[at])
+    for row, cells in zip(rows, texts, strict=True):
+        table.add_row(*(Text(_shortened(cells[at], widths[at])) for at in kept), style=row.style)
+    console.print(table, crop=False)
 
 
 def _shortened(text: str, width: int) -> str:
     """The beginning and the end of a text that is too long: an end of a file name tells most."""
-    if _width(text) <= width:
+    if cell_len(text) <= width:
         return text
-    head, tail = text, text
-    while _width(head) > (width - 1) // 2:
-        head = head[:-1]
-    while _width(tail) > width - 1 - _width(head):
-        tail = tail[1:]
-    return f"{head}…{tail}"
+    tail = width // 2
+    while cell_len(text[-tail:]) > width // 2:
+        tail -= 1
+    return f"{set_cell_size(text, width - 1 - cell_len(text[-tail:])).rstrip()}…{text[-tail:]}"
 
 
-def _width(text: str) -> int:
-    """Cells that a text takes on a terminal: two for an East Asian character, none for a combining one."""
-    if text.isascii():
-        return len(text)
-    return sum(
-        0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text
-    )
+def _kept(columns: Sequence[Column], widths: Sequence[int], space: int) -> list[int]:
+    """Indexes of the columns for which there is room when all are as short as they may be."""
+    kept = list(range(len(columns)))
+    for at in sorted((at for at in kept if columns[at].spare), key=lambda at: -columns[at].spare):
+        least = sum(min(widths[at], columns[at].least or widths[at]) for at in kept)
+        if least + _GAP_CELLS * (len(kept) - 1) <= space:
+            break
+        kept.remove(at)
+    return kept
