@@ -1,7 +1,7 @@
 """Writes the pages of `docs/` that come from the code: command line, settings, errors.
 
-    python scripts/make_docs.py            writes them
-    python scripts/make_docs.py --check    exits 1 when one of them is not what the code says today
+python scripts/make_docs.py            writes them
+python scripts/make_docs.py --check    exits 1 when one of them is not what the code says today
 """
 
 import re
@@ -113,8 +113,8 @@ _ERRORS_HEAD = """Every error, at every door, is `application/problem+json` ([RF
 ```
 
 `code` is for programs and `detail` for people; `error` says the same as `detail`, for clients of the Open Inference
-Protocol. `request_id` is also in the header `X-Request-ID` and in `output.log`. A 503 and a 429 say in `Retry-After` when
-to come back; a 415 says in `Accept-Post` what is taken.
+Protocol. `request_id` is also in the header `X-Request-ID` and in `output.log`. A 503 and a 429 say in `Retry-After`
+when to come back; a 415 says in `Accept-Post` what is taken.
 
 """
 

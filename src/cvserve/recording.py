@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from sqlite_utils import Database
 
 _encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode
-_MAX_LABEL_CHARACTERS = 1_024
 _MAX_FILE_NAME_BYTES = 255
 
 
@@ -49,7 +48,7 @@ def to_row(
     image, times = prediction.image, prediction.timing_ms
     return NewRow(
         prediction.result,
-        prediction.label[:_MAX_LABEL_CHARACTERS],
+        prediction.label,
         prediction.score,
         _encode([entry.to_dict() for entry in prediction.top]),
         prediction.warning,
@@ -136,8 +135,7 @@ class History:
         if not predictions:
             return []
         rows = [
-            to_row(prediction, source, file_name=name)
-            for prediction, name in zip(predictions, file_names, strict=True)
+            to_row(prediction, source, file_name=name) for prediction, name in zip(predictions, file_names, strict=True)
         ]
         with translated():
             return insert_rows(self._writer, rows, self._model_ids)
@@ -156,9 +154,7 @@ class History:
         """
         return list(self.select(limit=limit, newest_first=newest_first, **filters))
 
-    def select(
-        self, *, limit: int | None = None, newest_first: bool = False, **filters: Any
-    ) -> Iterator[HistoryRow]:
+    def select(self, *, limit: int | None = None, newest_first: bool = False, **filters: Any) -> Iterator[HistoryRow]:
         """The same, read page by page while they are used."""
         if limit is not None and limit < 0:
             raise InvalidParameter(f"limit is {limit}; give 0 or more.")

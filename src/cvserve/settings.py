@@ -58,26 +58,22 @@ class Settings:
         None, "Load the model only if its file has this SHA-256.", values.sha256, outside_files=True
     )
     trust_type: tuple[str, ...] = setting(
-        (), "Types outside of scikit-learn that a skops file may hold, separated by commas.", values.texts,
+        (),
+        "Types outside of scikit-learn that a skops file may hold, separated by commas.",
+        values.texts,
         outside_files=True,
     )
     max_batch_size: int = setting(64, "Pictures that one model call takes, at most.", values.whole(1, 4096))
     max_queue: int = setting(1024, "Requests that may wait for the model.", values.whole(1, 1_000_000))
-    max_queue_bytes: int = setting(
-        256 * 1024**2, "Bytes of pictures that may wait for the model.", values.size_bytes
-    )
+    max_queue_bytes: int = setting(256 * 1024**2, "Bytes of pictures that may wait for the model.", values.size_bytes)
     max_body: int = setting(20 * 1024**2, "Largest body of POST /predict, in bytes.", values.size_bytes)
-    max_pixels: int = setting(
-        64_000_000, "Largest width × height of a picture.", values.whole(1, 1_000_000_000)
-    )
+    max_pixels: int = setting(64_000_000, "Largest width × height of a picture.", values.whole(1, 1_000_000_000))
     formats: tuple[str, ...] = setting(
         ("JPEG", "PNG", "WEBP"), "Image formats that are decoded, by Pillow's names.", values.image_formats
     )
     predict_timeout: float = setting(30.0, "Longest time of one prediction, in seconds.", values.seconds)
     body_timeout: float = setting(30.0, "Longest time for a body to arrive, in seconds.", values.seconds)
-    shutdown_timeout: float = setting(
-        30.0, "How long a stop waits for requests that run, in seconds.", values.seconds
-    )
+    shutdown_timeout: float = setting(30.0, "How long a stop waits for requests that run, in seconds.", values.seconds)
     top_k: int = setting(5, "Classes in an answer when the request does not say.", values.whole(1, 10_000))
     durability: str = setting(
         "full",
@@ -106,8 +102,7 @@ class Settings:
         """Check what no single value can tell."""
         if self.no_auth and not values.is_loopback(self.host):
             raise Unsafe(
-                f"no_auth is for loopback only, and host is '{self.host}'; "
-                "drop --no-auth, or listen on 127.0.0.1."
+                f"no_auth is for loopback only, and host is '{self.host}'; drop --no-auth, or listen on 127.0.0.1."
             )
         if self.no_auth and (self.token or self.token_file):
             raise InvalidSetting("no_auth and a token contradict each other; drop one of them.")

@@ -24,7 +24,7 @@ pytestmark = pytest.mark.slow
 def test_two_stages_a_numeric_user_and_a_health_check() -> None:
     build, final = stages()
     user, group = final.last("USER").split(":")
-    assert int(user) == USER and int(group) > 0
+    assert (int(user), int(group) > 0) == (USER, True)
     assert final.command("ENTRYPOINT") == ["cvserve"]
     assert final.command("CMD") == ["serve", "--host", "0.0.0.0", "--public-health"]
     assert final.command("HEALTHCHECK") == ["cvserve", "health"]

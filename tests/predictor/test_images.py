@@ -74,9 +74,14 @@ def test_every_kind_of_source_gives_the_same_pixels(tmp_path, kind):
     path = tmp_path / "a.png"
     path.write_bytes(data)
     source = {
-        "path": path, "text": str(path), "bytes": data, "bytearray": bytearray(data), "memoryview": memoryview(data),
-        "pil": Image.open(io.BytesIO(data)), "array": np.asarray(upright()),
-    }[kind]  # fmt: skip
+        "path": path,
+        "text": str(path),
+        "bytes": data,
+        "bytearray": bytearray(data),
+        "memoryview": memoryview(data),
+        "pil": Image.open(io.BytesIO(data)),
+        "array": np.asarray(upright()),
+    }[kind]
     image, info = decode(source, Want("RGB"), ALL)
     assert np.array_equal(np.asarray(image), np.asarray(upright()))
     assert info.format == {"pil": "PIL", "array": "ARRAY"}.get(kind, "PNG")
@@ -93,11 +98,21 @@ def test_arrays_of_grey_colour_and_transparency(shape):
 @pytest.mark.parametrize(
     "source",
     [
-        np.zeros((5, 7), np.float32), np.zeros((5, 7, 1), np.uint8), np.zeros((5,), np.uint8), np.zeros((0, 5), np.uint8),
-        np.zeros((5, 7), bool), np.zeros((2, 5, 7, 3), np.uint8), None, 5, 1.5, [1, 2], object(), io.BytesIO(b"x"),
+        np.zeros((5, 7), np.float32),
+        np.zeros((5, 7, 1), np.uint8),
+        np.zeros((5,), np.uint8),
+        np.zeros((0, 5), np.uint8),
+        np.zeros((5, 7), bool),
+        np.zeros((2, 5, 7, 3), np.uint8),
+        None,
+        5,
+        1.5,
+        [1, 2],
+        object(),
+        io.BytesIO(b"x"),
     ],
     ids=lambda source: f"{type(source).__name__}{list(getattr(source, 'shape', []))}",
-)  # fmt: skip
+)
 def test_what_is_no_picture_is_a_wrong_parameter(source):
     with pytest.raises(InvalidParameter, match="give"):
         decode(source, Want("RGB"), ALL)
@@ -171,11 +186,20 @@ def scale_of(width: int, height: int, want: Want, orientation: int = 1) -> float
 @pytest.mark.parametrize(
     ("size", "need", "divisor"),
     [
-        ((800, 800), (100, 100), 8), ((799, 800), (100, 100), 4), ((800, 400), (100, 100), 4), ((400, 400), (100, 100), 4),
-        ((399, 400), (100, 100), 2), ((200, 200), (100, 100), 2), ((199, 800), (100, 100), 1), ((50, 50), (100, 100), 1),
-        ((800, 200), (200, 50), 4), ((200, 800), (50, 200), 4), ((3200, 3200), (100, 100), 8), ((800, 400), (400, 50), 2),
+        ((800, 800), (100, 100), 8),
+        ((799, 800), (100, 100), 4),
+        ((800, 400), (100, 100), 4),
+        ((400, 400), (100, 100), 4),
+        ((399, 400), (100, 100), 2),
+        ((200, 200), (100, 100), 2),
+        ((199, 800), (100, 100), 1),
+        ((50, 50), (100, 100), 1),
+        ((800, 200), (200, 50), 4),
+        ((200, 800), (50, 200), 4),
+        ((3200, 3200), (100, 100), 8),
+        ((800, 400), (400, 50), 2),
     ],
-)  # fmt: skip
+)
 def test_a_jpeg_is_reduced_as_far_as_both_sides_allow(size, need, divisor, orientation):
     assert scale_of(*size, Want("RGB", *need), orientation) == divisor
 

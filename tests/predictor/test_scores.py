@@ -9,9 +9,22 @@ from cvserve.predictor.scores import best, checked, looks_like_probabilities, so
 
 @pytest.mark.parametrize(
     "scores",
-    [None, "text", [[1, "a"]], [[1, 2], [3]], np.zeros((3, 2)), np.zeros((2, 3)), np.zeros(2), np.zeros((2, 0)), np.zeros((2, 2, 1)),
-     [[np.nan, 1], [0, 1]], [[np.inf, 1], [0, 1]], 5, object()],
-)  # fmt: skip
+    [
+        None,
+        "text",
+        [[1, "a"]],
+        [[1, 2], [3]],
+        np.zeros((3, 2)),
+        np.zeros((2, 3)),
+        np.zeros(2),
+        np.zeros((2, 0)),
+        np.zeros((2, 2, 1)),
+        [[np.nan, 1], [0, 1]],
+        [[np.inf, 1], [0, 1]],
+        5,
+        object(),
+    ],
+)
 def test_what_is_no_score_for_each_picture_is_an_error_of_the_model(scores):
     with pytest.raises(ModelError, match="The model answered"):
         checked(scores, 2, 2)

@@ -163,7 +163,8 @@ def foreign(path: Path, sql: str) -> Path:
     [
         "CREATE TABLE notes (id INTEGER PRIMARY KEY, text TEXT); INSERT INTO notes VALUES (1, 'mine');",
         "CREATE TABLE predictions (id INTEGER PRIMARY KEY);",
-        "CREATE TABLE notes (x); CREATE TABLE _sqlite_migrations (id INTEGER, migration_set TEXT, name TEXT, applied_at TEXT);"
+        "CREATE TABLE notes (x);"
+        "CREATE TABLE _sqlite_migrations (id INTEGER, migration_set TEXT, name TEXT, applied_at TEXT);"
         "INSERT INTO _sqlite_migrations VALUES (1, 'other', 'm001', 'now');",
     ],
 )

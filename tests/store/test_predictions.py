@@ -42,12 +42,21 @@ MOMENTS = st.none() | st.integers(-1, 160)
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
-    entries=ENTRIES, since=MOMENTS, until=MOMENTS, label=st.sampled_from([None, "x", "z"]),
-    source=st.sampled_from([None, "cli", "loadtest"]), model=st.sampled_from([None, "b", "1" * 12, "none"]),
-    min_score=st.sampled_from([None, 0.5, 1.0]), after=st.none() | st.integers(0, 60),
-    before=st.none() | st.integers(0, 60), limit=st.none() | st.integers(0, 10), descending=st.booleans(),
-)  # fmt: skip
-def test_every_filter_answers_as_a_look_at_all_rows_would(home, entries, since, until, label, source, model, min_score, after, before, limit, descending):  # fmt: skip
+    entries=ENTRIES,
+    since=MOMENTS,
+    until=MOMENTS,
+    label=st.sampled_from([None, "x", "z"]),
+    source=st.sampled_from([None, "cli", "loadtest"]),
+    model=st.sampled_from([None, "b", "1" * 12, "none"]),
+    min_score=st.sampled_from([None, 0.5, 1.0]),
+    after=st.none() | st.integers(0, 60),
+    before=st.none() | st.integers(0, 60),
+    limit=st.none() | st.integers(0, 10),
+    descending=st.booleans(),
+)
+def test_every_filter_answers_as_a_look_at_all_rows_would(
+    home, entries, since, until, label, source, model, min_score, after, before, limit, descending
+):
     path = home / "cvserve.db"
     History.open(home).close()
     connection = connect(path)
@@ -77,10 +86,17 @@ def test_every_filter_answers_as_a_look_at_all_rows_would(home, entries, since, 
     connection.close()
     moment = lambda value: None if value is None else stamp(value) if value >= 0 else "2025-12-31T23:59:59.000Z"  # noqa: E731
     query = Query(
-        limit=limit, after=None if after is None else 1_000 + after, before=None if before is None else 1_000 + before,
-        descending=descending, label=label, model=model, source=source, min_score=min_score,
-        since=moment(since), until=moment(until),
-    )  # fmt: skip
+        limit=limit,
+        after=None if after is None else 1_000 + after,
+        before=None if before is None else 1_000 + before,
+        descending=descending,
+        label=label,
+        model=model,
+        source=source,
+        min_score=min_score,
+        since=moment(since),
+        until=moment(until),
+    )
     reader = PredictionReader(path)
     found = [entry.id for page in reader.pages(query) for entry in page]
     counted = reader.count(query) if query.is_filtered else None

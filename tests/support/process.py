@@ -29,9 +29,7 @@ class ServerProcess:
         self.stderr = ""
         self._said = threading.Condition()
         command = [sys.executable, "-m", "cvserve", "serve", "--port", "0", *arguments]
-        self.process = subprocess.Popen(
-            command, cwd=home, env={**os.environ, **environment}, stderr=subprocess.PIPE
-        )
+        self.process = subprocess.Popen(command, cwd=home, env={**os.environ, **environment}, stderr=subprocess.PIPE)
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
         self.url = self.wait_for(_URL)[1]

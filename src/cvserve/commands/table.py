@@ -44,7 +44,9 @@ class Row:
 def print_table(columns: Sequence[Column], rows: Sequence[Row]) -> None:
     """Print on stdout, with a head when a column has a title."""
     texts = [[shown(cell) for cell in row.cells] for row in rows]
-    widths = [max(cell_len(text) for text in (column.title, *cells)) for column, *cells in zip(columns, *texts, strict=True)]
+    widths = [
+        max(cell_len(text) for text in (column.title, *cells)) for column, *cells in zip(columns, *texts, strict=True)
+    ]
     # Rich would fold lines at 80 cells where no terminal says how wide it is.
     console = Console(
         highlight=False,

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from cvserve.errors import ModelError
 from cvserve.predictor.prediction import ClassScore
 
+MAX_LABEL_CHARACTERS = 1_024
 KINDS = ("probabilities", "logits", "labels")
 
 
@@ -47,5 +48,8 @@ def soft_max(logits: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def best(row: NDArray[np.float64], labels: tuple[str, ...], top_k: int) -> tuple[ClassScore, ...]:
     """The `top_k` best classes, best first; equal scores in the order of their index."""
+    # A label as long as a novel would be in every answer and every row.
     order = np.argsort(-row, kind="stable")[:top_k].tolist()
-    return tuple(ClassScore(index, labels[index], round(float(row[index]), 6)) for index in order)
+    return tuple(
+        ClassScore(index, labels[index][:MAX_LABEL_CHARACTERS], round(float(row[index]), 6)) for index in order
+    )

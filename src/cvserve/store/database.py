@@ -43,9 +43,7 @@ def prepare_database(path: Path) -> None:
     if known is None:
         raise HistoryUnavailable(f"'{path.name}' is a database of another program; use another folder (--home).")
     if unknown := [name for name in known if name not in MIGRATIONS]:
-        raise CannotStart(
-            f"'{path.name}' was written by a newer cvserve (it knows '{unknown[0]}'); upgrade cvserve."
-        )
+        raise CannotStart(f"'{path.name}' was written by a newer cvserve (it knows '{unknown[0]}'); upgrade cvserve.")
     if tuple(known) != MIGRATIONS:
         _migrate(path)
 

@@ -158,9 +158,7 @@ class TokenStore:
     def stand_in(self, name: str) -> int:
         """Id of the row that stands for `env` or `anonymous`, so that the history can name them."""
         with translated():
-            row = self._connection.execute(
-                "SELECT id FROM tokens WHERE name = ? AND digest IS NULL", [name]
-            ).fetchone()
+            row = self._connection.execute("SELECT id FROM tokens WHERE name = ? AND digest IS NULL", [name]).fetchone()
             if row is None:
                 row = self._connection.execute(
                     "INSERT INTO tokens (name, scopes, created_at) VALUES (?, ?, ?) RETURNING id",

@@ -34,7 +34,7 @@ NOTHING_DRAWN = "This does not look like a picture of one digit: nothing is draw
 # Least tones between paper and pen: on one flat ground, and where light and shadow play as well.
 MIN_CONTRAST = 0.05 * 255
 MIN_UNEVEN_CONTRAST = 0.07 * 255
-# A faint pen must stand out from the grain of the bare paper, or there is nothing but grain.
+# A faint pen must stand out from the grain of the bare paper, or there is nothing but grain: the fainter, the more.
 GRAIN_CONTRAST = 0.35 * 255
 GRAIN_SHARE = 0.2
 # A pixel is ink from this share of the way between the paper's tone and the pen's.
@@ -65,7 +65,7 @@ def prepare(image: Image.Image) -> tuple[NDArray[np.float32], str | None]:
     pen, bare, busy = _pen_tones(ink.peaks)
     if pen < (MIN_CONTRAST if ink.flat else MIN_UNEVEN_CONTRAST):
         return np.zeros(FEATURES, dtype=np.float32), NOTHING_DRAWN
-    grain = pen < GRAIN_CONTRAST and bare > GRAIN_SHARE * pen
+    grain = pen < GRAIN_CONTRAST and bare > min(GRAIN_SHARE, 0.9 * pen / 255) * pen
     bare = min(bare, pen / 2)
     board = _board(*cells)
     weak, strong = (ink.peaks > bare + share * (pen - bare) for share in (INK_SHARE, STRONG_SHARE))
