@@ -27,8 +27,8 @@ PER_KIND = 500
 BLANKS = PHOTOS = 1000
 
 KIND_NAMES = {
-    "scan 20x20": "scans, OpenCV `digits.png`, as they are (real)",
-    "scan 8x8": "scans, `load_digits`, as they are (real)",
+    "scan 20x20": "scans, OpenCV `digits.png`, 20x20 px (real)",
+    "scan 8x8": "scans, `load_digits`, 8x8 px (real)",
     "newsprint": "cells of one photographed newspaper puzzle (real, too few to judge by)",
     "scan": "scanned sheet (composite)",
     "paper": "photo of paper with shadow (composite)",

@@ -1,7 +1,8 @@
 """Scanned handwriting of real people, split into parts for training, tuning and testing.
 
 Two sources: 5,000 digits of 20x20 pixels from OpenCV's ``digits.png`` and 1,797 of 8x8 pixels from scikit-learn's
-``load_digits``. Both list their digits writer after writer, so parts are cut as blocks, never at random.
+``load_digits``. Neither names its writers, but the digits of one person seem to stand together, so parts are cut as
+blocks, never at random.
 """
 
 from __future__ import annotations

@@ -224,7 +224,7 @@ def test_predict_loads_neither_scikit_learn_nor_a_web_server_nor_slow_helpers(fo
     loaded = {name.partition(".")[0] for name in loaded_modules(code)}
     heavy = {
         "sklearn", "scipy", "skops", "joblib", "starlette", "uvicorn", "asyncio", "loguru", "sqlite_utils",
-        "pydantic", "multipart", "dotenv", "locust", "email", "http",
+        "pydantic", "rich", "multipart", "dotenv", "locust", "email", "http",
     }  # fmt: skip
     assert not loaded & heavy
     assert {"numpy", "PIL"} <= loaded

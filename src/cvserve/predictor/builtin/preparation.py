@@ -37,6 +37,9 @@ MIN_UNEVEN_CONTRAST = 0.07 * 255
 # A faint pen must stand out from the grain of the bare paper, or there is nothing but grain: the fainter, the more.
 GRAIN_CONTRAST = 0.35 * 255
 GRAIN_SHARE = 0.2
+# Nor does a very faint drawing cover a fifth of the picture.
+BUSY_CONTRAST = 0.15 * 255
+BUSY_SHARE = 0.27
 # A pixel is ink from this share of the way between the paper's tone and the pen's.
 INK_SHARE = 0.4
 STRONG_SHARE = 0.65
@@ -66,6 +69,7 @@ def prepare(image: Image.Image) -> tuple[NDArray[np.float32], str | None]:
     if pen < (MIN_CONTRAST if ink.flat else MIN_UNEVEN_CONTRAST):
         return np.zeros(FEATURES, dtype=np.float32), NOTHING_DRAWN
     grain = pen < GRAIN_CONTRAST and bare > min(GRAIN_SHARE, 0.9 * pen / 255) * pen
+    grain |= pen < BUSY_CONTRAST and busy > BUSY_SHARE * pen
     bare = min(bare, pen / 2)
     board = _board(*cells)
     weak, strong = (ink.peaks > bare + share * (pen - bare) for share in (INK_SHARE, STRONG_SHARE))
