@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 from cvserve.cli import app
 from cvserve.errors import CvserveError
 from cvserve.server.problems import PROBLEMS
-from cvserve.settings import FIELDS, flag, variable
+from cvserve.settings import FIELDS, flag, shown_default, variable
 
 DOCS = Path(__file__).parent.parent / "docs"
 NOTE = "<!-- Made by scripts/make_docs.py from the code: change it there. -->\n\n"
@@ -50,7 +50,8 @@ def settings_page() -> str:
     for name, field in FIELDS.items():
         option = f"`{flag(name)}`" if field.metadata["flag"] else "–"
         variables = f"`{variable(name)}`" + (f", `{field.metadata['alias']}`" if field.metadata["alias"] else "")
-        lines.append(f"| `{name}` | {option} | {variables} | {_default(field.default)} | {field.metadata['help']} |\n")
+        default = f"`{shown_default(name)}`" if shown_default(name) else "–"
+        lines.append(f"| `{name}` | {option} | {variables} | {default} | {field.metadata['help']} |\n")
     return "# Settings\n\n" + NOTE + "".join(lines)
 
 
@@ -123,12 +124,6 @@ def _subclasses(kind: type[CvserveError]) -> Iterator[type[CvserveError]]:
     for child in kind.__subclasses__():
         yield child
         yield from _subclasses(child)
-
-
-def _default(value: object) -> str:
-    if value is None or value in ((), ""):
-        return "–"
-    return f"`{','.join(value) if isinstance(value, tuple) else value}`"
 
 
 def _trimmed(text: str) -> str:

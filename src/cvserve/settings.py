@@ -66,14 +66,14 @@ class Settings:
     max_batch_size: int = setting(64, "Pictures that one model call takes, at most.", values.whole(1, 4096))
     max_queue: int = setting(1024, "Requests that may wait for the model.", values.whole(1, 1_000_000))
     max_queue_bytes: int = setting(256 * 1024**2, "Bytes of pictures that may wait for the model.", values.size_bytes)
-    max_body: int = setting(20 * 1024**2, "Largest body of POST /predict, in bytes.", values.size_bytes)
+    max_body: int = setting(20 * 1024**2, "Largest body of POST /predict.", values.size_bytes)
     max_pixels: int = setting(64_000_000, "Largest width × height of a picture.", values.whole(1, 1_000_000_000))
     formats: tuple[str, ...] = setting(
         ("JPEG", "PNG", "WEBP"), "Image formats that are decoded, by Pillow's names.", values.image_formats
     )
-    predict_timeout: float = setting(30.0, "Longest time of one prediction, in seconds.", values.seconds)
-    body_timeout: float = setting(30.0, "Longest time for a body to arrive, in seconds.", values.seconds)
-    shutdown_timeout: float = setting(30.0, "How long a stop waits for requests that run, in seconds.", values.seconds)
+    predict_timeout: float = setting(30.0, "Longest time of one prediction.", values.seconds)
+    body_timeout: float = setting(30.0, "Longest time for a body to arrive.", values.seconds)
+    shutdown_timeout: float = setting(30.0, "How long a stop waits for requests that run.", values.seconds)
     top_k: int = setting(5, "Classes in an answer when the request does not say.", values.whole(1, 10_000))
     durability: str = setting(
         "full",
@@ -121,6 +121,21 @@ class Settings:
 
 
 FIELDS = {field.name: field for field in dataclasses.fields(Settings)}
+
+
+def shown_default(name: str) -> str:
+    """The default as people write it; empty when there is none."""
+    field = FIELDS[name]
+    value = field.default
+    if value in (None, "", ()):
+        return ""
+    if isinstance(value, tuple):
+        return ",".join(value)
+    if field.metadata["parse"] is values.size_bytes:
+        return f"{value // 2**20}MiB"
+    if field.metadata["parse"] is values.seconds:
+        return f"{value:g}s"
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def variable(name: str) -> str:

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from cvserve.recording import History
 from support.command import cvserve
@@ -236,3 +237,13 @@ def test_the_folder_of_a_stranger_is_not_written(run, four, home: Path):
     said = run("predict", "four.jpg")
     assert (said.code, said.out) == (3, "")
     assert (home / "cvserve.db").read_text() == "notes of mine"
+
+
+def test_max_pixels_above_pillows_own_limit_is_what_counts(home: Path):
+    # 200 million pixels of one tone: 24 KB of PNG, and Pillow alone would call it a bomb.
+    Image.new("1", (20_000, 10_000)).save(home / "wide.png")
+    refused = json.loads(cvserve("predict", "--json", "wide.png").out)[0]
+    assert refused["code"] == "image_too_large"
+    assert "20000×10000" in refused["error"]
+    ended = cvserve("predict", "--json", "wide.png", CVSERVE_MAX_PIXELS="200000000")
+    assert json.loads(ended.out)[0]["warning"]

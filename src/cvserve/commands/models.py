@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from cvserve.errors import UntrustedModel
-from cvserve.predictor.images import Limits
+from cvserve.predictor.images import Limits, lift_pillow_limit
 from cvserve.predictor.predictor import Predictor
 from cvserve.settings import Settings
 
@@ -22,6 +22,7 @@ def load_for_command(settings: Settings) -> Predictor:
         if settings.model is None or not ask_trust(Path(settings.model)):
             raise
         predictor = _load(settings)
+    lift_pillow_limit()
     predictor.limits = Limits(max_pixels=settings.max_pixels, formats=settings.formats)
     return predictor
 

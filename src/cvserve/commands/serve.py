@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cvserve.settings import FIELDS, flag
+from cvserve.settings import FIELDS, flag, shown_default
 
 if TYPE_CHECKING:
     from cvserve.server.resources import Resources
@@ -20,8 +20,8 @@ def _option(name: str) -> inspect.Parameter:
     if isinstance(field.default, bool):
         annotation: Any = Annotated[bool, typer.Option(flag(name), help=help_)]
         return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=False, annotation=annotation)
-    shown = ",".join(field.default) if isinstance(field.default, tuple) else field.default
-    default = "" if shown in (None, "") else f" Default: {shown}."
+    shown = shown_default(name)
+    default = f" Default: {shown}" if shown else ""
     option = typer.Option(flag(name), help=help_ + default, metavar=name.rpartition("_")[2].upper(), show_default=False)
     annotation = Annotated[str | None, option]
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)

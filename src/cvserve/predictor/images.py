@@ -78,6 +78,11 @@ class Want:
     inside: bool = False
 
 
+def lift_pillow_limit() -> None:
+    """For a process of ours: `Limits` decide alone, also above the 179 million pixels that Pillow would stop at."""
+    Image.MAX_IMAGE_PIXELS = None
+
+
 def decode(source: Any, want: Want, limits: Limits) -> tuple[Image.Image, ImageInfo]:
     """One upright image and the facts about what was sent.
 
