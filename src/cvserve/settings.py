@@ -126,7 +126,7 @@ FIELDS = {field.name: field for field in dataclasses.fields(Settings)}
 def shown_default(name: str) -> str:
     """The default as people write it; empty when there is none."""
     field = FIELDS[name]
-    value = field.default
+    value: Any = field.default
     if value in (None, "", ()):
         return ""
     if isinstance(value, tuple):

@@ -39,7 +39,11 @@ def test_not_ready_is_1(threaded_server: Callable[..., ThreadedServer]) -> None:
 
 def test_finds_its_own_server_behind_tls(home: Path, server_process: Callable[..., ServerProcess]) -> None:
     subprocess.run(
-        "openssl req -x509 -newkey rsa:2048 -nodes -keyout key.pem -out cert.pem -days 2 -subj /CN=models.example".split(),
+        [
+            *["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", "key.pem", "-out", "cert.pem"],
+            "-subj",
+            "/CN=models.example",
+        ],
         cwd=home,
         check=True,
         capture_output=True,

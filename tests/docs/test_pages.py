@@ -34,7 +34,7 @@ def test_readme_python_block_runs(guide: Guide) -> None:
     ended = subprocess.run(
         [sys.executable, "-c", script], cwd=guide.folder, capture_output=True, text=True, check=False, timeout=60
     )
-    assert (ended.stdout, ended.stderr) == ("4\n", "")
+    assert (ended.stdout, ended.stderr) == ("3\n", "")
 
 
 def test_models_page_trains_and_serves_what_it_says(home: Path) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 from PIL import Image
 
-SAMPLES = {"4": "digit-4-paper.jpg"}
+
 
 
 def encoded(image: Image.Image, image_format: str = "PNG", **options: Any) -> bytes:
