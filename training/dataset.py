@@ -35,7 +35,7 @@ def _pen(shape: Shape, rng: np.random.Generator) -> Shape:
     small = Image.fromarray(shape)
     small.thumbnail((96, 96))
     solid = np.pad(np.asarray(small), 14) > 127
-    line = np.asarray(skeletonize(solid))  # type: ignore[no-untyped-call]
+    line = np.asarray(skeletonize(solid))  # type: ignore[no-untyped-call, unused-ignore]
     if line.sum() < 5:
         return shape
     distance = gaussian_filter(distance_transform_edt(~line), 0.8)

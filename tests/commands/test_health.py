@@ -38,16 +38,8 @@ def test_not_ready_is_1(threaded_server: Callable[..., ThreadedServer]) -> None:
 
 
 def test_finds_its_own_server_behind_tls(home: Path, server_process: Callable[..., ServerProcess]) -> None:
-    subprocess.run(
-        [
-            *["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", "key.pem", "-out", "cert.pem"],
-            "-subj",
-            "/CN=models.example",
-        ],
-        cwd=home,
-        check=True,
-        capture_output=True,
-    )
+    command = "openssl req -x509 -newkey rsa:2048 -nodes -keyout key.pem -out cert.pem -subj /CN=models.example"
+    subprocess.run(command.split(), cwd=home, check=True, capture_output=True)
     (home / "cvserve.toml").write_text('ssl_certfile = "cert.pem"\nssl_keyfile = "key.pem"\n', encoding="utf-8")
     server = server_process("--public-health")
     assert server.url.startswith("https://")

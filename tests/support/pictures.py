@@ -7,8 +7,6 @@ from typing import Any
 from PIL import Image
 
 
-
-
 def encoded(image: Image.Image, image_format: str = "PNG", **options: Any) -> bytes:
     """The picture as a file's bytes."""
     buffer = io.BytesIO()

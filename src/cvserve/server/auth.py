@@ -2,6 +2,7 @@
 
 import asyncio
 import hmac
+import math
 import time
 from concurrent.futures import Executor
 
@@ -61,6 +62,10 @@ class Authenticator:
         if token.expires_at is not None and not token.is_valid(self._now()):
             raise refused()
         return actor
+
+    def forget(self) -> None:
+        """This process has changed the table itself: read it before anybody else is answered."""
+        self._read_at = -math.inf
 
     async def _be_fresh(self) -> None:
         age_s = time.monotonic() - self._read_at

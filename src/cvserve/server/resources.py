@@ -48,7 +48,9 @@ class Resources:
         if self.settings.token or self.settings.no_auth:
             return None
         with TokenStore(self.settings.database_path) as store:
-            return None if store.all() else store.create(FIRST_TOKEN_NAME, SCOPES)[0]
+            secret = None if store.all() else store.create(FIRST_TOKEN_NAME, SCOPES)[0]
+        self.authenticator.forget()
+        return secret
 
     async def start(self) -> None:
         """Begin to write, and warm the model up.

@@ -20,6 +20,9 @@ CONTRAST = GRID_SIDE * GRID_SIDE
 FAINT = 0.18
 FAINT_SHARE = 0.15
 
+# When no digit has at least this probability, none was recognised, whatever "no digit" says.
+UNSURE = 0.4
+
 WEIGHTS_FILE = "digits.npz"
 
 
@@ -109,4 +112,5 @@ def infer(features: NDArray[np.float32]) -> tuple[NDArray[np.float32], list[str 
     digits = _soft_max(values[:, :CLASSES] / np.float32(weights.temperature))
     faint = features[:, CONTRAST] < FAINT
     refused = _soft_max(values)[:, CLASSES] >= np.where(faint, weights.refusal * FAINT_SHARE, weights.refusal)
+    refused |= digits.max(axis=1) < UNSURE
     return digits, [NOT_A_DIGIT if row else None for row in refused]

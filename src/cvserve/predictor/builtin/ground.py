@@ -17,6 +17,9 @@ from cvserve.predictor.builtin.resampling import averages, between
 CELL_PX = 4
 # A border whose tones spread less than this share of the picture's contrast is one flat ground.
 FLAT_SHARE = 0.15
+# So is a ground to whose tone this share of all cells comes this close, whatever the border looks like.
+EVEN_SHARE = 0.2
+EVEN_TONES = 3
 # Cells that the closing bridges: strokes narrower than this count as ink, wider ones as ground.
 CLOSING_CELLS = 7
 # Into how many parts a side is cut for the mean tone of the surroundings.
@@ -57,7 +60,10 @@ def find_ink(tones: NDArray[np.uint8], tiny: bool) -> Ink:
     few = max(darkest.size // 100, 1)
     dark_reach = ground - int(np.partition(darkest, few, axis=None)[few])
     light_reach = int(np.partition(lightest, -few - 1, axis=None)[-few - 1]) - ground
-    if tiny or spread <= FLAT_SHARE * max(dark_reach, light_reach) + 3:
+    # A digit that fills its picture covers much of the border, and the spread there says nothing.
+    even = (np.abs(darkest - ground) <= EVEN_TONES) & (np.abs(lightest - ground) <= EVEN_TONES)
+    is_even = np.count_nonzero(even) > EVEN_SHARE * even.size
+    if tiny or is_even or spread <= FLAT_SHARE * max(dark_reach, light_reach) + 3:
         light = light_reach > dark_reach
         bare = np.full(darkest.shape, 255 - ground if light else ground, dtype=np.float32)
         return Ink(light, True, bare, np.maximum(bare - (255 - lightest if light else darkest), 0))
