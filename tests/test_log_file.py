@@ -31,7 +31,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 def written(path: Path, *lines: str, **options: int) -> None:
     file = LogFile(path, **options)
     for line in lines:
-        file.write_line(f"{line}\n")
+        file.write_lines(f"{line}\n")
     file.close()
 
 
@@ -53,7 +53,7 @@ def test_file_can_be_read_by_the_group_and_written_by_its_owner(path: Path) -> N
 def test_line_is_in_the_file_when_the_call_returns(path: Path) -> None:
     file = LogFile(path)
     for number in range(3):
-        file.write_line(f"{number}\n")
+        file.write_lines(f"{number}\n")
         assert path.read_text().splitlines()[-1] == str(number)
     file.close()
 
@@ -96,7 +96,7 @@ def test_line_longer_than_a_file_is_written_all_the_same(path: Path) -> None:
 @pytest.mark.parametrize("how", ["rename", "rename and create", "remove", "truncate"])
 def test_file_that_somebody_takes_away_is_made_again(path: Path, how: str) -> None:
     file = LogFile(path)
-    file.write_line("before\n")
+    file.write_lines("before\n")
     if how.startswith("rename"):
         path.rename(path.with_name("output.log.1"))
     elif how == "remove":
@@ -110,7 +110,7 @@ def test_file_that_somebody_takes_away_is_made_again(path: Path, how: str) -> No
     def is_there() -> bool:
         nonlocal count
         count += 1
-        file.write_line(f"after {count}\n")
+        file.write_lines(f"after {count}\n")
         return path.exists() and f"after {count}\n" in path.read_text()
 
     wait_until(is_there)
@@ -146,11 +146,11 @@ def test_folder_that_is_not_there_is_told(path: Path) -> None:
 
 def test_folder_that_is_taken_away_while_running_does_no_harm(path: Path) -> None:
     file = LogFile(path, rotate_bytes=100)
-    file.write_line("a\n")
+    file.write_lines("a\n")
     path.unlink()
     path.parent.rmdir()
     for number in range(100):
-        file.write_line(f"{number}\n")
+        file.write_lines(f"{number}\n")
     file.close()
 
 
@@ -161,11 +161,11 @@ def test_full_disk_keeps_lines_whole_and_writes_them_when_there_is_room(small_di
     ballast.write_bytes(b"x" * 40 * 1024)
     lines = [f"line {number:05} {'x' * 100}" for number in range(400)]
     for line in lines:
-        file.write_line(line + "\n")
+        file.write_lines(line + "\n")
     assert file.lines_waiting > 100
     assert path.read_text() == "".join(f"{line}\n" for line in lines[: 400 - file.lines_waiting])
     ballast.unlink()
-    file.write_line("room again\n")
+    file.write_lines("room again\n")
     assert file.lines_waiting == 0
     assert path.read_text().splitlines() == [*lines, "room again"]
     assert file.lines_lost == 0
@@ -177,7 +177,7 @@ def test_line_that_waits_is_written_at_the_end(small_disk: Path) -> None:
     ballast.touch()
     file = LogFile(small_disk / "output.log")
     fill(ballast)
-    file.write_line("late\n")
+    file.write_lines("late\n")
     assert file.lines_waiting == 1
     ballast.unlink()
     file.close()
@@ -189,7 +189,7 @@ def test_lines_that_no_memory_is_left_for_are_counted(small_disk: Path) -> None:
     file = LogFile(small_disk / "output.log")
     fill(ballast)
     for number in range(10_003):
-        file.write_line(f"{number}\n")
+        file.write_lines(f"{number}\n")
     assert (file.lines_waiting, file.lines_lost) == (10_000, 3)
     file.close()
 

@@ -1,5 +1,6 @@
 """loguru's sinks: the server's own events on stderr, and `output.log` with one line for each response."""
 
+import asyncio
 import json
 import logging
 import re
@@ -67,10 +68,11 @@ class AccessLog:
         self._file = LogFile(path, keep=keep)
         self._as_line = _json_line if line_format == "json" else _text_line
         self._secrets = secrets
+        self._gathered: list[tuple[str, asyncio.Future[None]]] = []
         self._logger = logger.bind(**{_CHANNEL: id(self)})
         # Everything that could put something else into the file, or swallow a failure, is off.
         self._sink = logger.add(
-            self._file.write_line,
+            self._file.write_lines,
             format="{message}",
             filter=lambda record: record["extra"].get(_CHANNEL) == id(self),
             level="INFO",
@@ -88,13 +90,49 @@ class AccessLog:
 
     def write(self, record: AccessRecord) -> None:
         """Write one line; returns when the kernel has it."""
+        self._write_lines([self._line_of(record)])
+
+    def written(self, record: AccessRecord) -> "asyncio.Future[None]":
+        """Ends when the kernel has the line; one write for all that are ready in this turn of the event loop.
+
+        A write lets go of the interpreter's lock, and getting it back from busy workers takes longer than all
+        the rest of a request.
+        """
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[None] = loop.create_future()
+        if not self._gathered:
+            loop.call_soon(self._write_gathered)
+        self._gathered.append((self._line_of(record), future))
+        return future
+
+    def _write_gathered(self) -> None:
+        gathered, self._gathered = self._gathered, []
+        try:
+            self._write_lines([line for line, _ in gathered])
+        except Exception as error:
+            failure: Exception | None = error
+        else:
+            failure = None
+        for _, future in gathered:
+            if future.done():
+                continue  # its request was cancelled; the line stands all the same
+            if failure is None:
+                future.set_result(None)
+            else:
+                future.set_exception(failure)
+
+    def _write_lines(self, lines: list[str]) -> None:
+        # Given as the message itself, without arguments, loguru formats nothing: braces stay braces.
+        if lines:
+            self._logger.info("\n".join(lines))
+
+    def _line_of(self, record: AccessRecord) -> str:
         path = unquote(record.path, "latin-1") if "%" in record.path else record.path
         if self.is_secret(path):
             record = record._replace(path=self._without_secrets(path))
         if record.user_agent and self.is_secret(record.user_agent):
             record = record._replace(user_agent=self._without_secrets(record.user_agent))
-        # Given as the message itself, without arguments, loguru formats nothing: braces stay braces.
-        self._logger.info(self._as_line(record))
+        return self._as_line(record)
 
     def is_secret(self, text: str) -> bool:
         """Whether a token is in it."""
@@ -109,6 +147,7 @@ class AccessLog:
     def close(self) -> None:
         """Write what waits and give the file back. May be called twice."""
         if self._sink is not None:
+            self._write_gathered()
             logger.remove(self._sink)
             self._sink = None  # type: ignore[assignment]
             self._file.close()

@@ -1,4 +1,4 @@
-"""A log file of which no line is lost or torn: one `os.write` a line, kept back while the disk is full.
+"""A log file of which no line is lost or torn: one `os.write` for whole lines, kept back while the disk is full.
 
 loguru's own file sink drops a line that cannot be written and may leave half of it in its buffer; this sink is
 given to loguru in its place.
@@ -16,6 +16,7 @@ from cvserve.errors import CannotStart, Unsafe
 
 ROTATE_BYTES = 100 * 1000**2
 _MAX_WAITING_LINES = 10_000
+_LINES_A_WRITE = 64
 _LOOK_INTERVAL_S = 0.5
 # The disk is full, or sick, or read-only for a while: the line is kept.
 _MAY_PASS = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG, errno.EROFS)
@@ -48,11 +49,11 @@ class LogFile:
         """Lines that the disk did not take yet."""
         return len(self._waiting)
 
-    def write_line(self, text: str) -> None:
-        """Append one line (its end included). What the disk does not take waits for the next call."""
-        if len(self._waiting) == _MAX_WAITING_LINES:
-            self.lines_lost += 1
-        self._waiting.append(text.encode("utf-8", "backslashreplace"))
+    def write_lines(self, text: str) -> None:
+        """Append one line or several (their ends included). What the disk does not take waits for the next call."""
+        lines = text.encode("utf-8", "backslashreplace").splitlines(keepends=True)
+        self.lines_lost += max(0, len(self._waiting) + len(lines) - _MAX_WAITING_LINES)
+        self._waiting.extend(lines)
         self._follow_the_name()
         self._write_waiting()
 
@@ -63,21 +64,21 @@ class LogFile:
 
     def _write_waiting(self) -> None:
         while self._waiting:
-            line = self._waiting.popleft()
-            if not self._append(line):
-                self._waiting.appendleft(line)
+            group = [self._waiting.popleft() for _ in range(min(len(self._waiting), _LINES_A_WRITE))]
+            if not self._append(b"".join(group)):
+                self._waiting.extendleft(reversed(group))
                 return
 
-    def _append(self, line: bytes) -> bool:
-        if self._size_bytes and self._size_bytes + len(line) > self._rotate_bytes:
+    def _append(self, lines: bytes) -> bool:
+        if self._size_bytes and self._size_bytes + len(lines) > self._rotate_bytes:
             self._rotate()
         try:
-            written = os.write(self._descriptor, line)
+            written = os.write(self._descriptor, lines)
         except OSError as error:
             if error.errno in _MAY_PASS:
                 return False
             raise
-        if written < len(line):
+        if written < len(lines):
             # Half a line is worse than a late one. Nobody else appends, so the file ends with our half.
             os.ftruncate(self._descriptor, os.fstat(self._descriptor).st_size - written)
             return False

@@ -96,7 +96,7 @@ def _wrapped(router: Router, resources: Resources) -> AsgiApp:
     app = ProblemMiddleware(app)
     if settings.cors_origin:
         app = _cors(app, settings.cors_origin)
-    app = AccessLogMiddleware(app, resources.access_log)
+    app = AccessLogMiddleware(app, resources.access_log, resources.lifecycle)
     return Life(app, resources)
 
 

@@ -5,9 +5,9 @@ import time
 from cvserve.log import AccessLog, AccessRecord
 from cvserve.server.client import has_left
 from cvserve.server.context import KEY, AsgiApp, Message, Receive, RequestContext, Scope, Send, header, new_request_id
+from cvserve.server.lifecycle import Lifecycle
 
 CLIENT_CLOSED_REQUEST = 499
-_NO_CONTENT = 204
 _HEADERS = ((b"x-content-type-options", b"nosniff"), (b"cache-control", b"no-store"))
 # The rest of a body that nobody wants is read and dropped up to this size, so that the client hears why;
 # when more is to come, the connection is cut after the answer.
@@ -20,11 +20,13 @@ class AccessLogMiddleware:
     Args:
         app: what comes next.
         access_log: where the lines go.
+        lifecycle: a server that stops ends each connection with its next answer.
     """
 
-    def __init__(self, app: AsgiApp, access_log: AccessLog) -> None:
+    def __init__(self, app: AsgiApp, access_log: AccessLog, lifecycle: Lifecycle) -> None:
         self._app = app
         self._access_log = access_log
+        self._lifecycle = lifecycle
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI."""
@@ -34,7 +36,7 @@ class AccessLogMiddleware:
         if KEY in scope and scope[KEY].is_logged:
             return  # the protocol refused its body before we were asked
         scope[KEY] = self._new_context(scope)
-        exchange = _Exchange(scope, receive, send, self._access_log)
+        exchange = _Exchange(scope, receive, send, self._access_log, self._lifecycle)
         try:
             await self._app(scope, exchange.receive, exchange.send)
         finally:
@@ -58,14 +60,16 @@ class _Exchange:
         "_gone",
         "_held",
         "_is_head",
+        "_lifecycle",
         "_reading",
         "_receive",
         "_scope",
         "_send",
     )
 
-    def __init__(self, scope: Scope, receive: Receive, send: Send, access_log: AccessLog) -> None:
+    def __init__(self, scope: Scope, receive: Receive, send: Send, access_log: AccessLog, lifecycle: Lifecycle) -> None:
         self._scope, self._receive, self._send, self._access_log = scope, receive, send, access_log
+        self._lifecycle = lifecycle
         self._context: RequestContext = scope[KEY]
         self._is_head = scope["method"] == "HEAD"
         self._held: Message | None = None
@@ -87,32 +91,40 @@ class _Exchange:
         if message["type"] == "http.response.start":
             self._context.status = message["status"]
             message["headers"] = [*message["headers"], *self._headers()]
-            if self._is_head or message["status"] == _NO_CONTENT:
-                self._held = message  # the head is all there will be: its last byte is the answer's
-                return
-        elif message["type"] == "http.response.body":
+            self._held = message  # goes with the first of the body: the head's last byte may be the answer's
+            return
+        if message["type"] == "http.response.body":
             self._context.bytes_out += 0 if self._is_head else len(message.get("body", b""))
             if not message.get("more_body", False):
-                self._gone = self._gone or has_left(self._receive)
-                self.end()
+                self._gone = self._gone or self._has_left()
+                if not self._context.is_logged:
+                    await self._access_log.written(self._record())
             if self._held is not None:
                 await self._send(self._held)
                 self._held = None
         await self._send(message)
 
+    def _has_left(self) -> bool:
+        # Asking would tell a client that waits for "100 Continue" to go on.
+        waits = not self._reading and header(self._scope, b"expect") is not None
+        return not waits and has_left(self._receive)
+
     def end(self) -> None:
         """Write the line, once."""
+        if not self._context.is_logged:
+            self._access_log.write(self._record())
+
+    def _record(self) -> AccessRecord:
         context = self._context
-        if context.is_logged:
-            return
         if self._gone or not context.status:
             context.status = CLIENT_CLOSED_REQUEST
         context.is_logged = True
-        self._access_log.write(record_of(self._scope, context))
+        return record_of(self._scope, context)
 
     def _headers(self) -> list[tuple[bytes, bytes]]:
         headers = [(b"x-request-id", self._context.request_id.encode("ascii")), *_HEADERS]
-        if not self._body_read and (self._reading or _announces_much(self._scope)):
+        unread = not self._body_read and (self._reading or _announces_much(self._scope))
+        if unread or self._lifecycle.is_draining:
             headers.append((b"connection", b"close"))
         return headers
 
