@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from cvserve.errors import ImageTooLarge, InvalidImage, InvalidParameter, UnsupportedImage
-from cvserve.predictor.images import Limits, Want, decode
+from cvserve.predictor.images import Limits, Want, decode, read_picture
 from cvserve.predictor.input_spec import InputSpec
 from cvserve.values import IMAGE_FORMATS
 from support.pictures import encoded
@@ -228,3 +228,10 @@ def test_a_reduced_decode_is_cut_and_padded_where_a_full_one_is(resize, size):
     arrays = [spec.prepare(decode(data, spec.want(), ALL)[0]) for spec in (exact, auto)]
     assert decode(data, auto.want(), ALL)[0].width < size[0]
     assert np.abs(arrays[0] - arrays[1]).mean() < 1
+
+
+def test_file_that_no_picture_can_be_is_not_read(tmp_path):
+    with (tmp_path / "huge.jpg").open("wb") as file:
+        file.truncate(2**30 + 1)  # a hole: it takes no space
+    with pytest.raises(ImageTooLarge, match="1,073,741,825 bytes"):
+        read_picture(tmp_path / "huge.jpg")

@@ -64,7 +64,7 @@ def predict(
     as_nl: AsNl = False,
 ) -> None:
     """Classify pictures, here and now, without a server."""
-    from cvserve.commands.models import load_for_command  # `--help` needs none of this
+    from cvserve.commands.loading import load_for_command  # `--help` needs none of this
     from cvserve.commands.pictures import pictures
     from cvserve.configuration import load_configuration
 

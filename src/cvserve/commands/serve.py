@@ -29,7 +29,7 @@ def _option(name: str) -> inspect.Parameter:
 
 def serve(**flags: Any) -> None:
     """Put the model on the network."""
-    from cvserve.commands.models import load_for_command  # `--help` needs none of this
+    from cvserve.commands.loading import load_for_command  # `--help` needs none of this
     from cvserve.configuration import load_configuration
     from cvserve.server.run import run_server
 

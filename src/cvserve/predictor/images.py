@@ -21,6 +21,7 @@ from cvserve.errors import ImageError, ImageTooLarge, InvalidImage, InvalidParam
 from cvserve.predictor.facts import ImageInfo
 from cvserve.predictor.formats import image_format
 from cvserve.predictor.modes import flatten
+from cvserve.predictor.reading import read_once
 
 _ORIENTATION_TAG = 0x0112  # EXIF 2.3, table 4
 _TRANSPOSE = {
@@ -39,6 +40,7 @@ _METADATA_KEYS = ("exif", "xmp", "XML:com.adobe.xmp", "Raw profile type exif")
 # A real progressive JPEG has some ten scans. Each one walks over the whole picture again, so that a small
 # file with thousands of them would keep a core busy for minutes.
 _MAX_JPEG_SCANS = 100
+_MAX_FILE_BYTES = 1024**3
 _START_OF_SCAN = b"\xff\xda"
 
 # Strangers' broken metadata is nothing that an operator should read about; broken pixels are errors.
@@ -122,21 +124,28 @@ def read_picture(path: str | os.PathLike[str]) -> bytes:
 
     Raises:
         InvalidImage: there is no such file, it is a folder, a pipe or a device, or it cannot be read.
+        ImageTooLarge: no picture has so many bytes.
     """
     name = Path(path).name
     try:
-        # Without O_NONBLOCK, opening a pipe would wait for somebody to write into it.
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        data, status = read_once(Path(path), _MAX_FILE_BYTES)
     except FileNotFoundError:
         raise InvalidImage(f"There is no file '{path}'.") from None
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "not a usable name"
         raise InvalidImage(f"'{name}' cannot be read: {reason}.") from None
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        os.close(descriptor)
+    if not stat.S_ISREG(status.st_mode):
         raise InvalidImage(f"'{name}' is not a file but a folder, a pipe or a device.")
-    with os.fdopen(descriptor, "rb") as file:
-        return file.read()
+    if status.st_size > _MAX_FILE_BYTES:
+        raise ImageTooLarge(f"'{name}' has {status.st_size:,} bytes; at most {_MAX_FILE_BYTES:,} are read.")
+    return data
+
+
+def sample_picture(size: tuple[int, int], image_format: str) -> bytes:
+    """An encoded picture of one grey, to warm up the whole way from bytes to scores."""
+    buffer = io.BytesIO()
+    Image.new("RGB", size, (127, 127, 127)).save(buffer, image_format)
+    return buffer.getvalue()
 
 
 def _decode_bytes(data: bytes, want: Want, limits: Limits) -> tuple[Image.Image, ImageInfo]:

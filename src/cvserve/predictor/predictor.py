@@ -24,7 +24,7 @@ from cvserve.errors import CvserveError, InvalidParameter, ModelError
 from cvserve.predictor import scores as score_rules
 from cvserve.predictor.decoded import Decoded, decoded, model_error, ms_since
 from cvserve.predictor.facts import ModelInfo
-from cvserve.predictor.images import Limits, Want
+from cvserve.predictor.images import Limits, Want, sample_picture
 from cvserve.predictor.loading import load_model
 from cvserve.predictor.prediction import Prediction
 from cvserve.predictor.steps import Inferred, LoadedModel, Prepared
@@ -156,8 +156,7 @@ class Predictor:
         Raises:
             ModelError: the model cannot answer; better now than at the first request.
         """
-        grey = Image.new("RGB", self.warm_up_size(), (127, 127, 127))
-        outcome = self.outcomes([grey])[0]
+        outcome = self.outcomes([sample_picture(self.warm_up_size(), self.limits.formats[0])])[0]
         if isinstance(outcome, CvserveError):
             raise outcome
         return self
