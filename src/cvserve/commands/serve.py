@@ -1,6 +1,7 @@
 """`cvserve serve`: every setting is an option, taken from the one table."""
 
 import inspect
+import os
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
     from cvserve.server.resources import Resources
 
 _WEAK_TOKEN_CHARACTERS = 16
+_THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 
 
 def _option(name: str) -> inspect.Parameter:
@@ -29,6 +31,10 @@ def _option(name: str) -> inspect.Parameter:
 
 def serve(**flags: Any) -> None:
     """Put the model on the network."""
+    # Read by the numeric libraries when they are loaded, which is below: each worker computes on one thread, and
+    # libraries that add threads of their own to that only get in each other's way.
+    for name in _THREAD_VARIABLES:
+        os.environ.setdefault(name, "1")
     from cvserve.commands.loading import load_for_command  # `--help` needs none of this
     from cvserve.configuration import load_configuration
     from cvserve.server.run import run_server
