@@ -22,7 +22,8 @@ from cvserve.values import moment
 if TYPE_CHECKING:
     from sqlite_utils import Database
 
-_encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode
+# An answer and its row are written alike.
+encode_json = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode
 _MAX_FILE_NAME_BYTES = 255
 
 
@@ -50,7 +51,7 @@ def to_row(
         prediction.result,
         prediction.label,
         prediction.score,
-        _encode([entry.to_dict() for entry in prediction.top]),
+        encode_json([entry.to_dict() for entry in prediction.top]),
         prediction.warning,
         ModelKey(prediction.model.name, prediction.model.sha256, prediction.model.version, prediction.model.format),
         times.get("decode"),

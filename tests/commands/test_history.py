@@ -14,6 +14,7 @@ import pytest
 
 from cvserve.recording import History
 from support.predictions import prediction
+from support.terminal import read_to_end
 
 
 @pytest.fixture
@@ -144,13 +145,7 @@ def on_terminal(width: int, *arguments: str) -> list[str]:
     environment = {**os.environ, "COLUMNS": str(width), "NO_COLOR": "1"}
     with subprocess.Popen([sys.executable, "-m", "cvserve", *arguments], stdout=inside, env=environment):
         os.close(inside)
-        seen = b""
-        try:
-            while chunk := os.read(outside, 65536):
-                seen += chunk
-        except OSError:
-            pass  # how a terminal says that nobody is left
-    os.close(outside)
+        seen = read_to_end(outside)
     return seen.decode().replace("\r\n", "\n").splitlines()
 
 

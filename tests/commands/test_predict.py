@@ -14,6 +14,7 @@ from PIL import Image
 from cvserve.recording import History
 from support.command import cvserve
 from support.drawings import drawn_four
+from support.terminal import read_to_end
 
 
 def test_table_shows_the_classes_of_one_picture(run, four):
@@ -206,13 +207,7 @@ def test_a_terminal_sees_a_progress_bar_for_many_and_results_stay_clean(four, ho
     results = home / "results.jsonl"
     with results.open("wb") as out, subprocess.Popen(command, stdout=out, stderr=inside, env=environment):
         os.close(inside)
-        seen = b""
-        try:
-            while chunk := os.read(outside, 65536):
-                seen += chunk
-        except OSError:
-            pass  # how a terminal says that nobody is left
-    os.close(outside)
+        seen = read_to_end(outside)
     assert len([json.loads(line) for line in results.read_text().splitlines()]) == 120
     assert b"120/120" in seen
 

@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from cvserve.errors import UntrustedModel
-from cvserve.predictor.images import Limits, lift_pillow_limit
+from cvserve.predictor.configured import limits_of, load_configured
+from cvserve.predictor.images import lift_pillow_limit
 from cvserve.predictor.predictor import Predictor
 from cvserve.settings import Settings
 
@@ -15,22 +16,13 @@ def load_for_command(settings: Settings) -> Predictor:
         ModelLoadError: it cannot be loaded, or nobody vouches for it.
     """
     try:
-        predictor = _load(settings)
+        predictor = load_configured(settings)
     except UntrustedModel:
         from cvserve.commands.model import ask_trust  # most models need no question
 
         if settings.model is None or not ask_trust(Path(settings.model)):
             raise
-        predictor = _load(settings)
+        predictor = load_configured(settings)
     lift_pillow_limit()
-    predictor.limits = Limits(max_pixels=settings.max_pixels, formats=settings.formats)
+    predictor.limits = limits_of(settings)
     return predictor
-
-
-def _load(settings: Settings) -> Predictor:
-    return Predictor.load(
-        settings.model,
-        config=settings.model_config,
-        sha256=settings.model_sha256,
-        trust_types=settings.trust_type,
-    )

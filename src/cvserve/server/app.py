@@ -10,6 +10,7 @@ from starlette.routing import Route, Router
 
 from cvserve.configuration import load_configuration
 from cvserve.errors import NotFound
+from cvserve.predictor.configured import load_configured
 from cvserve.predictor.predictor import Predictor
 from cvserve.server.context import AsgiApp, Receive, Scope, Send
 from cvserve.server.endpoints.health import Live, Ready
@@ -41,24 +42,10 @@ def create_app(
     if resources is None:
         settings = load_configuration().settings if settings is None else settings
         if predictor is None:
-            predictor = load_predictor(settings)
+            predictor = load_configured(settings)
         resources = open_resources(settings, predictor)
     router = Router(routes_of(resources), redirect_slashes=False, default=_nothing_here)
     return _wrapped(router, resources)
-
-
-def load_predictor(settings: Settings) -> Predictor:
-    """The model that the settings name.
-
-    Raises:
-        ModelLoadError: it cannot be loaded, or nobody vouched for it.
-    """
-    return Predictor.load(
-        settings.model,
-        config=settings.model_config,
-        sha256=settings.model_sha256,
-        trust_types=settings.trust_type,
-    )
 
 
 def routes_of(resources: Resources) -> list[Route]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from cvserve.engine.threads import ThreadEngine
 from cvserve.errors import CannotStart
 from cvserve.log import AccessLog
-from cvserve.predictor.images import Limits
+from cvserve.predictor.configured import limits_of
 from cvserve.predictor.predictor import Predictor
 from cvserve.server.auth import Authenticator
 from cvserve.server.lifecycle import Lifecycle
@@ -89,7 +89,7 @@ def open_resources(settings: Settings, predictor: Predictor) -> Resources:
     Raises:
         CvserveError: folder, database, log or tokens cannot be used.
     """
-    predictor.limits = Limits(max_pixels=settings.max_pixels, formats=settings.formats)
+    predictor.limits = limits_of(settings)
     prepare_database(settings.database_path)
     folder_lock = lock_folder(settings.home)
     secrets = (settings.token,) if settings.token else ()

@@ -1,12 +1,11 @@
 """Answers that are bytes made once: no Response object on the way out."""
 
-import json
 from collections.abc import Iterable
 from typing import Any
 
+from cvserve.recording import encode_json
 from cvserve.server.context import Send
 
-encode_json = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode
 Headers = Iterable[tuple[bytes, bytes]]
 
 

@@ -5,11 +5,12 @@ from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
 from cvserve.errors import NotFound
+from cvserve.recording import encode_json
 from cvserve.server.client import ClientGone, has_left
 from cvserve.server.context import Receive, Scope, Send, context_of
 from cvserve.server.parameters import HISTORY_PARAMETERS, MAX_ID, history_query, query_parameters
 from cvserve.server.readers import Readers
-from cvserve.server.responses import encode_json, send_body, send_json
+from cvserve.server.responses import send_body, send_json
 from cvserve.store.predictions import PAGE, PredictionReader, Query
 from cvserve.store.rows import HistoryRow
 
@@ -37,7 +38,7 @@ class PredictionList:
         found = query_parameters(scope, HISTORY_PARAMETERS)
         query = history_query(found, owner_of(scope))
         headers = []
-        if found.get("count") or (not query.is_filtered and found.get("count") is None):
+        if found.get("count", not query.is_filtered):
             total = await self._readers.run(lambda reader: reader.count(query))
             headers.append((b"x-total-count", str(total).encode("ascii")))
         query = await self._readers.run(lambda reader: reader.bounded(query))
