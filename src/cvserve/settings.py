@@ -63,6 +63,14 @@ class Settings:
         values.texts,
         outside_files=True,
     )
+    workers: int | None = setting(
+        None,
+        "Worker processes; default: one a core. 0: threads of the server's own process.",
+        values.whole(0, 256),
+    )
+    worker_memory: int | None = setting(
+        None, "A worker whose memory has grown above this is replaced; default: never.", values.size_bytes
+    )
     max_batch_size: int = setting(64, "Pictures that one model call takes, at most.", values.whole(1, 4096))
     max_queue: int = setting(1024, "Requests that may wait for the model.", values.whole(1, 1_000_000))
     max_queue_bytes: int = setting(256 * 1024**2, "Bytes of pictures that may wait for the model.", values.size_bytes)
@@ -113,6 +121,17 @@ class Settings:
     def database_path(self) -> Path:
         """The history."""
         return self.home / "cvserve.db"
+
+    def model_parts(self) -> dict[str, Any]:
+        """What a worker must know to load the model, as JSON can say it."""
+        return {
+            "model": self.model,
+            "config": None if self.model_config is None else str(self.model_config),
+            "sha256": self.model_sha256,
+            "trust_types": list(self.trust_type),
+            "max_pixels": self.max_pixels,
+            "formats": list(self.formats),
+        }
 
     @property
     def log_path(self) -> Path:

@@ -6,6 +6,7 @@ from pathlib import Path
 import httpx
 import uvicorn
 
+from cvserve.engine.pools import pool_for
 from cvserve.predictor.predictor import Predictor
 from cvserve.server.resources import open_resources
 from cvserve.server.run import bind, server_config
@@ -27,7 +28,7 @@ class ThreadedServer:
             settings.setdefault("token", TOKEN)
         self.home = home
         self.settings = Settings(home=home, **settings)  # type: ignore[arg-type]
-        self.resources = open_resources(self.settings, predictor)
+        self.resources = open_resources(self.settings, pool_for(self.settings, predictor))
         self._listener = bind("127.0.0.1", 0)
         self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
         self.token = self.settings.token

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from cvserve.errors import UntrustedModel
-from cvserve.predictor.configured import limits_of, load_configured
+from cvserve.predictor.configured import load_configured
 from cvserve.predictor.images import lift_pillow_limit
 from cvserve.predictor.predictor import Predictor
 from cvserve.settings import Settings
@@ -24,5 +24,4 @@ def load_for_command(settings: Settings) -> Predictor:
             raise
         predictor = load_configured(settings)
     lift_pillow_limit()
-    predictor.limits = limits_of(settings)
     return predictor

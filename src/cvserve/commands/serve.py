@@ -2,6 +2,7 @@
 
 import inspect
 import os
+import sys
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -10,9 +11,9 @@ from cvserve.settings import FIELDS, flag, shown_default
 
 if TYPE_CHECKING:
     from cvserve.server.resources import Resources
+    from cvserve.settings import Settings
 
 _WEAK_TOKEN_CHARACTERS = 16
-_THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 
 
 def _option(name: str) -> inspect.Parameter:
@@ -31,20 +32,33 @@ def _option(name: str) -> inspect.Parameter:
 
 def serve(**flags: Any) -> None:
     """Put the model on the network."""
-    # Read by the numeric libraries when they are loaded, which is below: each worker computes on one thread, and
-    # libraries that add threads of their own to that only get in each other's way.
-    for name in _THREAD_VARIABLES:
+    from cvserve.configuration import load_configuration  # `--help` needs none of this
+    from cvserve.engine.nursery import THREAD_VARIABLES
+    from cvserve.engine.pools import pool_for
+
+    for name in THREAD_VARIABLES:  # also for `--workers 0`, where this process computes
         os.environ.setdefault(name, "1")
-    from cvserve.commands.loading import load_for_command  # `--help` needs none of this
-    from cvserve.configuration import load_configuration
-    from cvserve.server.run import run_server
 
     configuration = load_configuration(flags)
     settings = configuration.settings
     if settings.token is not None and len(settings.token) < _WEAK_TOKEN_CHARACTERS:
         _say(f"The token of CVSERVE_TOKEN has only {len(settings.token)} characters; 16 or more are hard to guess.")
-    predictor = load_for_command(settings)
-    raise typer.Exit(run_server(settings, predictor, announce))
+    _ask_trust(settings)
+    pool = pool_for(settings)  # loads the model beside what comes
+    try:
+        from cvserve.server.run import run_server
+    except BaseException:
+        pool.kill()
+        raise
+    raise typer.Exit(run_server(settings, pool, announce))
+
+
+def _ask_trust(settings: "Settings") -> None:
+    """On a terminal, ask whether the model's file is trusted, before another process is to load it."""
+    if settings.model is not None and settings.model_sha256 is None and sys.stdin.isatty():
+        from cvserve.commands.model import ask_trust  # most models need no question
+
+        ask_trust(settings.model)
 
 
 _parameters = [_option(name) for name, field in FIELDS.items() if field.metadata["flag"]]
@@ -54,12 +68,11 @@ serve.__annotations__ = {parameter.name: parameter.annotation for parameter in _
 
 def announce(url: str, resources: "Resources") -> None:
     """Tell what is served where, and show the first token, once; in one piece, whoever else writes meanwhile."""
-    predictor, settings = resources.predictor, resources.settings
-    info = predictor.info
+    engine, settings = resources.engine, resources.settings
+    info = engine.info
     lines = [f"cvserve serves {info.name} {info.version} on {url}  (Ctrl-C stops it)"]
-    guessed = getattr(getattr(predictor, "model", None), "guessed", ())
-    if guessed:
-        lines.append(f"guessed: {', '.join(guessed)} – check with: cvserve model try {settings.model} img.jpg")
+    if engine.guessed:
+        lines.append(f"guessed: {', '.join(engine.guessed)} – check with: cvserve model try {settings.model} img.jpg")
     token = resources.make_first_token()
     if token is not None:
         lines.append(f"Your token, shown this once: {token}")

@@ -4,7 +4,6 @@ A free worker takes its share of what waits, ⌈waiting / free workers⌉. There
 answers at once, a busy one batches because much waits when a worker comes back.
 """
 
-import threading
 from collections import deque
 from collections.abc import Sequence
 from typing import Generic, Protocol, TypeVar
@@ -15,7 +14,7 @@ from cvserve.errors import NotReady, Overloaded
 MAX_BATCH_BYTES = 32 * 1024**2
 
 
-class Sized(Protocol):
+class Waiting(Protocol):
     """What can wait in the queue."""
 
     @property
@@ -23,15 +22,18 @@ class Sized(Protocol):
         """Bytes that it holds while it waits."""
 
     @property
-    def is_cancelled(self) -> bool:
-        """Whether nobody waits for its answer any more."""
+    def runs_alone(self) -> bool:
+        """Whether it may share a batch with nobody."""
+
+    def is_wanted(self) -> bool:
+        """Whether somebody still waits for its answer."""
 
 
-Job = TypeVar("Job", bound=Sized)
+Job = TypeVar("Job", bound=Waiting)
 
 
 class AdmissionQueue(Generic[Job]):
-    """A queue for any number of threads on both sides.
+    """A queue for one thread, the event loop's.
 
     Args:
         max_jobs: jobs that may wait.
@@ -45,9 +47,7 @@ class AdmissionQueue(Generic[Job]):
         self._max_batch_size = max_batch_size
         self._waiting: deque[Job] = deque()
         self._waiting_bytes = 0
-        self._free_workers = 0
         self._closed = False
-        self._changed = threading.Condition()
 
     def put(self, jobs: Sequence[Job]) -> None:
         """Admit all of them or none.
@@ -56,60 +56,53 @@ class AdmissionQueue(Generic[Job]):
             Overloaded: they do not fit beside what waits.
             NotReady: the queue was closed.
         """
+        if self._closed:
+            raise NotReady("The server is stopping; send the request again in a moment.")
         size_bytes = sum(job.size_bytes for job in jobs)
-        with self._changed:
-            if self._closed:
-                raise NotReady("The server is stopping; send the request again in a moment.")
-            if len(self._waiting) + len(jobs) > self._max_jobs or self._waiting_bytes + size_bytes > self._max_bytes:
-                raise Overloaded(
-                    f"{len(self._waiting)} pictures wait already and no more fit; send the request again in a moment."
-                )
-            self._waiting.extend(jobs)
-            self._waiting_bytes += size_bytes
-            self._changed.notify()
+        if len(self._waiting) + len(jobs) > self._max_jobs or self._waiting_bytes + size_bytes > self._max_bytes:
+            raise Overloaded(
+                f"{len(self._waiting)} pictures wait already and no more fit; send the request again in a moment."
+            )
+        self._waiting.extend(jobs)
+        self._waiting_bytes += size_bytes
 
-    def take(self) -> list[Job]:
-        """Wait for work and take a worker's share of it; empty when the queue was closed and is drained."""
-        with self._changed:
-            self._free_workers += 1
-            try:
-                while True:
-                    while not self._waiting and not self._closed:
-                        self._changed.wait()
-                    batch = self._share()
-                    if self._waiting:
-                        self._changed.notify()  # the rest is for the other free workers
-                    if batch or (self._closed and not self._waiting):
-                        return batch
-            finally:
-                self._free_workers -= 1
+    def put_back(self, jobs: Sequence[Job]) -> None:
+        """Jobs whose worker was lost come first, in their order; they were admitted already."""
+        self._waiting.extendleft(reversed(jobs))
+        self._waiting_bytes += sum(job.size_bytes for job in jobs)
+
+    def take(self, free_workers: int, most: int | None = None) -> list[Job]:
+        """The share of one of `free_workers` workers; jobs that nobody wants any more are dropped.
+
+        Args:
+            free_workers: workers that have nothing to do, this one included; at least 1.
+            most: a bound on the number of jobs beside `max_batch_size`.
+        """
+        share = min(-(-len(self._waiting) // free_workers), self._max_batch_size, most or self._max_batch_size)
+        batch: list[Job] = []
+        size_bytes = 0
+        while self._waiting and len(batch) < share:
+            job = self._waiting[0]
+            if batch and (job.runs_alone or size_bytes + job.size_bytes > MAX_BATCH_BYTES):
+                break
+            self._waiting.popleft()
+            self._waiting_bytes -= job.size_bytes
+            if not job.is_wanted():
+                continue
+            batch.append(job)
+            size_bytes += job.size_bytes
+            if job.runs_alone:
+                break
+        return batch
 
     def close(self) -> None:
-        """Admit nothing more; workers take what waits and then hear the end."""
-        with self._changed:
-            self._closed = True
-            self._changed.notify_all()
+        """Admit nothing more; what waits is still handed out."""
+        self._closed = True
 
     def __len__(self) -> int:
         return len(self._waiting)
 
     @property
-    def free_workers(self) -> int:
-        """Workers that wait for something to do."""
-        return self._free_workers
-
-    def _share(self) -> list[Job]:
-        share = min(-(-len(self._waiting) // max(1, self._free_workers)), self._max_batch_size)
-        batch: list[Job] = []
-        size_bytes = 0
-        while self._waiting and len(batch) < share:
-            job = self._waiting[0]
-            if batch and size_bytes + job.size_bytes > MAX_BATCH_BYTES:
-                break
-            self._waiting.popleft()
-            self._waiting_bytes -= job.size_bytes
-            if job.is_cancelled:
-                continue
-            batch.append(job)
-            size_bytes += job.size_bytes
-        return batch
+    def waiting_bytes(self) -> int:
+        """Bytes that wait."""
+        return self._waiting_bytes

@@ -19,3 +19,7 @@ class Task(NamedTuple):
 
 
 Outcome = Prediction | CvserveError
+
+
+class Abandoned(Exception):
+    """Whoever asked has left before a worker took the picture; it was dropped."""

@@ -1,4 +1,4 @@
-"""The predictor that the settings name; the one place for server, command line and mounted apps."""
+"""The predictor that the settings name; the one place for server, command line, worker processes and mounted apps."""
 
 from cvserve.predictor.images import Limits
 from cvserve.predictor.predictor import Predictor
@@ -6,19 +6,32 @@ from cvserve.settings import Settings
 
 
 def load_configured(settings: Settings) -> Predictor:
-    """Load the model of the settings.
+    """Load the model of the settings, with their limits on pictures.
 
     Raises:
         ModelLoadError: it cannot be loaded, or nobody vouched for it.
     """
-    return Predictor.load(
-        settings.model,
-        config=settings.model_config,
-        sha256=settings.model_sha256,
-        trust_types=settings.trust_type,
-    )
+    return load_parts(**settings.model_parts())
 
 
 def limits_of(settings: Settings) -> Limits:
     """What a picture may be."""
     return Limits(max_pixels=settings.max_pixels, formats=settings.formats)
+
+
+def load_parts(
+    model: str | None,
+    config: str | None,
+    sha256: str | None,
+    trust_types: list[str],
+    max_pixels: int,
+    formats: list[str],
+) -> Predictor:
+    """The same from plain data, as it is sent to another process: `Settings.model_parts()`.
+
+    Raises:
+        ModelLoadError: it cannot be loaded, or nobody vouched for it.
+    """
+    predictor = Predictor.load(model, config=config, sha256=sha256, trust_types=trust_types)
+    predictor.limits = Limits(max_pixels=max_pixels, formats=tuple(formats))
+    return predictor

@@ -80,6 +80,11 @@ class Predictor:
         """
         return LoadedPredictor(load_model(path, config=config, trust=trust, sha256=sha256, trust_types=trust_types))
 
+    @property
+    def guessed(self) -> tuple[str, ...]:
+        """What about the model was neither said nor read from its file, such as `scale`."""
+        return ()
+
     def setup(self) -> None:
         """Load what `infer` needs; called once, at the first use."""
 
@@ -230,6 +235,11 @@ class LoadedPredictor(Predictor):
         self.name = model.info.name
         self.labels = model.labels
         self.scores = model.scores
+
+    @property
+    def guessed(self) -> tuple[str, ...]:
+        """As the file's parts say."""
+        return self.model.guessed
 
     def preprocess(self, image: Image.Image) -> NDArray[Any] | Prepared:
         """As the file's `[input]` says."""

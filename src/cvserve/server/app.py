@@ -3,15 +3,14 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import Route, Router
 
 from cvserve.configuration import load_configuration
+from cvserve.engine.pools import pool_for
 from cvserve.errors import NotFound
-from cvserve.predictor.configured import load_configured
-from cvserve.predictor.predictor import Predictor
 from cvserve.server.context import AsgiApp, Receive, Scope, Send
 from cvserve.server.endpoints.health import Live, Ready
 from cvserve.server.endpoints.history import PredictionItem, PredictionList
@@ -23,11 +22,14 @@ from cvserve.server.resources import Resources, open_resources
 from cvserve.server.routes import HEALTH_PATHS, Endpoint, route
 from cvserve.settings import Settings
 
+if TYPE_CHECKING:
+    from cvserve.predictor.predictor import Predictor
+
 
 def create_app(
     settings: Settings | None = None,
     *,
-    predictor: Predictor | None = None,
+    predictor: "Predictor | None" = None,
     resources: Resources | None = None,
 ) -> AsgiApp:
     """A plain ASGI app, to run by any ASGI server or to mount in another app.
@@ -36,14 +38,15 @@ def create_app(
 
     Args:
         settings: default: from environment, `.env` and `cvserve.toml`.
-        predictor: default: loaded as the settings say.
+        predictor: a live one, which runs on threads of this process; default: loaded as the settings say, in
+            worker processes. Then the thread that calls this must live as long as the app.
         resources: opened already; then the other two are not looked at.
     """
     if resources is None:
         settings = load_configuration().settings if settings is None else settings
-        if predictor is None:
-            predictor = load_configured(settings)
-        resources = open_resources(settings, predictor)
+        pool = pool_for(settings, predictor)
+        pool.wait_loaded()
+        resources = open_resources(settings, pool)
     router = Router(routes_of(resources), redirect_slashes=False, default=_nothing_here)
     return _wrapped(router, resources)
 

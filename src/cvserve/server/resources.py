@@ -6,17 +6,16 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from cvserve.engine.threads import ThreadEngine
+from cvserve.engine.engine import Engine
+from cvserve.engine.worker import WorkerPool
 from cvserve.errors import CannotStart
 from cvserve.log import AccessLog
-from cvserve.predictor.configured import limits_of
-from cvserve.predictor.predictor import Predictor
 from cvserve.server.auth import Authenticator
 from cvserve.server.lifecycle import Lifecycle
 from cvserve.server.readers import Readers
 from cvserve.server.recorder import Recorder
 from cvserve.server.service import PredictionService
-from cvserve.settings import Settings, usable_cores
+from cvserve.settings import Settings
 from cvserve.store.database import prepare_database
 from cvserve.store.tokens import SCOPES, TokenStore
 
@@ -28,7 +27,6 @@ class Resources:
     """Opened by `open_resources`, started and closed by the app's lifespan."""
 
     settings: Settings
-    predictor: Predictor
     folder_lock: int
     access_log: AccessLog
     tokens: TokenStore
@@ -36,7 +34,7 @@ class Resources:
     authenticator: Authenticator
     readers: Readers
     recorder: Recorder
-    engine: ThreadEngine
+    engine: Engine
     service: PredictionService
     lifecycle: Lifecycle
 
@@ -53,7 +51,7 @@ class Resources:
         return secret
 
     async def start(self) -> None:
-        """Begin to write, and warm the model up.
+        """Begin to write, and let the workers come.
 
         Raises:
             CvserveError: the model cannot answer.
@@ -68,7 +66,8 @@ class Resources:
         self.release()
 
     def release(self) -> None:
-        """Give everything back without having started. May be called twice."""
+        """Give everything back, also without having started; workers that still run are killed. May be called twice."""
+        self.engine.kill()
         self.recorder.close()
         self.readers.close()
         self.token_executor.shutdown()
@@ -79,26 +78,24 @@ class Resources:
             self.folder_lock = -1
 
 
-def open_resources(settings: Settings, predictor: Predictor) -> Resources:
+def open_resources(settings: Settings, pool: WorkerPool) -> Resources:
     """Open everything that can fail.
 
     Args:
         settings: of this server.
-        predictor: loaded, not necessarily warm.
+        pool: its model is loaded.
 
     Raises:
         CvserveError: folder, database, log or tokens cannot be used.
     """
-    predictor.limits = limits_of(settings)
     prepare_database(settings.database_path)
     folder_lock = lock_folder(settings.home)
     secrets = (settings.token,) if settings.token else ()
     access_log = AccessLog(settings.log_path, settings.log_format, settings.log_keep, secrets)
     tokens = TokenStore(settings.database_path)
     executor = ThreadPoolExecutor(1, thread_name_prefix="cvserve-tokens")
-    engine = ThreadEngine(
-        predictor,
-        threads=usable_cores(),
+    engine = Engine(
+        pool,
         max_queue=settings.max_queue,
         max_queue_bytes=settings.max_queue_bytes,
         max_batch_size=settings.max_batch_size,
@@ -107,7 +104,6 @@ def open_resources(settings: Settings, predictor: Predictor) -> Resources:
     recorder = Recorder(settings.database_path, settings.durability)
     return Resources(
         settings=settings,
-        predictor=predictor,
         folder_lock=folder_lock,
         access_log=access_log,
         tokens=tokens,

@@ -2,7 +2,6 @@
 
 import contextlib
 import functools
-import signal
 import socket
 import sys
 from collections.abc import Callable
@@ -10,9 +9,9 @@ from types import FrameType
 
 import uvicorn
 
+from cvserve.engine.worker import WorkerPool
 from cvserve.errors import CannotStart, InvalidSetting
 from cvserve.log import configure_events
-from cvserve.predictor.predictor import Predictor
 from cvserve.server.app import create_app
 from cvserve.server.lifecycle import Lifecycle
 from cvserve.server.protocol import HttpProtocol
@@ -20,7 +19,7 @@ from cvserve.server.resources import Resources, open_resources
 from cvserve.settings import Settings
 
 _BACKLOG = 2_048
-_INTERRUPTED = 130  # what a shell expects after Ctrl-C
+_SIGNALLED = 128  # a shell's exit code of what a signal has ended, plus the signal's number
 
 
 class Server(uvicorn.Server):
@@ -30,7 +29,7 @@ class Server(uvicorn.Server):
         super().__init__(config)
         self._lifecycle = lifecycle
         self._on_started = on_started
-        self.is_interrupted = False
+        self.forced_by = 0
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """As uvicorn's, then the announcement."""
@@ -44,26 +43,28 @@ class Server(uvicorn.Server):
         uvicorn's own would raise the signal again after the stop, and a stop that went well would not exit with 0.
         """
         self._lifecycle.is_draining = True
-        self.is_interrupted = sig == signal.SIGINT
-        self.force_exit = self.should_exit
+        if self.should_exit:
+            self.force_exit, self.forced_by = True, sig
         self.should_exit = True
 
 
-def run_server(settings: Settings, predictor: Predictor, announce: Callable[[str, Resources], None]) -> int:
+def run_server(settings: Settings, pool: WorkerPool, announce: Callable[[str, Resources], None]) -> int:
     """Serve until a signal; the exit code.
 
     Args:
         settings: of this server.
-        predictor: loaded.
+        pool: its workers, which may still load the model; ended when this returns.
         announce: hears the URL and what was opened, once the port answers.
 
     Raises:
         CvserveError: something that the server needs cannot be had; nothing was started.
     """
     configure_events()
-    listener = bind(settings.host, settings.port)
-    with contextlib.closing(listener):
-        resources = open_resources(settings, predictor)
+    with contextlib.ExitStack() as stack:
+        stack.callback(pool.kill)
+        listener = stack.enter_context(contextlib.closing(bind(settings.host, settings.port)))
+        pool.wait_loaded()
+        resources = open_resources(settings, pool)
         try:
             scheme = "https" if settings.ssl_certfile else "http"
             url = f"{scheme}://{_shown_address(listener)}{settings.root_path}"
@@ -72,8 +73,8 @@ def run_server(settings: Settings, predictor: Predictor, announce: Callable[[str
             server.run(sockets=[listener])
         finally:
             resources.release()
-    if server.is_interrupted:
-        return _INTERRUPTED
+    if server.forced_by:
+        return _SIGNALLED + server.forced_by
     return 0 if server.started else CannotStart.exit_code
 
 

@@ -2,15 +2,16 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from cvserve.engine.task import Task
-from cvserve.engine.threads import ThreadEngine
+from cvserve.engine.engine import Engine
+from cvserve.engine.task import Abandoned, Task
 from cvserve.errors import CvserveError
 from cvserve.predictor.prediction import Prediction
 from cvserve.recording import to_row
+from cvserve.server.client import ClientGone
 from cvserve.server.context import RequestContext
 from cvserve.server.recorder import Recorder
 from cvserve.server.uploads import Upload
@@ -60,32 +61,58 @@ class PredictionService:
         recorder: stores rows.
     """
 
-    def __init__(self, engine: ThreadEngine, recorder: Recorder) -> None:
+    def __init__(self, engine: Engine, recorder: Recorder) -> None:
         self._engine = engine
         self._recorder = recorder
 
-    async def predict(self, upload: Upload, top_k: int, context: RequestContext, source: str = "http") -> Recorded:
+    async def predict(
+        self,
+        upload: Upload,
+        top_k: int,
+        context: RequestContext,
+        source: str = "http",
+        has_left: Callable[[], bool] | None = None,
+    ) -> Recorded:
         """One picture; returns when its row is committed.
+
+        Args:
+            upload: the picture.
+            top_k: length of `top`.
+            context: who asks.
+            source: through which door.
+            has_left: tells, without waiting, that the client is gone; then a picture that still waits is dropped.
 
         Raises:
             CvserveError: it could not be answered or not be stored.
+            ClientGone: it was dropped.
         """
-        (future,) = self._engine.submit([Task(upload.data, top_k)])
-        prediction = await future
+        (future,) = self._engine.submit([Task(upload.data, top_k)], has_left)
+        try:
+            prediction = await future
+        except Abandoned:
+            raise ClientGone from None
         (recorded,) = await self._record([prediction], [upload.file_name], context, source)
         return recorded
 
     async def predict_many(
-        self, uploads: Sequence[Upload], top_k: int, context: RequestContext, source: str = "http"
+        self,
+        uploads: Sequence[Upload],
+        top_k: int,
+        context: RequestContext,
+        source: str = "http",
+        has_left: Callable[[], bool] | None = None,
     ) -> list[Recorded | CvserveError]:
         """Many pictures in order, each with its answer or its error; admitted whole or refused whole.
 
         Raises:
             Overloaded, NotReady: none was admitted.
             HistoryError: none was stored.
+            ClientGone: some were dropped, since nobody waited any more.
         """
-        futures = self._engine.submit([Task(upload.data, top_k) for upload in uploads])
+        futures = self._engine.submit([Task(upload.data, top_k) for upload in uploads], has_left)
         outcomes = await asyncio.gather(*futures, return_exceptions=True)
+        if any(isinstance(outcome, Abandoned) for outcome in outcomes):
+            raise ClientGone
         good = [
             (outcome, upload.file_name)
             for outcome, upload in zip(outcomes, uploads, strict=True)

@@ -1,6 +1,6 @@
 """`GET /livez`: the event loop answers. `GET /readyz`: a prediction would work now."""
 
-from cvserve.engine.threads import ThreadEngine
+from cvserve.engine.engine import Engine
 from cvserve.server.context import Receive, Scope, Send, context_of
 from cvserve.server.lifecycle import Lifecycle
 from cvserve.server.recorder import Recorder
@@ -24,7 +24,7 @@ class Ready:
         lifecycle: not draining.
     """
 
-    def __init__(self, engine: ThreadEngine, recorder: Recorder, lifecycle: Lifecycle) -> None:
+    def __init__(self, engine: Engine, recorder: Recorder, lifecycle: Lifecycle) -> None:
         self._engine = engine
         self._recorder = recorder
         self._lifecycle = lifecycle

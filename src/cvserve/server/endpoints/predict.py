@@ -1,6 +1,9 @@
 """`POST /predict` and `POST /predict/batch`."""
 
+import functools
+
 from cvserve.errors import CvserveError
+from cvserve.server.client import has_left
 from cvserve.server.context import Receive, Scope, Send, context_of
 from cvserve.server.parameters import PREDICT_PARAMETERS, query_parameters
 from cvserve.server.problems import problem
@@ -29,7 +32,9 @@ class Predict:
         """ASGI."""
         top_k = query_parameters(scope, PREDICT_PARAMETERS).get("top_k", self._top_k)
         upload = await read_one(scope, receive, self._max_body_bytes, self._body_timeout_s)
-        recorded = await self._service.predict(upload, top_k, context_of(scope))
+        recorded = await self._service.predict(
+            upload, top_k, context_of(scope), has_left=functools.partial(has_left, receive)
+        )
         await send_json(send, recorded.to_dict(), headers=[(b"server-timing", recorded.server_timing())])
 
 
@@ -50,7 +55,9 @@ class PredictBatch:
         context = context_of(scope)
         top_k = query_parameters(scope, PREDICT_PARAMETERS).get("top_k", self._top_k)
         uploads = await read_many(scope, receive, self._body_timeout_s)
-        answers = await self._service.predict_many(uploads, top_k, context)
+        answers = await self._service.predict_many(
+            uploads, top_k, context, has_left=functools.partial(has_left, receive)
+        )
         entries = [
             problem(answer, context.request_id) if isinstance(answer, CvserveError) else answer.to_dict()
             for answer in answers

@@ -1,0 +1,271 @@
+"""The engine: admits pictures, forms batches, hands them to workers, and sees to it that everybody is answered.
+
+All of it runs on one event loop, so there are no locks. Workers are threads or processes; it does not know which.
+"""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, Protocol
+
+from loguru import logger
+
+from cvserve.engine.admission import AdmissionQueue
+from cvserve.engine.job import Job
+from cvserve.engine.quarantine import Quarantine
+from cvserve.engine.task import Outcome, Task
+from cvserve.engine.worker import Worker, WorkerPool
+from cvserve.errors import CvserveError, InvalidImage, NotReady, PredictTimeout, WorkerDied
+from cvserve.predictor.facts import ModelInfo
+from cvserve.predictor.prediction import Prediction
+
+_SWEEP_INTERVAL_S = 0.1
+# A batch is to be done in this share of `predict_timeout`, as far as one can tell from the batches before it.
+_BATCH_SHARE = 0.25
+_BLAMED = "This picture has ended the process that read it, more than once; it is refused for some minutes."
+_DIED = "The process that worked on this picture ended, twice; the server's own log has the reason."
+
+
+class EngineObserver(Protocol):
+    """Who counts what happens."""
+
+    def batch(self, size: int, busy_s: float) -> None:
+        """A worker has answered so many pictures in so many seconds."""
+
+    def worker_restarted(self, reason: str) -> None:
+        """A worker was lost and is replaced."""
+
+
+class _Batch(NamedTuple):
+    jobs: list[Job]
+    given_at: float
+    limit_s: float
+
+
+class Engine:
+    """Runs one model for the callers of one event loop.
+
+    Args:
+        pool: makes the workers.
+        max_queue, max_queue_bytes, max_batch_size, predict_timeout: as in `Settings`; the timeout in seconds.
+        observer: counts batches and restarts.
+    """
+
+    def __init__(
+        self,
+        pool: WorkerPool,
+        *,
+        max_queue: int = 1024,
+        max_queue_bytes: int = 256 * 1024**2,
+        max_batch_size: int = 64,
+        predict_timeout: float = 30.0,
+        observer: EngineObserver | None = None,
+    ) -> None:
+        self.max_queue = max_queue
+        self._pool = pool
+        self._observer = observer
+        self._queue: AdmissionQueue[Job] = AdmissionQueue(max_queue, max_queue_bytes, max_batch_size)
+        self._quarantine = Quarantine()
+        self._timeout_s = predict_timeout
+        # Not the jobs: their pictures would stay in memory as long as the oldest one is not answered.
+        self._in_flight: deque[tuple[float, asyncio.Future[Prediction]]] = deque()
+        self._free: list[Worker] = []
+        self._busy: dict[Worker, _Batch] = {}
+        self._picture_s = 0.0
+        self._dispatching = False
+        self._sweeper: asyncio.TimerHandle | None = None
+        self._is_open = False
+
+    async def start(self) -> None:
+        """Let the workers come.
+
+        Raises:
+            CvserveError: the model cannot answer.
+        """
+        self._loop = asyncio.get_running_loop()
+        await self._pool.start(self)
+        self._is_open = True
+
+    @property
+    def info(self) -> ModelInfo:
+        """Which model answers."""
+        return self._pool.info
+
+    @property
+    def guessed(self) -> tuple[str, ...]:
+        """What about the model was neither said nor read from its file."""
+        return self._pool.guessed
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether a picture would be worked on now: the model is warm and somebody lives to run it."""
+        return self._is_open and self.live_workers > 0
+
+    @property
+    def live_workers(self) -> int:
+        """Workers that are warm."""
+        return len(self._free) + len(self._busy)
+
+    @property
+    def wanted_workers(self) -> int:
+        """Workers that there should be."""
+        return self._pool.wanted
+
+    @property
+    def waiting(self) -> int:
+        """Pictures in the queue."""
+        return len(self._queue)
+
+    def submit(
+        self, tasks: Sequence[Task], has_left: Callable[[], bool] | None = None
+    ) -> list["asyncio.Future[Prediction]"]:
+        """Admit all tasks or none; each future ends with its own answer or error.
+
+        Args:
+            tasks: pictures.
+            has_left: tells, without waiting, that nobody wants the answers any more; asked before a worker takes
+                them, and then the futures end with `Abandoned`. A cancelled future is not worked on either.
+
+        Raises:
+            Overloaded, NotReady: nothing was admitted.
+        """
+        if not self._is_open:
+            raise NotReady("The model is loading, or the server is stopping; send the request again in a moment.")
+        jobs = [Job(task, self._loop.create_future(), has_left) for task in tasks]
+        refused = [job for job in jobs if self._quarantine.refuses(job.task.data)]
+        self._queue.put([job for job in jobs if job not in refused] if refused else jobs)
+        for job in refused:
+            job.future.set_exception(InvalidImage(_BLAMED))
+        self._in_flight.extend((job.submitted_at, job.future) for job in jobs)
+        self._dispatch_soon()
+        if self._sweeper is None:
+            self._sweeper = self._loop.call_later(_SWEEP_INTERVAL_S, self._sweep)
+        return [job.future for job in jobs]
+
+    async def close(self) -> None:
+        """Finish what was admitted, as far as somebody waits for it, then end the workers."""
+        self._is_open = False
+        self._queue.close()
+        waited_for = [future for _, future in self._in_flight if not future.done()]
+        if waited_for:
+            await asyncio.wait(waited_for, timeout=self._timeout_s)
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+        await self._pool.close()
+
+    def kill(self) -> None:
+        """End the workers at once. May be called twice, from any thread."""
+        self._pool.kill()
+
+    def joined(self, worker: Worker) -> None:
+        """As `Office` says."""
+        self._free.append(worker)
+        self._dispatch()
+
+    def answered(self, worker: Worker, outcomes: Sequence[Outcome]) -> None:
+        """As `Office` says. The worker gets its next batch before the answers of this one go on their way."""
+        batch = self._busy.pop(worker, None)
+        if batch is None:
+            return  # it was given up a moment before it answered
+        busy_s = time.monotonic() - batch.given_at
+        if len(outcomes) != len(batch.jobs):
+            outcomes = [WorkerDied(_DIED)] * len(batch.jobs)
+        if not worker.is_retiring:
+            self.joined(worker)
+        self._picture_s += 0.2 * (busy_s / len(batch.jobs) - self._picture_s)
+        if self._observer is not None:
+            self._observer.batch(len(batch.jobs), busy_s)
+        for job, outcome in zip(batch.jobs, outcomes, strict=True):
+            _resolve(job, outcome, batch.given_at)
+
+    def lost(self, worker: Worker, *, hung: bool) -> None:
+        """As `Office` says. What it held is tried again, one by one, once."""
+        if worker in self._free:
+            self._free.remove(worker)
+        batch = self._busy.pop(worker, None)
+        if batch is None:
+            return
+        again = []
+        for job in batch.jobs:
+            job.deaths += 1
+            if job.deaths > 1 or (hung and len(batch.jobs) == 1):
+                self._blame(job, hung)
+            elif not job.future.done():
+                again.append(job)
+        self._queue.put_back(again)
+        self._dispatch_soon()
+
+    def retire(self, worker: Worker) -> bool:
+        """As `Office` says."""
+        if worker not in self._free:
+            return False
+        self._free.remove(worker)
+        return True
+
+    def replaced(self, reason: str) -> None:
+        """As `Office` says."""
+        if self._observer is not None:
+            self._observer.worker_restarted(reason)
+
+    def _blame(self, job: Job, hung: bool) -> None:
+        self._quarantine.add(job.task.data)
+        deed = "kept its worker too long" if hung else "ended two workers"
+        logger.error("engine: a picture of {} bytes {}; it is refused for a while", job.size_bytes, deed)
+        if not job.future.done():
+            job.future.set_exception(self._too_slow() if hung else WorkerDied(_DIED))
+
+    def _dispatch_soon(self) -> None:
+        """Once for all that comes in this turn of the loop: what arrives together is one batch."""
+        if not self._dispatching:
+            self._dispatching = True
+            self._loop.call_soon(self._dispatch)
+
+    def _dispatch(self) -> None:
+        self._dispatching = False
+        while self._free and len(self._queue):
+            jobs = self._queue.take(len(self._free), self._most())
+            if not jobs:
+                continue  # nobody wanted those; look at the next
+            worker = self._free.pop()  # the one that was busy last has the warmest caches
+            self._busy[worker] = _Batch(jobs, time.monotonic(), self._limit_s(jobs))
+            worker.give([job.task for job in jobs])
+
+    def _limit_s(self, jobs: list[Job]) -> float:
+        """How long a worker may take: a batch that hangs must leave time to try its pictures one by one."""
+        if jobs[0].runs_alone:
+            return self._timeout_s / 4
+        return self._timeout_s if len(jobs) == 1 else self._timeout_s / 2
+
+    def _most(self) -> int | None:
+        """How many pictures are surely done in a fraction of the timeout; None while nobody knows."""
+        return max(1, int(self._timeout_s * _BATCH_SHARE / self._picture_s)) if self._picture_s else None
+
+    def _sweep(self) -> None:
+        """End what took too long. Jobs were admitted in the order of their deadlines."""
+        now = time.monotonic()
+        while self._in_flight:
+            submitted_at, future = self._in_flight[0]
+            if not future.done():
+                if now - submitted_at < self._timeout_s:
+                    break
+                future.set_exception(self._too_slow())
+            self._in_flight.popleft()
+        for worker, batch in list(self._busy.items()):
+            if now - batch.given_at >= batch.limit_s:
+                worker.end_hung()
+        busy = self._in_flight or self._busy
+        self._sweeper = self._loop.call_later(_SWEEP_INTERVAL_S, self._sweep) if busy else None
+
+    def _too_slow(self) -> CvserveError:
+        return PredictTimeout(f"The model took longer than {self._timeout_s:g} s.")
+
+
+def _resolve(job: Job, outcome: Outcome, given_at: float) -> None:
+    if isinstance(outcome, CvserveError):
+        if outcome.__cause__ is not None:
+            logger.opt(exception=outcome.__cause__).error("model: {}", outcome)
+        if not job.future.done():
+            job.future.set_exception(outcome)
+    elif not job.future.done():  # else its caller left, or it took too long
+        job.future.set_result(outcome.with_queue_ms(round((given_at - job.submitted_at) * 1000, 3)))

@@ -1,0 +1,44 @@
+"""One admitted picture on its way through the engine."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from cvserve.engine.task import Abandoned, Task
+from cvserve.predictor.prediction import Prediction
+
+
+@dataclass(slots=True, eq=False)
+class Job:
+    """A task, and whoever waits for its answer.
+
+    Attributes:
+        has_left: asked right before a worker gets the task, whether nobody waits any more.
+        deaths: workers that ended while they held it; it then runs alone, and after the second it is blamed.
+    """
+
+    task: Task
+    future: "asyncio.Future[Prediction]"
+    has_left: Callable[[], bool] | None = None
+    submitted_at: float = field(default_factory=time.monotonic)
+    deaths: int = 0
+
+    @property
+    def size_bytes(self) -> int:
+        """Bytes that it holds while it waits."""
+        return len(self.task.data)
+
+    @property
+    def runs_alone(self) -> bool:
+        """Whether it is suspected of having ended a worker."""
+        return self.deaths > 0
+
+    def is_wanted(self) -> bool:
+        """Whether somebody still waits; if not, the future has ended when this returns."""
+        if self.future.done():
+            return False
+        if self.has_left is not None and self.has_left():
+            self.future.set_exception(Abandoned())
+            return False
+        return True

@@ -1,0 +1,31 @@
+"""Which workers the settings ask for: processes, or threads of this process."""
+
+from cvserve.engine.nursery import ModelOrder
+from cvserve.engine.processes import ProcessPool
+from cvserve.engine.threads import ThreadPool
+from cvserve.engine.worker import WorkerPool
+from cvserve.predictor.predictor import Predictor
+from cvserve.settings import Settings, usable_cores
+
+_LOAD = "cvserve.predictor.configured:load_parts"
+
+
+def pool_for(settings: Settings, predictor: Predictor | None = None) -> WorkerPool:
+    """The workers of a server; processes begin to load the model at once.
+
+    Args:
+        settings: `workers`, and the model.
+        predictor: one that lives in this process, and so runs on threads of it; default: the settings' model.
+
+    Raises:
+        ModelLoadError: the model cannot be loaded in this process; for another one `wait_loaded` says it.
+    """
+    workers = usable_cores() if settings.workers is None else settings.workers
+    if predictor is None and workers > 0:
+        return ProcessPool(ModelOrder(_LOAD, settings.model_parts()), workers, settings.worker_memory)
+    from cvserve.predictor.configured import limits_of, load_configured  # a front with processes loads no model
+
+    if predictor is None:
+        predictor = load_configured(settings)
+    predictor.limits = limits_of(settings)
+    return ThreadPool(predictor, workers or usable_cores())

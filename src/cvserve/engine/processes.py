@@ -1,0 +1,227 @@
+"""Workers in processes of their own: made by the nursery, watched, and replaced when they end, hang or grow."""
+
+import asyncio
+import contextlib
+import os
+import threading
+from collections import deque
+from collections.abc import Coroutine, Sequence
+from typing import Any
+
+from loguru import logger
+
+from cvserve.engine.nursery import ModelOrder, Nursery, ended
+from cvserve.engine.process_worker import ProcessWorker
+from cvserve.engine.task import Outcome
+from cvserve.engine.worker import Office
+from cvserve.errors import CvserveError
+
+_WATCH_INTERVAL_S = 1.0
+_MAX_UNANSWERED_PINGS = 5
+_CLOSE_TIMEOUT_S = 2.0
+# A worker that ends before it was warm, and a nursery that cannot load, are made again after a pause that
+# doubles: no crash loop.
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 10.0
+
+
+class ProcessPool:
+    """Keeps so many worker processes alive.
+
+    The model begins to load when the pool is made. The thread that makes it must outlive it (see `Nursery`).
+
+    Args:
+        order: the model that they run.
+        workers: how many.
+        memory_bytes: a worker whose resident memory is above this is replaced between two batches; None: never.
+    """
+
+    def __init__(self, order: ModelOrder, workers: int, memory_bytes: int | None = None) -> None:
+        self.wanted = workers
+        self._order = order
+        self._memory_bytes = memory_bytes
+        self._nursery = Nursery(order)
+        self._workers: set[ProcessWorker] = set()
+        self._asked: deque[ProcessWorker] = deque()
+        self._by_pid: dict[int, ProcessWorker] = {}
+        self._too_large: deque[ProcessWorker] = deque()
+        self._pause_s = 0.0
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._is_closing = False
+        self._end_lock = threading.Lock()
+
+    def wait_loaded(self) -> None:
+        """Block until the model is loaded and warm.
+
+        Raises:
+            CvserveError: why it cannot be; then everything has ended.
+        """
+        try:
+            self._nursery.wait_loaded()
+        except BaseException:
+            self.kill()
+            raise
+        self.info, self.guessed = self._nursery.info, self._nursery.guessed
+
+    async def start(self, office: Office) -> None:
+        """As `WorkerPool` says; after `wait_loaded`."""
+        self._office = office
+        self._loop = asyncio.get_running_loop()
+        self._all_joined = asyncio.Event()
+        self._loop.add_reader(self._nursery.control, self._hear_nursery)
+        self._make_missing()
+        await self._all_joined.wait()
+        self._loop.call_later(_WATCH_INTERVAL_S, self._watch)
+
+    async def close(self) -> None:
+        """As `WorkerPool` says; a worker that hangs is killed."""
+        self._is_closing = True
+        for worker in list(self._workers):
+            worker.close()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_CLOSE_TIMEOUT_S):
+                await asyncio.gather(*(worker.gone for worker in self._workers))
+        self._loop.remove_reader(self._nursery.control)
+        self.kill()
+
+    def kill(self) -> None:
+        """As `WorkerPool` says."""
+        self._is_closing = True
+        with self._end_lock:
+            for worker in list(self._workers):
+                worker.kill()
+            self._nursery.end()
+
+    def joined(self, worker: ProcessWorker) -> None:
+        """As `Overseer` says."""
+        self._pause_s = 0.0
+        self._office.joined(worker)
+        if sum(other.is_warm for other in self._workers) >= self.wanted:
+            self._all_joined.set()
+        if self._too_large:
+            self._retire(self._too_large.popleft())
+
+    def answered(self, worker: ProcessWorker, outcomes: Sequence[Outcome]) -> None:
+        """As `Overseer` says."""
+        self._office.answered(worker, outcomes)
+        if worker.is_retiring:
+            worker.close()
+
+    def left(self, worker: ProcessWorker) -> None:
+        """As `Overseer` says."""
+        self._workers.discard(worker)
+        if worker in self._too_large:
+            self._too_large.remove(worker)
+        if self._is_closing or worker.is_retiring:
+            return
+        if not worker.is_warm:
+            self._pause_s = min(_LONGEST_PAUSE_S, 2 * self._pause_s or _FIRST_PAUSE_S)
+        self._office.lost(worker, hung=worker.hung)
+        self._make_missing()
+
+    def _make_missing(self) -> None:
+        if self._pause_s:
+            self._loop.call_later(self._pause_s, self._make_now)
+        else:
+            self._make_now()
+
+    def _make_now(self) -> None:
+        """Ask for as many as there are too few; one that is too large stays until another has joined."""
+        staying = sum(not worker.is_retiring for worker in self._workers) - len(self._too_large)
+        for _ in range(0 if self._is_closing else self.wanted - staying):
+            self._make()
+
+    def _make(self) -> None:
+        try:
+            connection = self._nursery.make_worker()
+        except OSError:
+            return  # the nursery is gone: that is noticed beside this, and the next one makes what is missing
+        worker = ProcessWorker(self, self.info)
+        self._workers.add(worker)
+        self._asked.append(worker)
+        self._run_task(self._loop.create_unix_connection(lambda: worker, sock=connection))
+
+    def _hear_nursery(self) -> None:
+        heard = self._nursery.heard()
+        if heard is None:
+            self._loop.remove_reader(self._nursery.control)
+            if not self._is_closing:
+                logger.error("engine: the process that makes workers is gone; the model is loaded again")
+                self._office.replaced("nursery")
+                self._run_task(self._replace_nursery())
+            return
+        for said in heard:
+            if "made" in said:  # in the order in which they were asked for
+                worker = self._asked.popleft()
+                worker.pid = said["made"]
+                self._by_pid[said["made"]] = worker
+            else:
+                self._has_ended(self._by_pid.pop(said["ended"]), said["code"])
+
+    def _has_ended(self, worker: ProcessWorker, code: int) -> None:
+        if self._is_closing:
+            return
+        if worker.is_retiring:
+            reason, cause = "memory", "was too large"
+        else:
+            reason = "hung" if worker.hung else "signal" if code < 0 else "exit"
+            cause = ended(code)
+        logger.warning("engine: worker {} {}; another one takes its place", worker.pid, cause)
+        self._office.replaced(reason)
+
+    async def _replace_nursery(self) -> None:
+        """Load the model anew, until it can be; workers of the old nursery end with it."""
+        pause_s = _FIRST_PAUSE_S
+        self._nursery.end()
+        self._asked.clear()
+        while not self._is_closing:
+            nursery = Nursery(self._order)
+            with self._end_lock:
+                self._nursery = nursery
+            try:
+                await self._loop.run_in_executor(None, nursery.wait_loaded)
+            except CvserveError as error:
+                logger.error("engine: the model cannot be loaded again: {}", error)
+                await asyncio.sleep(pause_s)
+                pause_s = min(_LONGEST_PAUSE_S, 2 * pause_s)
+                continue
+            if not self._is_closing:
+                self._loop.add_reader(nursery.control, self._hear_nursery)
+                self._make_missing()
+            return
+
+    def _watch(self) -> None:
+        """Once a second: whether idle workers answer, and whether any has grown too large."""
+        if self._is_closing:
+            return
+        for worker in list(self._workers):
+            if worker.unanswered_pings >= _MAX_UNANSWERED_PINGS:
+                worker.end_hung()
+            else:
+                worker.ping()
+            if self._memory_bytes and worker.is_warm and not worker.is_retiring and worker not in self._too_large:
+                size_bytes = resident_bytes(worker.pid)
+                if size_bytes > self._memory_bytes:
+                    megabytes = size_bytes // 1024**2
+                    logger.warning("engine: worker {} has grown to {:,} MiB and is replaced", worker.pid, megabytes)
+                    self._too_large.append(worker)
+                    self._make_now()
+        self._loop.call_later(_WATCH_INTERVAL_S, self._watch)
+
+    def _retire(self, worker: ProcessWorker) -> None:
+        worker.is_retiring = True
+        if self._office.retire(worker):
+            worker.close()
+
+    def _run_task(self, coroutine: Coroutine[Any, Any, Any]) -> None:
+        task = self._loop.create_task(coroutine)
+        self._tasks.add(task)  # the loop itself keeps no hold of it
+        task.add_done_callback(self._tasks.discard)
+
+
+def resident_bytes(pid: int | None) -> int:
+    """Resident memory of a process; 0 where that cannot be known."""
+    try:
+        with open(f"/proc/{pid}/statm", encoding="ascii") as file:
+            return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except OSError:
+        return 0

@@ -1,0 +1,36 @@
+"""Pictures that ended a worker are refused for a while, by their hash."""
+
+import hashlib
+import time
+
+REFUSED_S = 600.0
+_MAX_PICTURES = 1_024
+
+
+class Quarantine:
+    """Remembers which pictures are to blame.
+
+    Args:
+        refused_s: seconds that one stays in.
+    """
+
+    def __init__(self, refused_s: float = REFUSED_S) -> None:
+        self._refused_s = refused_s
+        self._until: dict[bytes, float] = {}
+
+    def add(self, data: bytes) -> None:
+        """Refuse this picture from now on; the oldest makes room when there are too many."""
+        if len(self._until) >= _MAX_PICTURES:
+            del self._until[next(iter(self._until))]
+        self._until[hashlib.sha256(data).digest()] = time.monotonic() + self._refused_s
+
+    def refuses(self, data: bytes) -> bool:
+        """Whether the picture is in; hashes nothing while nobody is."""
+        if not self._until:
+            return False
+        digest = hashlib.sha256(data).digest()
+        until = self._until.get(digest)
+        if until is not None and until <= time.monotonic():
+            del self._until[digest]
+            return False
+        return until is not None

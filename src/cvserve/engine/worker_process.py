@@ -1,0 +1,117 @@
+"""What runs in a worker process: the worker loop behind a socket, until the front is gone."""
+
+import contextlib
+import ctypes
+import faulthandler
+import os
+import random
+import resource
+import signal
+import socket
+import sys
+from collections.abc import Sequence
+
+from cvserve.engine.frames import LENGTH, pack_outcomes, unpack_tasks
+from cvserve.engine.task import Outcome, Task
+from cvserve.engine.worker_loop import WorkerLoop
+from cvserve.predictor.predictor import Predictor
+
+_PR_SET_PDEATHSIG = 1  # prctl(2)
+# When memory runs out, the kernel takes a worker, not the process that owns the port and the history.
+_OOM_SCORE = "500"
+
+
+def run_worker(predictor: Predictor, connection: socket.socket, parent: int) -> None:
+    """Work until the front closes its end; never returns.
+
+    Args:
+        predictor: set up and warm.
+        connection: to the front.
+        parent: id of the process that made this one; without it there is nothing to live for.
+    """
+    code = 1
+    try:
+        die_with_parent(parent)
+        _be_a_worker()
+        channel = SocketChannel(connection)
+        channel.answer([])
+        WorkerLoop(predictor, channel).run()
+        code = 0
+    finally:
+        with contextlib.suppress(OSError, ValueError):
+            sys.stdout.flush()
+            sys.stderr.flush()
+        os._exit(code)  # what belongs to the parent is not cleaned up by its children
+
+
+def die_with_parent(parent: int) -> None:
+    """Let the kernel end this process when its parent ends, however that happens.
+
+    Elsewhere than on Linux, the end of the connection is the only sign.
+    """
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:  # it ended before we asked
+            os._exit(1)
+
+
+def ignore_stops() -> None:
+    """Ctrl-C and a service manager signal the whole group; the front alone decides when workers end."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+
+
+def _be_a_worker() -> None:
+    ignore_stops()
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    faulthandler.enable()  # where it was, when it crashes or when the front gives it up (SIGABRT)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
+    with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w", encoding="ascii") as file:
+        file.write(_OOM_SCORE)
+    # Forks of one process would all draw the same numbers.
+    random.seed()
+    if (numpy := sys.modules.get("numpy")) is not None:
+        numpy.random.seed(int.from_bytes(os.urandom(4), "big"))
+
+
+class SocketChannel:
+    """A worker's channel on its socket to the front.
+
+    Args:
+        connection: blocking.
+    """
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._connection = connection
+
+    def take(self) -> Sequence[Task]:
+        """The next batch; pings are answered on the way. Empty when the front is gone."""
+        while (frame := self._frame()) is not None:
+            tasks = unpack_tasks(frame)
+            if tasks:
+                return tasks
+            self.answer([])
+        return []
+
+    def answer(self, outcomes: Sequence[Outcome]) -> None:
+        """Send the answers in one frame; a front that is gone will be noticed by `take`."""
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            self._connection.sendall(pack_outcomes(outcomes))
+
+    def _frame(self) -> memoryview | None:
+        head = self._read(LENGTH.size)
+        return None if head is None else self._read(LENGTH.unpack(head)[0])
+
+    def _read(self, size: int) -> memoryview | None:
+        """So many bytes, or None at the end of the connection."""
+        whole = memoryview(bytearray(size))
+        place = 0
+        while place < size:
+            try:
+                count = self._connection.recv_into(whole[place:], flags=socket.MSG_WAITALL)
+            except ConnectionResetError:
+                count = 0
+            if count == 0:
+                return None
+            place += count
+        return whole

@@ -1,0 +1,271 @@
+"""Worker processes: whatever happens to one of them, everybody is answered, and another one takes its place."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cvserve.engine.engine import Engine
+from cvserve.engine.processes import ProcessPool, resident_bytes
+from cvserve.errors import InvalidImage, ModelError, ModelLoadError, PredictTimeout, WorkerDied
+from support.engines import Counts, happens, order, outcomes, pool, run, tasks
+from support.gate import Gate
+from support.pictures import grey
+
+BLACK, GREY, WHITE = grey(0), grey(100), grey(255)
+OTHER_WHITE = grey(255, (60, 64))
+linux = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+
+
+def children(pid: int) -> list[int]:
+    """Processes that a process has made and that live."""
+    found = subprocess.run(["ps", "-o", "pid=,stat=", "--ppid", str(pid)], capture_output=True, text=True, check=False)
+    return [int(line.split()[0]) for line in found.stdout.splitlines() if "Z" not in line.split()[1]]
+
+
+def workers_of(pid: int = 0) -> list[int]:
+    """Worker processes of all nurseries of a process (default: this one)."""
+    nurseries = [child for child in children(pid or os.getpid()) if "nursery_process" in command_of(child)]
+    return [worker for nursery in nurseries for worker in children(nursery)]
+
+
+def proc(pid: int, name: str) -> str:
+    """What the kernel says of a process."""
+    return Path(f"/proc/{pid}/{name}").read_text()
+
+
+def command_of(pid: int) -> str:
+    try:
+        return proc(pid, "cmdline").replace("\0", " ")
+    except OSError:
+        return ""
+
+
+DEADLY = [("kill", "signal"), ("crash", "signal"), ("leave", "exit"), ("babble", "signal")]
+
+
+@linux
+@pytest.mark.parametrize(("how", "reason"), DEADLY)
+def test_picture_that_ends_its_worker_is_blamed_and_its_neighbours_are_answered(how: str, reason: str) -> None:
+    counts = Counts()
+
+    async def use(engine: Engine) -> tuple[list[Any], list[Any]]:
+        first = await outcomes(engine.submit(tasks(BLACK, WHITE, GREY, BLACK)))
+        await happens(lambda: engine.live_workers == 1)
+        again = await outcomes(engine.submit(tasks(WHITE, BLACK)))
+        await happens(lambda: len(counts.restarts) == 2)
+        return first, again
+
+    first, again = run("processes", order("Deadly", how=how), use, observer=counts)
+    assert [getattr(outcome, "result", type(outcome)) for outcome in first] == [0, WorkerDied, 1, 0]
+    # Its hash is refused now, before any worker sees it; a neighbour goes on.
+    assert isinstance(again[0], InvalidImage)
+    assert again[1].result == 0
+    assert counts.restarts == [reason, reason]
+
+
+def test_model_that_calls_exit_costs_no_worker() -> None:
+    counts = Counts()
+
+    async def use(engine: Engine) -> list[Any]:
+        return await outcomes(engine.submit(tasks(BLACK, WHITE)))
+
+    first, second = run("processes", order("Deadly", how="exit"), use, observer=counts)
+    assert first.result == 0
+    assert isinstance(second, ModelError)
+    assert counts.restarts == []
+
+
+@pytest.mark.parametrize("how", ["hang", "stop"])
+def test_worker_that_hangs_is_replaced_and_only_its_picture_is_late(
+    how: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    counts = Counts()
+
+    async def use(engine: Engine) -> list[Any]:
+        first = await outcomes(engine.submit(tasks(BLACK, WHITE, GREY)))
+        await happens(lambda: len(counts.restarts) == 2)
+        return [*first, *await outcomes(engine.submit(tasks(GREY, WHITE)))]
+
+    found = run("processes", order("Deadly", how=how), use, observer=counts, predict_timeout=4)
+    names = [getattr(outcome, "result", type(outcome)) for outcome in found]
+    assert names == [0, PredictTimeout, 1, 1, InvalidImage]
+    assert counts.restarts == ["hung", "hung"]
+    if how == "hang":
+        assert "worker_fakes.py" in capfd.readouterr().err  # where it was, for the operator
+
+
+@linux
+def test_idle_worker_that_answers_no_ping_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cvserve.engine.processes._WATCH_INTERVAL_S", 0.05)
+    counts = Counts()
+
+    async def use(engine: Engine) -> Any:
+        (stopped,) = workers_of()
+        os.kill(stopped, signal.SIGSTOP)
+        await happens(lambda: counts.restarts)
+        await happens(lambda: workers_of() and workers_of() != [stopped])
+        return await engine.submit(tasks(GREY))[0]
+
+    assert run("processes", order("BrightnessPredictor"), use, observer=counts).result == 1
+    assert counts.restarts == ["hung"]
+
+
+@linux
+def test_busy_worker_is_not_taken_for_a_dead_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cvserve.engine.processes._WATCH_INTERVAL_S", 0.01)
+    gate, counts = Gate(tmp_path), Counts()
+
+    async def use(engine: Engine) -> Any:
+        future = engine.submit(tasks(GREY))[0]
+        for _ in range(20):  # several times what an idle one may be silent
+            await outcomes([asyncio.ensure_future(happens(lambda: False, 0.02))])
+        gate.open()
+        return await future
+
+    assert run("processes", order("GatedByFiles", folder=str(tmp_path)), use, observer=counts).result == 1
+    assert counts.restarts == []
+    gate.close()
+
+
+@linux
+def test_request_that_met_one_kill_is_answered_and_one_that_met_two_is_not(tmp_path: Path) -> None:
+    gate = Gate(tmp_path)
+
+    async def use(engine: Engine) -> list[Any]:
+        futures = engine.submit(tasks(WHITE))
+        for attempt in (1, 2):
+            await happens(lambda attempt=attempt: len(gate.batch_sizes) == attempt)
+            (worker,) = workers_of()
+            os.kill(worker, signal.SIGKILL)
+        blamed = await outcomes(futures)
+        futures = engine.submit(tasks(BLACK, GREY))
+        await happens(lambda: len(gate.batch_sizes) == 3)
+        (worker,) = workers_of()
+        os.kill(worker, signal.SIGKILL)
+        gate.open()
+        return [*blamed, *await outcomes(futures)]
+
+    found = run("processes", order("GatedByFiles", folder=str(tmp_path)), use)
+    assert [getattr(outcome, "result", type(outcome)) for outcome in found] == [WorkerDied, 0, 1]
+    assert gate.batch_sizes == [1, 1, 2, 1, 1]
+    gate.close()
+
+
+@linux
+def test_nursery_that_is_killed_takes_its_workers_along_and_is_made_again() -> None:
+    counts = Counts()
+
+    async def use(engine: Engine) -> Any:
+        old = workers_of()
+        (nursery,) = [child for child in children(os.getpid()) if "nursery_process" in command_of(child)]
+        os.kill(nursery, signal.SIGKILL)
+        await happens(lambda: not engine.is_ready)
+        futures = engine.submit(tasks(GREY, BLACK))  # waits for the next one
+        answers = await asyncio.gather(*futures)
+        await happens(lambda: engine.live_workers == 2)
+        assert not set(old) & set(workers_of())
+        return [answer.result for answer in answers]
+
+    assert run("processes", order("BrightnessPredictor"), use, workers=2, observer=counts) == [1, 0]
+    assert "nursery" in counts.restarts
+
+
+@linux
+def test_worker_that_grows_is_replaced_between_two_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cvserve.engine.processes._WATCH_INTERVAL_S", 0.05)
+    counts = Counts()
+
+    async def use(engine: Engine) -> None:
+        (first,) = workers_of()
+        ceiling = resident_bytes(first)
+        assert ceiling < 300 * 2**20
+        while "memory" not in counts.restarts:
+            (answer,) = await asyncio.gather(*engine.submit(tasks(GREY)))
+            assert answer.result == 1
+            assert engine.is_ready
+        await happens(lambda: len(workers_of()) == 1 and workers_of() != [first])
+
+    run("processes", order("Leaking", mebibytes=40), use, memory_bytes=300 * 2**20, observer=counts)
+    assert set(counts.restarts) == {"memory"}
+
+
+@linux
+def test_model_that_starts_threads_is_not_forked_but_loaded_again() -> None:
+    async def use(engine: Engine) -> list[Any]:
+        assert all("worker" in command_of(worker) for worker in workers_of())
+        assert {command_of(worker).count("Threaded") for worker in workers_of()} == {1}
+        return await outcomes(engine.submit(tasks(GREY, BLACK)))
+
+    assert [answer.result for answer in run("processes", order("Threaded"), use, workers=2)] == [1, 0]
+
+
+@linux
+def test_workers_are_forks_that_share_the_memory_of_the_nursery() -> None:
+    async def use(engine: Engine) -> None:
+        for worker in workers_of():
+            assert "Brightness" not in command_of(worker)
+            smaps = proc(worker, "smaps_rollup")
+            sizes = {line.split(":")[0]: int(line.split()[1]) for line in smaps.splitlines()[1:] if "kB" in line}
+            assert sizes["Pss"] < sizes["Rss"] / 2
+
+    run("processes", order("BrightnessPredictor"), use, workers=2)
+
+
+@linux
+def test_worker_holds_no_secret_no_file_of_the_front_and_dies_first_when_memory_ends(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("CVSERVE_TOKEN", "a-secret-of-the-front")
+
+    async def use(engine: Engine) -> None:
+        with (tmp_path / "front").open("w") as file:
+            os.set_inheritable(file.fileno(), True)
+            for worker in workers_of():
+                assert "a-secret-of-the-front" not in proc(worker, "environ")
+                links = [os.readlink(f"/proc/{worker}/fd/{name}") for name in os.listdir(f"/proc/{worker}/fd")]
+                assert sum("socket" in link for link in links) == 1
+                assert str(tmp_path / "front") not in links
+                assert int(proc(worker, "oom_score_adj")) >= 500
+
+    run("processes", order("BrightnessPredictor"), use, workers=2)
+
+
+@pytest.mark.parametrize(("how", "text"), [("kill", "SIGKILL"), ("raise", "exited with 1")])
+def test_model_that_cannot_be_warmed_up_is_said_at_once(how: str, text: str, capfd: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(ModelLoadError, match=text):
+        pool("processes", order("Unloadable", how=how))
+    assert not workers_of()
+    assert ("this is what the model's own code says" in capfd.readouterr().err) == (how == "raise")
+
+
+@linux
+def test_nothing_is_left_when_the_engine_is_closed_or_killed() -> None:
+    async def use(engine: Engine) -> None:
+        assert len(workers_of()) == 3
+
+    run("processes", order("BrightnessPredictor"), use, workers=3)
+    assert workers_of() == []
+    made = pool("processes", order("BrightnessPredictor"))
+    made.kill()
+    made.kill()
+    assert isinstance(made, ProcessPool)
+    assert not [child for child in children(os.getpid()) if "nursery_process" in command_of(child)]
+
+
+def test_forks_draw_different_random_numbers(tmp_path: Path) -> None:
+    folder = tmp_path / "drawn"
+    folder.mkdir()
+
+    async def use(engine: Engine) -> None:
+        for _ in range(8):
+            await outcomes(engine.submit(tasks(*[GREY] * 8)))
+
+    run("processes", order("Drawing", folder=str(folder)), use, workers=4)
+    drawn = [file.read_text() for file in folder.iterdir()]
+    assert len(set(drawn)) == len(drawn) > 1

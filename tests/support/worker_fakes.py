@@ -1,0 +1,158 @@
+"""Models for worker processes: made there from their name, and doing what real ones do only on bad days."""
+
+import ctypes
+import os
+import random
+import signal
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cvserve.predictor.predictor import Predictor
+from support import fakes
+from support.fakes import BrightnessPredictor
+from support.gate import Gate
+
+
+class GatedByFiles(BrightnessPredictor):
+    """Waits at the gate of a folder."""
+
+    def __init__(self, folder: str) -> None:
+        super().__init__()
+        self.gate = Gate(Path(folder))
+
+    def warm_up(self) -> "GatedByFiles":
+        return self
+
+    def infer(self, batch: NDArray[Any]) -> NDArray[Any]:
+        self.gate.pass_through(len(batch))
+        return super().infer(batch)
+
+
+class Counting(GatedByFiles):
+    """Tells how many pictures came in each batch, and waits for nothing."""
+
+    def infer(self, batch: NDArray[Any]) -> NDArray[Any]:
+        self.gate.open()
+        return super().infer(batch)
+
+
+class Spoiling(BrightnessPredictor):
+    """Gives another shape than it should, or numbers that are none."""
+
+    def __init__(self, how: str) -> None:
+        super().__init__()
+        self.how = how
+
+    def warm_up(self) -> "Spoiling":
+        return self
+
+    def infer(self, batch: NDArray[Any]) -> NDArray[Any]:
+        scores = super().infer(batch)
+        spoilt: dict[str, NDArray[Any]] = {
+            "too few rows": scores[:-1],
+            "too many rows": np.vstack([scores, scores]),
+            "not a number": scores * np.nan,
+            "infinite": scores + np.inf,
+            "too few classes": scores[:, :2],
+            "a number": scores[0, 0],
+        }
+        return spoilt[self.how]
+
+
+class Deadly(BrightnessPredictor):
+    """Does something terrible when a white picture is in the batch."""
+
+    def __init__(self, how: str) -> None:
+        super().__init__()
+        self.how = how
+
+    def infer(self, batch: NDArray[Any]) -> NDArray[Any]:
+        if (batch > 192).any():
+            getattr(self, self.how)()
+        return super().infer(batch)
+
+    def kill(self) -> None:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    def crash(self) -> None:
+        ctypes.string_at(0)
+
+    def leave(self) -> None:
+        os._exit(3)
+
+    def exit(self) -> None:
+        sys.exit(3)
+
+    def hang(self) -> None:
+        threading.Event().wait()
+
+    def stop(self) -> None:
+        os.kill(os.getpid(), signal.SIGSTOP)
+
+    def babble(self) -> None:
+        """Writes into the worker's own connection what no worker says."""
+        for name in os.listdir("/proc/self/fd"):
+            if os.path.exists(f"/proc/self/fd/{name}") and "socket" in os.readlink(f"/proc/self/fd/{name}"):
+                os.write(int(name), b"\0\0\0\4nope")
+
+
+class Leaking(BrightnessPredictor):
+    """Keeps so many MiB of each picture."""
+
+    def __init__(self, mebibytes: int) -> None:
+        super().__init__()
+        self.mebibytes = mebibytes
+        self.kept: list[bytearray] = []
+
+    def infer(self, batch: NDArray[Any]) -> NDArray[Any]:
+        self.kept.extend(bytearray(b"x" * 2**20) * self.mebibytes for _ in batch)
+        return super().infer(batch)
+
+
+class Threaded(BrightnessPredictor):
+    """Starts a thread of its own when it is set up, as many libraries do; then no fork is safe."""
+
+    def setup(self) -> None:
+        threading.Thread(target=threading.Event().wait, daemon=True).start()
+
+
+class Drawing(BrightnessPredictor):
+    """Writes the first random numbers of each process into a file of its own."""
+
+    def __init__(self, folder: str) -> None:
+        super().__init__()
+        self.folder = Path(folder)
+
+    def infer(self, batch: NDArray[Any]) -> NDArray[Any]:
+        file = self.folder / str(os.getpid())
+        if not file.exists():
+            file.write_text(f"{random.random()} {np.random.random()}")
+        return super().infer(batch)
+
+    def warm_up(self) -> "Drawing":
+        return self
+
+
+class Unloadable(BrightnessPredictor):
+    """Cannot be warmed up."""
+
+    def __init__(self, how: str) -> None:
+        super().__init__()
+        self.how = how
+
+    def setup(self) -> None:
+        if self.how == "kill":
+            os.kill(os.getpid(), signal.SIGKILL)
+        raise RuntimeError("this is what the model's own code says")
+
+
+def make(name: str, **arguments: Any) -> Predictor:
+    """A model of this module or of `support.fakes`."""
+    kind = globals().get(name) or getattr(fakes, name)
+    predictor: Predictor = kind(**arguments)
+    return predictor
