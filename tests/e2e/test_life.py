@@ -14,6 +14,7 @@ import pytest
 from cvserve.recording import History
 from support.process import ServerProcess
 from support.raw import RawConnection
+from support.waiting import wait_until
 
 Start = Callable[..., ServerProcess]
 pytestmark = pytest.mark.slow
@@ -39,7 +40,7 @@ def test_stop_answers_all_requests_in_flight_and_exits_with_0(server_process: St
     answers = [raw.answer() for raw in connections]
     assert {answer.status for answer in answers} == {200}
     assert {answer.headers["connection"] for answer in answers} == {"close"}
-    assert server.stop() == 0
+    assert server.ended() == 0
     ids = {answer.json()["id"] for answer in answers}
     assert ids == set(range(1, 51))
     with History.open(home) as history:
@@ -58,13 +59,35 @@ def test_request_that_outlasts_the_stop_is_told_so(server_process: Start) -> Non
         answer = raw.answer()
     assert (answer.status, answer.json()["code"]) == (503, "not_ready")
     assert answer.headers["retry-after"]
-    assert server.stop() == 0
+    assert server.ended() == 0
     assert [line.split(" | ")[4] for line in server.log_lines()] == ["503"]
 
 
-def test_ctrl_c_stops_as_gracefully_and_exits_with_130(server_process: Start) -> None:
+def test_ctrl_c_stops_as_gracefully(server_process: Start) -> None:
     server = server_process(CVSERVE_TOKEN="a-token-for-the-stop")
-    assert server.stop(signal.SIGINT) == 130
+    assert server.stop(signal.SIGINT) == 0
+
+
+def answers(url: str) -> bool:
+    """Whether somebody listens there."""
+    try:
+        RawConnection(url).close()
+    except ConnectionRefusedError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize(("sig", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_second_signal_ends_it_at_once(server_process: Start, sig: signal.Signals, code: int) -> None:
+    server = server_process(CVSERVE_TOKEN="a-token-for-the-stop")
+    with RawConnection(server.url) as raw:
+        raw.request("POST", "/predict", "Expect: 100-continue", "Content-Length: 1000", token=server.token)
+        assert raw.answer().status == 100  # a request that would keep the stop waiting for half a minute
+        server.process.send_signal(sig)
+        wait_until(lambda: not answers(server.url))  # it has heard the first one
+        begin = time.monotonic()
+        assert server.stop(sig) == code
+    assert time.monotonic() - begin < 10
 
 
 class Poller(threading.Thread):

@@ -3,7 +3,6 @@
 import asyncio
 import os
 import signal
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -16,34 +15,11 @@ from cvserve.errors import InvalidImage, ModelError, ModelLoadError, PredictTime
 from support.engines import Counts, happens, order, outcomes, pool, run, tasks
 from support.gate import Gate
 from support.pictures import grey
+from support.process import command_of, nurseries_of, proc, workers_of
 
 BLACK, GREY, WHITE = grey(0), grey(100), grey(255)
 OTHER_WHITE = grey(255, (60, 64))
 linux = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
-
-
-def children(pid: int) -> list[int]:
-    """Processes that a process has made and that live."""
-    found = subprocess.run(["ps", "-o", "pid=,stat=", "--ppid", str(pid)], capture_output=True, text=True, check=False)
-    return [int(line.split()[0]) for line in found.stdout.splitlines() if "Z" not in line.split()[1]]
-
-
-def workers_of(pid: int = 0) -> list[int]:
-    """Worker processes of all nurseries of a process (default: this one)."""
-    nurseries = [child for child in children(pid or os.getpid()) if "nursery_process" in command_of(child)]
-    return [worker for nursery in nurseries for worker in children(nursery)]
-
-
-def proc(pid: int, name: str) -> str:
-    """What the kernel says of a process."""
-    return Path(f"/proc/{pid}/{name}").read_text()
-
-
-def command_of(pid: int) -> str:
-    try:
-        return proc(pid, "cmdline").replace("\0", " ")
-    except OSError:
-        return ""
 
 
 DEADLY = [("kill", "signal"), ("crash", "signal"), ("leave", "exit"), ("babble", "signal")]
@@ -106,10 +82,10 @@ def test_idle_worker_that_answers_no_ping_is_replaced(monkeypatch: pytest.Monkey
     counts = Counts()
 
     async def use(engine: Engine) -> Any:
-        (stopped,) = workers_of()
+        (stopped,) = workers_of(os.getpid())
         os.kill(stopped, signal.SIGSTOP)
         await happens(lambda: counts.restarts)
-        await happens(lambda: workers_of() and workers_of() != [stopped])
+        await happens(lambda: workers_of(os.getpid()) and workers_of(os.getpid()) != [stopped])
         return await engine.submit(tasks(GREY))[0]
 
     assert run("processes", order("BrightnessPredictor"), use, observer=counts).result == 1
@@ -141,12 +117,12 @@ def test_request_that_met_one_kill_is_answered_and_one_that_met_two_is_not(tmp_p
         futures = engine.submit(tasks(WHITE))
         for attempt in (1, 2):
             await happens(lambda attempt=attempt: len(gate.batch_sizes) == attempt)
-            (worker,) = workers_of()
+            (worker,) = workers_of(os.getpid())
             os.kill(worker, signal.SIGKILL)
         blamed = await outcomes(futures)
         futures = engine.submit(tasks(BLACK, GREY))
         await happens(lambda: len(gate.batch_sizes) == 3)
-        (worker,) = workers_of()
+        (worker,) = workers_of(os.getpid())
         os.kill(worker, signal.SIGKILL)
         gate.open()
         return [*blamed, *await outcomes(futures)]
@@ -162,14 +138,14 @@ def test_nursery_that_is_killed_takes_its_workers_along_and_is_made_again() -> N
     counts = Counts()
 
     async def use(engine: Engine) -> Any:
-        old = workers_of()
-        (nursery,) = [child for child in children(os.getpid()) if "nursery_process" in command_of(child)]
+        old = workers_of(os.getpid())
+        (nursery,) = nurseries_of(os.getpid())
         os.kill(nursery, signal.SIGKILL)
         await happens(lambda: not engine.is_ready)
         futures = engine.submit(tasks(GREY, BLACK))  # waits for the next one
         answers = await asyncio.gather(*futures)
         await happens(lambda: engine.live_workers == 2)
-        assert not set(old) & set(workers_of())
+        assert not set(old) & set(workers_of(os.getpid()))
         return [answer.result for answer in answers]
 
     assert run("processes", order("BrightnessPredictor"), use, workers=2, observer=counts) == [1, 0]
@@ -182,14 +158,14 @@ def test_worker_that_grows_is_replaced_between_two_batches(monkeypatch: pytest.M
     counts = Counts()
 
     async def use(engine: Engine) -> None:
-        (first,) = workers_of()
+        (first,) = workers_of(os.getpid())
         ceiling = resident_bytes(first)
         assert ceiling < 300 * 2**20
         while "memory" not in counts.restarts:
             (answer,) = await asyncio.gather(*engine.submit(tasks(GREY)))
             assert answer.result == 1
             assert engine.is_ready
-        await happens(lambda: len(workers_of()) == 1 and workers_of() != [first])
+        await happens(lambda: len(workers_of(os.getpid())) == 1 and workers_of(os.getpid()) != [first])
 
     run("processes", order("Leaking", mebibytes=40), use, memory_bytes=300 * 2**20, observer=counts)
     assert set(counts.restarts) == {"memory"}
@@ -198,8 +174,8 @@ def test_worker_that_grows_is_replaced_between_two_batches(monkeypatch: pytest.M
 @linux
 def test_model_that_starts_threads_is_not_forked_but_loaded_again() -> None:
     async def use(engine: Engine) -> list[Any]:
-        assert all("worker" in command_of(worker) for worker in workers_of())
-        assert {command_of(worker).count("Threaded") for worker in workers_of()} == {1}
+        assert all("worker" in command_of(worker) for worker in workers_of(os.getpid()))
+        assert {command_of(worker).count("Threaded") for worker in workers_of(os.getpid())} == {1}
         return await outcomes(engine.submit(tasks(GREY, BLACK)))
 
     assert [answer.result for answer in run("processes", order("Threaded"), use, workers=2)] == [1, 0]
@@ -208,7 +184,7 @@ def test_model_that_starts_threads_is_not_forked_but_loaded_again() -> None:
 @linux
 def test_workers_are_forks_that_share_the_memory_of_the_nursery() -> None:
     async def use(engine: Engine) -> None:
-        for worker in workers_of():
+        for worker in workers_of(os.getpid()):
             assert "Brightness" not in command_of(worker)
             smaps = proc(worker, "smaps_rollup")
             sizes = {line.split(":")[0]: int(line.split()[1]) for line in smaps.splitlines()[1:] if "kB" in line}
@@ -226,7 +202,7 @@ def test_worker_holds_no_secret_no_file_of_the_front_and_dies_first_when_memory_
     async def use(engine: Engine) -> None:
         with (tmp_path / "front").open("w") as file:
             os.set_inheritable(file.fileno(), True)
-            for worker in workers_of():
+            for worker in workers_of(os.getpid()):
                 assert "a-secret-of-the-front" not in proc(worker, "environ")
                 links = [os.readlink(f"/proc/{worker}/fd/{name}") for name in os.listdir(f"/proc/{worker}/fd")]
                 assert sum("socket" in link for link in links) == 1
@@ -240,22 +216,22 @@ def test_worker_holds_no_secret_no_file_of_the_front_and_dies_first_when_memory_
 def test_model_that_cannot_be_warmed_up_is_said_at_once(how: str, text: str, capfd: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(ModelLoadError, match=text):
         pool("processes", order("Unloadable", how=how))
-    assert not workers_of()
+    assert not workers_of(os.getpid())
     assert ("this is what the model's own code says" in capfd.readouterr().err) == (how == "raise")
 
 
 @linux
 def test_nothing_is_left_when_the_engine_is_closed_or_killed() -> None:
     async def use(engine: Engine) -> None:
-        assert len(workers_of()) == 3
+        assert len(workers_of(os.getpid())) == 3
 
     run("processes", order("BrightnessPredictor"), use, workers=3)
-    assert workers_of() == []
+    assert workers_of(os.getpid()) == []
     made = pool("processes", order("BrightnessPredictor"))
     made.kill()
     made.kill()
     assert isinstance(made, ProcessPool)
-    assert not [child for child in children(os.getpid()) if "nursery_process" in command_of(child)]
+    assert not nurseries_of(os.getpid())
 
 
 def test_forks_draw_different_random_numbers(tmp_path: Path) -> None:

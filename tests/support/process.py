@@ -59,6 +59,10 @@ class ServerProcess:
         """End it and wait; the exit code."""
         if self.process.poll() is None:
             self.process.send_signal(sig)
+        return self.ended()
+
+    def ended(self) -> int:
+        """Wait for its end; the exit code."""
         code = self.process.wait(timeout=40)
         self._reader.join(timeout=10)
         if self.process.stderr:
@@ -78,3 +82,32 @@ class ServerProcess:
                 self._said.notify_all()
         with self._said:
             self._said.notify_all()
+
+
+def children(pid: int) -> list[int]:
+    """Processes that a process has made and that live."""
+    found = subprocess.run(["ps", "-o", "pid=,stat=", "--ppid", str(pid)], capture_output=True, text=True, check=False)
+    return [int(line.split()[0]) for line in found.stdout.splitlines() if "Z" not in line.split()[1]]
+
+
+def nurseries_of(pid: int) -> list[int]:
+    """The processes of a server that make its workers; one, unless it is being replaced."""
+    return [child for child in children(pid) if "nursery_process" in command_of(child)]
+
+
+def workers_of(pid: int) -> list[int]:
+    """The worker processes of a server."""
+    return [worker for nursery in nurseries_of(pid) for worker in children(nursery)]
+
+
+def command_of(pid: int) -> str:
+    """The command line of a process; empty when it is gone."""
+    try:
+        return proc(pid, "cmdline").replace("\0", " ")
+    except OSError:
+        return ""
+
+
+def proc(pid: int, name: str) -> str:
+    """What the kernel says of a process."""
+    return Path(f"/proc/{pid}/{name}").read_text(encoding="utf-8")

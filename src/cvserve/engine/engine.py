@@ -5,18 +5,18 @@ All of it runs on one event loop, so there are no locks. Workers are threads or 
 
 import asyncio
 import time
-from collections import deque
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
 
 from loguru import logger
 
 from cvserve.engine.admission import AdmissionQueue
+from cvserve.engine.deadlines import Deadlines
 from cvserve.engine.job import Job
 from cvserve.engine.quarantine import Quarantine
 from cvserve.engine.task import Outcome, Task
 from cvserve.engine.worker import Worker, WorkerPool
-from cvserve.errors import CvserveError, InvalidImage, NotReady, PredictTimeout, WorkerDied
+from cvserve.errors import CvserveError, InvalidImage, NotReady, WorkerDied
 from cvserve.predictor.facts import ModelInfo
 from cvserve.predictor.prediction import Prediction
 
@@ -68,8 +68,7 @@ class Engine:
         self._queue: AdmissionQueue[Job] = AdmissionQueue(max_queue, max_queue_bytes, max_batch_size)
         self._quarantine = Quarantine()
         self._timeout_s = predict_timeout
-        # Not the jobs: their pictures would stay in memory as long as the oldest one is not answered.
-        self._in_flight: deque[tuple[float, asyncio.Future[Prediction]]] = deque()
+        self._deadlines = Deadlines(predict_timeout)
         self._free: list[Worker] = []
         self._busy: dict[Worker, _Batch] = {}
         self._picture_s = 0.0
@@ -137,7 +136,7 @@ class Engine:
         self._queue.put([job for job in jobs if job not in refused] if refused else jobs)
         for job in refused:
             job.future.set_exception(InvalidImage(_BLAMED))
-        self._in_flight.extend((job.submitted_at, job.future) for job in jobs)
+        self._deadlines.add(jobs)
         self._dispatch_soon()
         if self._sweeper is None:
             self._sweeper = self._loop.call_later(_SWEEP_INTERVAL_S, self._sweep)
@@ -147,8 +146,7 @@ class Engine:
         """Finish what was admitted, as far as somebody waits for it, then end the workers."""
         self._is_open = False
         self._queue.close()
-        waited_for = [future for _, future in self._in_flight if not future.done()]
-        if waited_for:
+        if waited_for := self._deadlines.waited_for:
             await asyncio.wait(waited_for, timeout=self._timeout_s)
         if self._sweeper is not None:
             self._sweeper.cancel()
@@ -213,7 +211,7 @@ class Engine:
         deed = "kept its worker too long" if hung else "ended two workers"
         logger.error("engine: a picture of {} bytes {}; it is refused for a while", job.size_bytes, deed)
         if not job.future.done():
-            job.future.set_exception(self._too_slow() if hung else WorkerDied(_DIED))
+            job.future.set_exception(self._deadlines.too_slow() if hung else WorkerDied(_DIED))
 
     def _dispatch_soon(self) -> None:
         """Once for all that comes in this turn of the loop: what arrives together is one batch."""
@@ -242,23 +240,14 @@ class Engine:
         return max(1, int(self._timeout_s * _BATCH_SHARE / self._picture_s)) if self._picture_s else None
 
     def _sweep(self) -> None:
-        """End what took too long. Jobs were admitted in the order of their deadlines."""
+        """End what took too long: answers that somebody waits for, and workers."""
+        is_awaited = self._deadlines.expire()
         now = time.monotonic()
-        while self._in_flight:
-            submitted_at, future = self._in_flight[0]
-            if not future.done():
-                if now - submitted_at < self._timeout_s:
-                    break
-                future.set_exception(self._too_slow())
-            self._in_flight.popleft()
         for worker, batch in list(self._busy.items()):
             if now - batch.given_at >= batch.limit_s:
                 worker.end_hung()
-        busy = self._in_flight or self._busy
-        self._sweeper = self._loop.call_later(_SWEEP_INTERVAL_S, self._sweep) if busy else None
-
-    def _too_slow(self) -> CvserveError:
-        return PredictTimeout(f"The model took longer than {self._timeout_s:g} s.")
+        goes_on = is_awaited or self._busy
+        self._sweeper = self._loop.call_later(_SWEEP_INTERVAL_S, self._sweep) if goes_on else None
 
 
 def _resolve(job: Job, outcome: Outcome, given_at: float) -> None:

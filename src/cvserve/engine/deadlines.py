@@ -1,0 +1,47 @@
+"""Nobody waits longer than `predict_timeout`: one queue of futures in the order of their deadlines."""
+
+import asyncio
+import time
+from collections import deque
+
+from cvserve.engine.job import Job
+from cvserve.errors import PredictTimeout
+from cvserve.predictor.prediction import Prediction
+
+
+class Deadlines:
+    """Ends futures that took too long.
+
+    Args:
+        timeout_s: from admission to answer.
+    """
+
+    def __init__(self, timeout_s: float) -> None:
+        self._timeout_s = timeout_s
+        # Not the jobs: their pictures would stay in memory as long as the oldest one is not answered.
+        self._in_flight: deque[tuple[float, asyncio.Future[Prediction]]] = deque()
+
+    def add(self, jobs: list[Job]) -> None:
+        """Watch jobs that were admitted just now."""
+        self._in_flight.extend((job.submitted_at, job.future) for job in jobs)
+
+    def expire(self) -> bool:
+        """End what is late; whether anything is still waited for. Jobs were added in the order of their deadlines."""
+        now = time.monotonic()
+        while self._in_flight:
+            submitted_at, future = self._in_flight[0]
+            if not future.done():
+                if now - submitted_at < self._timeout_s:
+                    return True
+                future.set_exception(self.too_slow())
+            self._in_flight.popleft()
+        return False
+
+    @property
+    def waited_for(self) -> list["asyncio.Future[Prediction]"]:
+        """Futures that have not ended."""
+        return [future for _, future in self._in_flight if not future.done()]
+
+    def too_slow(self) -> PredictTimeout:
+        """The error of one that is late."""
+        return PredictTimeout(f"The model took longer than {self._timeout_s:g} s.")
