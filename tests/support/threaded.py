@@ -7,6 +7,7 @@ import httpx
 import uvicorn
 
 from cvserve.engine.pools import pool_for
+from cvserve.engine.worker import WorkerPool
 from cvserve.predictor.predictor import Predictor
 from cvserve.server.resources import open_resources
 from cvserve.server.run import bind, server_config
@@ -18,17 +19,23 @@ TOKEN = "a-fixed-token-for-tests"
 class ThreadedServer:
     """Started when made; ready when the constructor returns.
 
+    Args:
+        home: of its history and log.
+        model: runs on threads of this process; or a pool that is loaded.
+        **settings: of the server.
+
     Attributes:
         resources: what the app holds, for looking at the engine and the log.
         url: where it listens.
     """
 
-    def __init__(self, home: Path, predictor: Predictor, **settings: object) -> None:
+    def __init__(self, home: Path, model: Predictor | WorkerPool, **settings: object) -> None:
         if not settings.get("no_auth"):
             settings.setdefault("token", TOKEN)
         self.home = home
         self.settings = Settings(home=home, **settings)  # type: ignore[arg-type]
-        self.resources = open_resources(self.settings, pool_for(self.settings, predictor))
+        pool = pool_for(self.settings, model) if isinstance(model, Predictor) else model
+        self.resources = open_resources(self.settings, pool)
         self._listener = bind("127.0.0.1", 0)
         self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
         self.token = self.settings.token

@@ -1,0 +1,99 @@
+"""What a caller hears when the process that works on a picture dies, hangs, or is not there."""
+
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from loguru import logger
+
+from support.answers import assert_problem
+from support.engines import order, pool
+from support.gate import Gate
+from support.pictures import grey
+from support.raw import RawConnection
+from support.threaded import ThreadedServer
+from support.waiting import wait_until
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+BLACK, WHITE = grey(0), grey(255)
+Start = Callable[..., ThreadedServer]
+
+
+@pytest.fixture
+def serving(home: Path) -> Iterator[Start]:
+    """Starts apps with fake models in worker processes."""
+    running: list[ThreadedServer] = []
+
+    def start(name: str, settings: dict[str, object] | None = None, **arguments: object) -> ThreadedServer:
+        workers = pool("processes", order(name, **arguments))
+        running.append(ThreadedServer(home, workers, **settings or {}))
+        return running[-1]
+
+    yield start
+    for server in running:
+        server.stop()
+
+
+def test_picture_that_kills_is_500_once_and_422_from_then_on(serving: Start) -> None:
+    server = serving("Deadly", how="kill")
+    with server.client() as client:
+        assert_problem(client.post("/predict", content=WHITE), "worker_died")
+        body = assert_problem(client.post("/predict", content=WHITE), "invalid_image")
+        assert "refused for some minutes" in body["detail"]
+        answers = client.post("/predict/batch", files=[("file", ("a", BLACK)), ("file", ("b", WHITE))]).json()
+        assert [answer.get("code", answer.get("result")) for answer in answers] == [0, "invalid_image"]
+        assert client.post("/predict", content=BLACK).json()["result"] == 0
+        assert client.get("/readyz").status_code == 200
+        assert [row["result"] for row in client.get("/predict").json()] == [0, 0]
+    statuses = [line.split(" | ")[4] for line in server.log_lines()]
+    assert statuses == ["500", "422", "200", "200", "200", "200"]
+
+
+def test_picture_that_hangs_is_504_and_others_are_served(serving: Start) -> None:
+    server = serving("Deadly", {"predict_timeout": 1.0}, how="hang")
+    with server.client() as client:
+        assert_problem(client.post("/predict", content=WHITE), "predict_timeout")
+        assert client.post("/predict", content=BLACK).status_code == 200
+        assert_problem(client.post("/predict", content=WHITE), "invalid_image")
+
+
+def test_client_that_leaves_while_it_waits_costs_the_model_nothing(serving: Start, tmp_path: Path) -> None:
+    gate = Gate(tmp_path)
+    server = serving("GatedByFiles", folder=str(tmp_path))
+    with RawConnection(server.url) as first, RawConnection(server.url) as third:
+        first.request("POST", "/predict", token=server.token, body=BLACK)
+        wait_until(lambda: gate.batch_sizes == [1])
+        with RawConnection(server.url) as second:
+            second.request("POST", "/predict", token=server.token, body=WHITE)
+            wait_until(lambda: server.resources.engine.waiting == 1)
+        third.request("POST", "/predict", token=server.token, body=BLACK)
+        wait_until(lambda: server.resources.engine.waiting == 2)
+        gate.open()
+        assert [raw.answer().status for raw in (first, third)] == [200, 200]
+    wait_until(lambda: len(server.log_lines()) == 3)
+    assert gate.batch_sizes == [1, 1]
+    with server.client() as client:
+        assert [row["result"] for row in client.get("/predict").json()] == [0, 0]
+    assert sorted(line.split(" | ")[4] for line in server.log_lines())[:4] == ["200", "200", "200", "499"]
+    gate.close()
+
+
+def test_model_that_fails_in_a_worker_is_500_and_its_words_are_in_the_servers_log_only(
+    serving: Start,
+) -> None:
+    said: list[str] = []
+    sink = logger.add(said.append)
+    server = serving("FailingPredictor")
+    with server.client() as client:
+        assert_problem(client.post("/predict", content=WHITE), "model_error")
+    logger.remove(sink)
+    assert "secret text of a library" in "".join(said)
+
+
+def test_whole_batch_is_answered_by_worker_processes(serving: Start) -> None:
+    server = serving("BrightnessPredictor")
+    files = [("file", (f"{level}.png", grey(level))) for level in (0, 100, 150, 255)]
+    with server.client() as client:
+        entries = client.post("/predict/batch?top_k=2", files=files).json()
+    assert [(entry["result"], len(entry["top"])) for entry in entries] == [(0, 2), (1, 2), (2, 2), (3, 2)]
