@@ -90,7 +90,7 @@ _EXIT_CODES = """Results are on stdout, talk is on stderr. Exit codes:
 | 3 | cannot start or cannot reach: port, database, folder, server |
 | 4 | refused for safety: file modes, links, a token |
 | 5 | the model cannot be loaded or is not trusted |
-| 130 | Ctrl-C |
+| 130 | Ctrl-C; for `serve`, a second one: the first ends it gracefully, with 0 |
 """
 
 _SETTINGS_HEAD = """Each setting can be said in four places; the first one wins:
