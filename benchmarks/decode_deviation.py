@@ -17,8 +17,9 @@ import numpy as np
 import sklearn.datasets
 from PIL import Image
 
-from cvserve.predictor.images import Limits, decode
+from cvserve.predictor.images import decode
 from cvserve.predictor.input_spec import InputSpec
+from cvserve.predictor.limits import Limits
 
 PHOTOS = ("china.jpg", "flower.jpg")
 LONG_SIDES_PX = (640, 1600, 4000)

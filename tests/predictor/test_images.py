@@ -9,8 +9,9 @@ import pytest
 from PIL import Image
 
 from cvserve.errors import ImageTooLarge, InvalidImage, InvalidParameter, UnsupportedImage
-from cvserve.predictor.images import Limits, Want, decode, read_picture
+from cvserve.predictor.images import decode, read_picture
 from cvserve.predictor.input_spec import InputSpec
+from cvserve.predictor.limits import Limits, Want
 from cvserve.values import IMAGE_FORMATS
 from support.pictures import encoded
 

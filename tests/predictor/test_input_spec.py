@@ -5,8 +5,8 @@ import pytest
 from PIL import Image
 
 from cvserve.errors import ImageTooLarge
-from cvserve.predictor.images import Want
 from cvserve.predictor.input_spec import RESAMPLE, InputSpec
+from cvserve.predictor.limits import Want
 
 
 def picture(width: int, height: int, mode: str = "RGB") -> Image.Image:

@@ -57,12 +57,12 @@ def test_probabilities_are_seen(rows, are):
 
 
 def test_best_is_best_first_and_ties_go_by_index():
-    top = best(np.array([0.25, 0.5, 0.25, 0.0]), ("a", "b", "c", "d"), 3)
+    (top,) = best(np.array([[0.25, 0.5, 0.25, 0.0]]), ("a", "b", "c", "d"), 3)
     assert [(entry.index, entry.label) for entry in top] == [(1, "b"), (0, "a"), (2, "c")]
-    assert len(best(np.array([0.1234567]), ("a",), 99)) == 1
-    assert best(np.array([0.1234567]), ("a",), 1)[0].score == 0.123457
+    assert len(best(np.array([[0.1234567]]), ("a",), 99)[0]) == 1
+    assert best(np.array([[0.1234567]]), ("a",), 1)[0][0].score == 0.123457
 
 
 def test_label_as_long_as_a_novel_is_cut_for_answer_and_row_alike():
-    (entry,) = best(np.array([1.0]), ("x" * 5_000,), 1)
+    ((entry,),) = best(np.array([[1.0]]), ("x" * 5_000,), 1)
     assert entry.label == "x" * 1_024

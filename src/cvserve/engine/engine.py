@@ -6,13 +6,13 @@ All of it runs on one event loop, so there are no locks. Workers are threads or 
 import asyncio
 import time
 from collections.abc import Callable, Sequence
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from loguru import logger
 
 from cvserve.engine.admission import AdmissionQueue
 from cvserve.engine.deadlines import Deadlines
-from cvserve.engine.job import Job
+from cvserve.engine.job import Batch, Job
 from cvserve.engine.quarantine import Quarantine
 from cvserve.engine.task import Outcome, Task
 from cvserve.engine.worker import Worker, WorkerPool
@@ -35,12 +35,6 @@ class EngineObserver(Protocol):
 
     def worker_restarted(self, reason: str) -> None:
         """A worker was lost and is replaced."""
-
-
-class _Batch(NamedTuple):
-    jobs: list[Job]
-    given_at: float
-    limit_s: float
 
 
 class Engine:
@@ -70,7 +64,7 @@ class Engine:
         self._timeout_s = predict_timeout
         self._deadlines = Deadlines(predict_timeout)
         self._free: list[Worker] = []
-        self._busy: dict[Worker, _Batch] = {}
+        self._busy: dict[Worker, Batch] = {}
         self._picture_s = 0.0
         self._dispatching = False
         self._sweeper: asyncio.TimerHandle | None = None
@@ -226,14 +220,8 @@ class Engine:
             if not jobs:
                 continue  # nobody wanted those; look at the next
             worker = self._free.pop()  # the one that was busy last has the warmest caches
-            self._busy[worker] = _Batch(jobs, time.monotonic(), self._limit_s(jobs))
+            self._busy[worker] = Batch.of(jobs, self._timeout_s)
             worker.give([job.task for job in jobs])
-
-    def _limit_s(self, jobs: list[Job]) -> float:
-        """How long a worker may take: a batch that hangs must leave time to try its pictures one by one."""
-        if jobs[0].runs_alone:
-            return self._timeout_s / 4
-        return self._timeout_s if len(jobs) == 1 else self._timeout_s / 2
 
     def _most(self) -> int | None:
         """How many pictures are surely done in a fraction of the timeout; None while nobody knows."""

@@ -1,9 +1,10 @@
-"""One admitted picture on its way through the engine."""
+"""Admitted pictures on their way through the engine, one by one and in the batch that a worker holds."""
 
 import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import NamedTuple, Self
 
 from cvserve.engine.task import Abandoned, Task
 from cvserve.predictor.prediction import Prediction
@@ -42,3 +43,22 @@ class Job:
             self.future.set_exception(Abandoned())
             return False
         return True
+
+
+class Batch(NamedTuple):
+    """What a worker holds.
+
+    Attributes:
+        given_at: on the monotonic clock.
+        limit_s: after so long the worker counts as hung.
+    """
+
+    jobs: list[Job]
+    given_at: float
+    limit_s: float
+
+    @classmethod
+    def of(cls, jobs: list[Job], timeout_s: float) -> Self:
+        """A batch that is given now: one that hangs must leave time to try its pictures one by one."""
+        share = 0.25 if jobs[0].runs_alone else 1.0 if len(jobs) == 1 else 0.5
+        return cls(jobs, time.monotonic(), timeout_s * share)

@@ -1,6 +1,6 @@
 """The predictor that the settings name; the one place for server, command line, worker processes and mounted apps."""
 
-from cvserve.predictor.images import Limits
+from cvserve.predictor.limits import Limits
 from cvserve.predictor.predictor import Predictor
 from cvserve.settings import Settings
 

@@ -10,7 +10,8 @@ from PIL import Image
 
 from cvserve.errors import CvserveError, ModelError
 from cvserve.predictor.facts import ImageInfo
-from cvserve.predictor.images import Limits, Want, decode
+from cvserve.predictor.images import decode
+from cvserve.predictor.limits import Limits, Want
 from cvserve.predictor.steps import Prepared
 
 

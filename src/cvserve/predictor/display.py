@@ -7,7 +7,8 @@ from html import escape
 from typing import Any
 
 from cvserve.errors import CvserveError
-from cvserve.predictor.images import Limits, Want, decode
+from cvserve.predictor.images import decode
+from cvserve.predictor.limits import Limits, Want
 from cvserve.values import IMAGE_FORMATS
 
 _THUMBNAIL_PX = 160

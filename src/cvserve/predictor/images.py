@@ -10,7 +10,6 @@ import os
 import stat
 import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,25 +17,17 @@ import numpy as np
 from PIL import Image
 
 from cvserve.errors import ImageError, ImageTooLarge, InvalidImage, InvalidParameter, UnsupportedImage
+from cvserve.predictor import jpeg
 from cvserve.predictor.facts import ImageInfo
 from cvserve.predictor.formats import image_format
+from cvserve.predictor.limits import Limits, Want, check_pixels
 from cvserve.predictor.modes import flatten
+from cvserve.predictor.orientation import orientation_in, orientation_of, upright
 from cvserve.predictor.reading import read_once
 
-_ORIENTATION_TAG = 0x0112  # EXIF 2.3, table 4
-_TRANSPOSE = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
 # Where a picture that was decoded at a reduced scale keeps its width and height, so that where it is cut or padded
 # does not depend on how the reduced size was rounded.
 FULL_SIZE = "cvserve_full_size"
-_METADATA_KEYS = ("exif", "xmp", "XML:com.adobe.xmp", "Raw profile type exif")
 # A real progressive JPEG has some ten scans. Each one walks over the whole picture again, so that a small
 # file with thousands of them would keep a core busy for minutes.
 _MAX_JPEG_SCANS = 100
@@ -45,39 +36,6 @@ _START_OF_SCAN = b"\xff\xda"
 
 # Strangers' broken metadata is nothing that an operator should read about; broken pixels are errors.
 warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What a picture may be, checked on its header before a pixel is decoded.
-
-    Attributes:
-        max_pixels: width × height, default 64 million.
-        max_frames: of an animation; only the first is read. Default 1,000.
-        formats: Pillow's names of the formats that may be decoded.
-    """
-
-    max_pixels: int = 64_000_000
-    max_frames: int = 1_000
-    formats: tuple[str, ...] = ("JPEG", "PNG", "WEBP")
-
-
-@dataclass(frozen=True, slots=True)
-class Want:
-    """What the model needs of the decoder.
-
-    Attributes:
-        mode: `L`, `RGB`, or `ALPHA`: L or RGB as it comes, with its transparency if it has any.
-        width: source pixels needed across, of the upright picture; None asks for a full decode.
-        height: source pixels needed down.
-        inside: whether the whole picture is to fit into width × height, its shape kept: then one of the two
-            is enough. Default: both are needed.
-    """
-
-    mode: str = "RGB"
-    width: int | None = None
-    height: int | None = None
-    inside: bool = False
 
 
 def lift_pillow_limit() -> None:
@@ -105,13 +63,13 @@ def decode(source: Any, want: Want, limits: Limits) -> tuple[Image.Image, ImageI
         return _decode_bytes(bytes(source), want, limits)
     if isinstance(source, Image.Image):
         info = _upright_info(source, "PIL")
-        _check_pixels(info.width, info.height, limits)
+        check_pixels(info.width, info.height, limits)
         with _pillow_errors("PIL image", limits):
             return _finish(source, want), info
     if isinstance(source, np.ndarray):
         _check_array(source)
         height, width = source.shape[:2]
-        _check_pixels(width, height, limits)
+        check_pixels(width, height, limits)
         image = Image.fromarray(np.ascontiguousarray(source))
         return flatten(image, want.mode), ImageInfo(width, height, "ARRAY")
     raise InvalidParameter(
@@ -150,15 +108,41 @@ def sample_picture(size: tuple[int, int], image_format: str) -> bytes:
 
 def _decode_bytes(data: bytes, want: Want, limits: Limits) -> tuple[Image.Image, ImageInfo]:
     name = _allowed_format(data, limits)
+    if name == "JPEG" and (found := _decode_plain_jpeg(data, want, limits)) is not None:
+        return found
     with _pillow_errors(name, limits), Image.open(io.BytesIO(data), formats=(name,)) as image:
         info = _upright_info(image, name, data)
-        _check_pixels(image.width, image.height, limits)
+        check_pixels(image.width, image.height, limits)
         _check_frames(image, limits)
         if name == "JPEG":
-            _reduce(image, want, turned=info.width != image.width)
+            size = _wanted_size(image.size, want, turned=info.width != image.width)
+            image.draft(_jpeg_mode(want), size)
         flat = _finish(image, want)
         flat.info[FULL_SIZE] = (info.width, info.height)
         return flat, info
+
+
+def _decode_plain_jpeg(data: bytes, want: Want, limits: Limits) -> tuple[Image.Image, ImageInfo] | None:
+    """What most pictures are, without Pillow; None leaves the file, or the words for what is wrong with it, to it."""
+    header = jpeg.read_header(data)
+    if header is None or not header.is_single_scan:  # counting takes longer than all the rest of the header
+        scans = data.count(_START_OF_SCAN)
+        if scans > _MAX_JPEG_SCANS:
+            raise InvalidImage(f"The JPEG has {scans:,} scans, which is too slow to decode; save it anew.")
+    if header is None or not header.is_plain:
+        return None
+    check_pixels(header.width, header.height, limits)
+    orientation = orientation_in(data) if header.has_metadata else 1
+    stored = (header.width, header.height)
+    turned = orientation >= 5
+    divisor = jpeg.divisor_of(stored, _wanted_size(stored, want, turned=turned))
+    image = jpeg.decode_plain(data, header, _jpeg_mode(want), divisor)
+    if image is None:
+        return None
+    image = upright(image, orientation)
+    width, height = reversed(stored) if turned else stored
+    image.info[FULL_SIZE] = (width, height)
+    return image, ImageInfo(width, height, "JPEG", len(data), hashlib.sha256(data).hexdigest())
 
 
 @contextlib.contextmanager
@@ -185,23 +169,14 @@ def _allowed_format(data: bytes, limits: Limits) -> str:
         raise InvalidImage(f"These {len(data):,} bytes are not an image; send one of {known}.")
     if name not in limits.formats:
         raise UnsupportedImage(f"The picture is {name}, which is not allowed here; send one of {known}.")
-    if name == "JPEG" and (scans := data.count(_START_OF_SCAN)) > _MAX_JPEG_SCANS:
-        raise InvalidImage(f"The JPEG has {scans:,} scans, which is too slow to decode; save it anew.")
     return name
 
 
 def _upright_info(image: Image.Image, name: str, data: bytes = b"") -> ImageInfo:
     width, height = image.size
-    if _orientation(image) >= 5:
+    if orientation_of(image) >= 5:
         width, height = height, width
     return ImageInfo(width, height, name, len(data), hashlib.sha256(data).hexdigest() if data else "")
-
-
-def _check_pixels(width: int, height: int, limits: Limits) -> None:
-    if width < 1 or height < 1:
-        raise ImageTooLarge(f"The picture is {width}×{height}: it has no pixels.")
-    if width * height > limits.max_pixels:
-        raise ImageTooLarge(f"The picture is {width}×{height}; at most {limits.max_pixels:,} pixels are read.")
 
 
 def _check_frames(image: Image.Image, limits: Limits) -> None:
@@ -210,37 +185,25 @@ def _check_frames(image: Image.Image, limits: Limits) -> None:
         raise ImageTooLarge(f"The picture has {frames:,} frames; at most {limits.max_frames:,} are allowed.")
 
 
-def _reduce(image: Image.Image, want: Want, *, turned: bool) -> None:
-    """Let the JPEG decoder skip what the model cannot see.
+def _jpeg_mode(want: Want) -> str:
+    """Luma alone is exactly what grey means for a JPEG, and a JPEG has no transparency to ask for."""
+    return "RGB" if want.mode == "RGB" else "L"
 
-    `draft` picks the largest divisor of 8, 4, 2 that leaves the asked size on both sides; for a model that
-    takes grey it also decodes the luma channel only, which is exactly what grey means for a JPEG.
-    """
-    size = None
-    if want.width is not None and want.height is not None:
-        width, height = (want.height, want.width) if turned else (want.width, want.height)
-        if want.inside:
-            divisor = max(1, image.width // width, image.height // height)
-            width, height = max(1, image.width // divisor), max(1, image.height // divisor)
-        size = (width, height)
-    image.draft("RGB" if want.mode == "RGB" else "L", size)
+
+def _wanted_size(stored: tuple[int, int], want: Want, *, turned: bool) -> tuple[int, int] | None:
+    """Pixels that must be left of a JPEG, as it is stored; None for all of them."""
+    if want.width is None or want.height is None:
+        return None
+    width, height = (want.height, want.width) if turned else (want.width, want.height)
+    if want.inside:
+        divisor = max(1, stored[0] // width, stored[1] // height)
+        return max(1, stored[0] // divisor), max(1, stored[1] // divisor)
+    return width, height
 
 
 def _finish(image: Image.Image, want: Want) -> Image.Image:
-    orientation = _orientation(image)
-    flat = flatten(image, want.mode)
-    return flat.transpose(_TRANSPOSE[orientation]) if orientation > 1 else flat
-
-
-def _orientation(image: Image.Image) -> int:
-    """EXIF orientation 1…8; anything else in a file counts as 1, upright."""
-    if not any(key in image.info for key in _METADATA_KEYS):
-        return 1
-    try:
-        value = image.getexif().get(_ORIENTATION_TAG, 1)
-    except Exception:  # broken metadata is no reason to refuse a good picture
-        return 1
-    return value if isinstance(value, int) and 1 <= value <= 8 else 1
+    orientation = orientation_of(image)  # before `flatten`, which leaves metadata behind
+    return upright(flatten(image, want.mode), orientation)
 
 
 def _check_array(array: np.ndarray[Any, Any]) -> None:

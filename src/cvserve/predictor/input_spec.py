@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from cvserve.errors import ImageTooLarge
-from cvserve.predictor.images import FULL_SIZE, Want
+from cvserve.predictor.images import FULL_SIZE
+from cvserve.predictor.limits import Want
 
 RESAMPLE = {
     "nearest": Image.Resampling.NEAREST,

@@ -24,9 +24,10 @@ from cvserve.errors import CvserveError, InvalidParameter, ModelError
 from cvserve.predictor import scores as score_rules
 from cvserve.predictor.decoded import Decoded, decoded, model_error, ms_since
 from cvserve.predictor.facts import ModelInfo
-from cvserve.predictor.images import Limits, Want, sample_picture
+from cvserve.predictor.images import sample_picture
+from cvserve.predictor.limits import Limits, Want
 from cvserve.predictor.loading import load_model
-from cvserve.predictor.prediction import Prediction
+from cvserve.predictor.prediction import ClassScore, Prediction
 from cvserve.predictor.steps import Inferred, LoadedModel, Prepared
 
 DEFAULT_TOP_K = 5
@@ -42,11 +43,13 @@ class Predictor:
         scores: what `infer` gives: `probabilities`, `logits` or `labels`; default: seen at warm-up.
         limits: pixels, frames and formats of the pictures.
         info: which model this is (name, version, format).
+        guessed: what about it was neither said nor read from its file, such as `scale`.
     """
 
     name: str = ""
     labels: Sequence[str] | None = None
     scores: str | None = None
+    guessed: tuple[str, ...] = ()
     model_format: ClassVar[str] = "python"
 
     def __init__(self) -> None:
@@ -79,11 +82,6 @@ class Predictor:
             UntrustedModel: a pickle that nobody vouched for.
         """
         return LoadedPredictor(load_model(path, config=config, trust=trust, sha256=sha256, trust_types=trust_types))
-
-    @property
-    def guessed(self) -> tuple[str, ...]:
-        """What about the model was neither said nor read from its file, such as `scale`."""
-        return ()
 
     def setup(self) -> None:
         """Load what `infer` needs; called once, at the first use."""
@@ -199,26 +197,19 @@ class Predictor:
             failure = error if isinstance(error, ModelError) else model_error("infer", error)
             return [failure for _ in entries]
         infer_ms = ms_since(begin)
-        return [
-            self._prediction(row, entry, entry.warning or warning, top_k, infer_ms)
-            for row, entry, warning in zip(rows, entries, warnings, strict=True)
-        ]
+        tops = score_rules.best(rows, tuple(self.labels or ()), top_k)
+        return [self._prediction(*parts, infer_ms) for parts in zip(tops, entries, warnings, strict=True)]
 
     def _probabilities(self, raw: Any, rows: int) -> NDArray[np.float64]:
-        values = score_rules.checked(raw, rows, len(self.labels) if self.labels else None)
-        if self.labels is None:
-            self.labels = tuple(str(index) for index in range(values.shape[1]))
-        if self.scores is None:
-            self.scores = "probabilities" if score_rules.looks_like_probabilities(values) else "logits"
-        return score_rules.soft_max(values) if self.scores == "logits" else values
+        values, self.labels, self.scores = score_rules.settled(raw, rows, self.labels, self.scores)
+        return values
 
     def _prediction(
-        self, row: NDArray[np.float64], entry: Decoded, warning: str | None, top_k: int, infer_ms: float
+        self, top: tuple[ClassScore, ...], entry: Decoded, warning: str | None, infer_ms: float
     ) -> Prediction:
-        top = score_rules.best(row, tuple(self.labels or ()), top_k)
-        first = top[0]
         timing_ms = {"decode": entry.decode_ms, "infer": infer_ms}
-        return Prediction(first.index, first.label, first.score, top, self.info, warning, timing_ms, entry.info)
+        warning = entry.warning or warning
+        return Prediction(top[0].index, top[0].label, top[0].score, top, self.info, warning, timing_ms, entry.info)
 
 
 class LoadedPredictor(Predictor):
@@ -235,11 +226,7 @@ class LoadedPredictor(Predictor):
         self.name = model.info.name
         self.labels = model.labels
         self.scores = model.scores
-
-    @property
-    def guessed(self) -> tuple[str, ...]:
-        """As the file's parts say."""
-        return self.model.guessed
+        self.guessed = model.guessed
 
     def preprocess(self, image: Image.Image) -> NDArray[Any] | Prepared:
         """As the file's `[input]` says."""

@@ -1,5 +1,6 @@
 """From what a model gives for a batch to probabilities, and from a row of them to a `Prediction`'s numbers."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -34,6 +35,28 @@ def checked(scores: Any, rows: int, classes: int | None) -> NDArray[np.float64]:
     return values
 
 
+def settled(
+    raw: Any, rows: int, labels: Sequence[str] | None, kind: str | None
+) -> tuple[NDArray[np.float64], Sequence[str], str]:
+    """Probabilities [rows, classes], and the labels and the kind of scores as they are known from now on.
+
+    Args:
+        raw: the model's answer.
+        rows: pictures in the batch.
+        labels: of the classes; None: their numbers.
+        kind: one of `KINDS`; None: seen from the answer.
+
+    Raises:
+        ModelError: as `checked`.
+    """
+    values = checked(raw, rows, len(labels) if labels else None)
+    if labels is None:
+        labels = tuple(str(index) for index in range(values.shape[1]))
+    if kind is None:
+        kind = "probabilities" if looks_like_probabilities(values) else "logits"
+    return soft_max(values) if kind == "logits" else values, labels, kind
+
+
 def looks_like_probabilities(values: NDArray[np.float64]) -> bool:
     """Whether all rows are ≥ 0 and sum to 1 (within 1e-3, for float16 models)."""
     return bool((values >= 0).all() and (np.abs(values.sum(axis=1) - 1) < 1e-3).all())
@@ -46,10 +69,22 @@ def soft_max(logits: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(shifted / total, dtype=np.float64)
 
 
-def best(row: NDArray[np.float64], labels: tuple[str, ...], top_k: int) -> tuple[ClassScore, ...]:
-    """The `top_k` best classes, best first; equal scores in the order of their index."""
-    # A label as long as a novel would be in every answer and every row.
-    order = np.argsort(-row, kind="stable")[:top_k].tolist()
-    return tuple(
-        ClassScore(index, labels[index][:MAX_LABEL_CHARACTERS], round(float(row[index]), 6)) for index in order
-    )
+def best(values: NDArray[np.float64], labels: tuple[str, ...], top_k: int) -> list[tuple[ClassScore, ...]]:
+    """For each row its `top_k` best classes, best first; equal scores in the order of their index.
+
+    Args:
+        values: probabilities, float64 [N, C].
+        labels: of the C classes.
+        top_k: from 1; at most all classes are given.
+    """
+    # All rows at once: each call into NumPy costs as much as a row.
+    order = np.argsort(-values, axis=1, kind="stable")[:, :top_k]
+    scores = np.take_along_axis(values, order, axis=1)
+    return [
+        # A label as long as a novel would be in every answer and every row.
+        tuple(
+            ClassScore(index, labels[index][:MAX_LABEL_CHARACTERS], round(score, 6))
+            for index, score in zip(row, row_scores, strict=True)
+        )
+        for row, row_scores in zip(order.tolist(), scores.tolist(), strict=True)
+    ]

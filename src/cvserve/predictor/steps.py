@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from cvserve.predictor.facts import ModelInfo
-from cvserve.predictor.images import Want
+from cvserve.predictor.limits import Want
 
 
 class ModelVersionWarning(UserWarning):

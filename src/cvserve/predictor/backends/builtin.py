@@ -11,7 +11,7 @@ from PIL import Image
 from cvserve.predictor.builtin import digits, preparation
 from cvserve.predictor.builtin.grid import GRID_SIDE
 from cvserve.predictor.facts import ModelInfo
-from cvserve.predictor.images import Want
+from cvserve.predictor.limits import Want
 from cvserve.predictor.steps import Inferred, LoadedModel, Prepared
 
 NAME = "digits"
