@@ -1,10 +1,11 @@
 """`POST /predict` and `POST /predict/batch`."""
 
 from cvserve.errors import CvserveError
+from cvserve.recording import encode_json
 from cvserve.server.context import Receive, Scope, Send, context_of
 from cvserve.server.parameters import PREDICT_PARAMETERS, query_parameters
 from cvserve.server.problems import problem
-from cvserve.server.responses import send_json
+from cvserve.server.responses import send_body
 from cvserve.server.service import PredictionService
 from cvserve.server.uploads import read_many, read_one
 
@@ -30,7 +31,8 @@ class Predict:
         top_k = query_parameters(scope, PREDICT_PARAMETERS).get("top_k", self._top_k)
         upload = await read_one(scope, receive, self._max_body_bytes, self._body_timeout_s)
         recorded = await self._service.predict(upload, top_k, context_of(scope))
-        await send_json(send, recorded.to_dict(), headers=[(b"server-timing", recorded.server_timing())])
+        body = recorded.to_json().encode("utf-8")
+        await send_body(send, body, headers=((b"server-timing", recorded.server_timing()),))
 
 
 class PredictBatch:
@@ -52,7 +54,7 @@ class PredictBatch:
         uploads = await read_many(scope, receive, self._body_timeout_s)
         answers = await self._service.predict_many(uploads, top_k, context)
         entries = [
-            problem(answer, context.request_id) if isinstance(answer, CvserveError) else answer.to_dict()
+            encode_json(problem(answer, context.request_id)) if isinstance(answer, CvserveError) else answer.to_json()
             for answer in answers
         ]
-        await send_json(send, entries)
+        await send_body(send, f"[{','.join(entries)}]".encode())
