@@ -15,7 +15,7 @@ from cvserve.errors import (
     UnsupportedMediaType,
 )
 from cvserve.predictor.formats import image_format
-from cvserve.server.client import ClientGone
+from cvserve.server.client import ClientGone, next_message
 from cvserve.server.context import Receive, Scope, header
 from cvserve.server.multipart import Part, parse_multipart
 
@@ -126,8 +126,7 @@ async def _rest_of_body(receive: Receive, begin: bytes, max_bytes: int, timeout_
 
 async def _first_message(receive: Receive, timeout_s: float) -> Any:
     try:
-        async with asyncio.timeout(timeout_s):
-            message = await receive()
+        message = await next_message(receive, timeout_s)
     except TimeoutError:
         raise _too_slow(timeout_s) from None
     if message["type"] == "http.disconnect":
