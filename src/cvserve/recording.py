@@ -4,6 +4,7 @@ import json
 import os
 from collections.abc import Iterator, Sequence
 from datetime import datetime
+from math import isfinite
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -51,7 +52,7 @@ def to_row(
         prediction.result,
         prediction.label,
         prediction.score,
-        encode_json([entry.to_dict() for entry in prediction.top]),
+        _top_json(prediction),
         prediction.warning,
         ModelKey(prediction.model.name, prediction.model.sha256, prediction.model.version, prediction.model.format),
         times.get("decode"),
@@ -70,10 +71,21 @@ def to_row(
     )
 
 
+def _top_json(prediction: Prediction) -> str:
+    """What `encode_json` makes of the entries' `to_dict`, in less than half its time: once in every request."""
+    top = prediction.top
+    if not isfinite(sum([entry.score for entry in top])):
+        raise ValueError("a score that is not a finite number cannot be JSON")
+    entries = [f'{{"index":{entry.index},"label":{encode_json(entry.label)},"score":{entry.score}}}' for entry in top]
+    return f"[{','.join(entries)}]"
+
+
 def clean_file_name(name: str) -> str:
     """The last part of a name, at most 255 bytes, what cannot be shown replaced: a note, never a path."""
     last = name.replace("\\", "/").rstrip("/").rpartition("/")[2]
-    shown = "".join(character if character.isprintable() else "\ufffd" for character in last)
+    shown = last
+    if not last.isprintable():
+        shown = "".join(character if character.isprintable() else "\ufffd" for character in last)
     return shown.encode("utf-8", "replace")[:_MAX_FILE_NAME_BYTES].decode("utf-8", "ignore")
 
 

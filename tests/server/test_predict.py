@@ -6,7 +6,7 @@ from collections.abc import Callable
 import httpx
 import pytest
 
-from cvserve.recording import History
+from cvserve.recording import History, encode_json
 from support.answers import CREATED_AT, assert_problem
 from support.fakes import ScriptedPredictor
 from support.pictures import grey
@@ -110,6 +110,22 @@ def test_row_and_answer_agree_in_all_but_the_time_of_the_commit(client: httpx.Cl
     assert answer["timing_ms"].pop("store") >= 0
     assert list(row) == list(answer)
     assert row == answer
+
+
+@pytest.mark.parametrize("label", ["4", 'say "4"\\', "\x00\n\x7f\u2028", "äöü 数", "{}%s{label}"])
+def test_answer_and_row_are_the_json_of_an_encoder(threaded_server: Start, label: str) -> None:
+    predictor = ScriptedPredictor([[1.0, 1e-6]])
+    predictor.labels = (label, "x")
+    server = threaded_server(predictor)
+    with server.client() as client:
+        answers = [client.post("/predict", content=PICTURE) for _ in range(2)]
+        answers.append(client.post("/predict/batch", files=[("file", ("a", PICTURE)), ("file", ("a", b"bad"))]))
+    for answer in answers:
+        assert answer.text == encode_json(answer.json())
+    assert answers[0].json()["label"] == label
+    with History.open(server.home) as history:
+        (top,) = history.db.execute("SELECT top FROM predictions WHERE id = 1").fetchone()
+    assert top == encode_json(answers[0].json()["top"])
 
 
 def test_server_timing_carries_the_times_of_the_answer(client: httpx.Client) -> None:

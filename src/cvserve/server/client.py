@@ -1,6 +1,11 @@
 """The client's end of the connection."""
 
-from cvserve.server.context import Receive
+import asyncio
+from collections.abc import Coroutine, Generator
+from types import CoroutineType, coroutine
+from typing import Any
+
+from cvserve.server.context import Message, Receive
 
 
 class ClientGone(Exception):
@@ -15,19 +20,58 @@ def has_left(receive: Receive) -> bool:
     nobody will read it.
     """
     # The first step may still give the (empty) body of a GET.
-    return any(_next_message(receive) == "http.disconnect" for _ in range(2))
+    for _ in range(2):
+        message = _message_at_hand(receive)
+        if message is None:
+            return False
+        if message["type"] == "http.disconnect":
+            return True
+    return False
 
 
-def _next_message(receive: Receive) -> str | None:
+async def next_message(receive: Receive, timeout_s: float) -> Message:
+    """What `receive` gives, where it must be within `timeout_s`.
+
+    Nearly every body is there when it is asked for, and a timer costs more than taking it.
+
+    Raises:
+        TimeoutError: it did not come in time.
+    """
     waiting = receive()
-    step = getattr(waiting, "send", None)
-    if step is None:
+    if not isinstance(waiting, CoroutineType):
+        async with asyncio.timeout(timeout_s):
+            return await waiting
+    try:
+        first = waiting.send(None)
+    except StopIteration as news:
+        at_once: Message = news.value
+        return at_once
+    async with asyncio.timeout(timeout_s):
+        return await _rest_of(waiting, first)
+
+
+@coroutine
+def _rest_of(waiting: Coroutine[Any, None, Message], first: Any) -> Generator[Any, None, Message]:
+    """Go on with a coroutine whose first step was made already, and gave `first` to wait for."""
+    try:
+        yield first
+    except BaseException:
+        waiting.close()
+        raise
+    message: Message = yield from waiting
+    return message
+
+
+def _message_at_hand(receive: Receive) -> Message | None:
+    waiting = receive()
+    if not isinstance(waiting, CoroutineType):
         return None
     try:
-        step(None)
+        waiting.send(None)
     except StopIteration as news:
-        return str(news.value["type"])
+        message: Message = news.value
+        return message
     except RuntimeError:
         return None
-    waiting.close()  # type: ignore[attr-defined]
+    waiting.close()
     return None

@@ -3,7 +3,8 @@
 The whole body was read already, within `max_body`; nothing is spooled to a disk.
 """
 
-from dataclasses import dataclass, field
+import re
+from dataclasses import dataclass
 
 from python_multipart.multipart import MultipartParser, parse_options_header
 
@@ -12,6 +13,9 @@ from cvserve.errors import CvserveError, MalformedBody, PayloadTooLarge
 _MAX_BOUNDARY_BYTES = 70  # RFC 2046 section 5.1.1
 _MAX_HEADER_BYTES = 16 * 1024
 _MAX_HEADERS = 32
+# What nearly every client sends, read as `parse_options_header` does, but in a tenth of its time.
+_USUAL_TYPE = re.compile(r"multipart/form-data; ?boundary=([\w'()+,./:=?-]{1,70})", re.ASCII)
+_USUAL_DISPOSITION = re.compile(rb'form-data; name="([^"\\]*)"(?:; filename="([^"\\]*)")?')
 
 
 @dataclass(slots=True)
@@ -29,22 +33,22 @@ class Part:
     data: bytes
 
 
-@dataclass(slots=True)
 class _Collector:
     """The callbacks of the parser, and what they gather."""
 
-    max_parts: int
-    parts: list[Part] = field(default_factory=list)
-    headers: dict[bytes, bytes] = field(default_factory=dict)
-    header_name: bytearray = field(default_factory=bytearray)
-    header_value: bytearray = field(default_factory=bytearray)
-    chunks: list[bytes] = field(default_factory=list)
-    ended: bool = False
+    __slots__ = ("chunks", "disposition", "ended", "header_name", "header_value", "max_parts", "parts")
+
+    def __init__(self, max_parts: int) -> None:
+        self.max_parts = max_parts
+        self.parts: list[Part] = []
+        self.chunks: list[bytes] = []
+        self.disposition = self.header_name = self.header_value = b""
+        self.ended = False
 
     def on_part_begin(self) -> None:
         if len(self.parts) >= self.max_parts:
             raise PayloadTooLarge(f"The body has more than {self.max_parts} parts; send fewer.")
-        self.headers, self.chunks = {}, []
+        self.disposition, self.chunks = b"", []
 
     def on_header_field(self, data: bytes, start: int, end: int) -> None:
         self.header_name += data[start:end]
@@ -53,23 +57,17 @@ class _Collector:
         self.header_value += data[start:end]
 
     def on_header_end(self) -> None:
-        self.headers[bytes(self.header_name).lower()] = bytes(self.header_value)
-        self.header_name.clear()
-        self.header_value.clear()
+        if self.header_name.lower() == b"content-disposition":
+            self.disposition = self.header_value
+        self.header_name = self.header_value = b""
 
     def on_part_data(self, data: bytes, start: int, end: int) -> None:
         self.chunks.append(data[start:end])
 
     def on_part_end(self) -> None:
-        disposition = self.headers.get(b"content-disposition", b"")
-        kind, options = parse_options_header(disposition)
-        if kind != b"form-data" or b"name" not in options:
-            raise MalformedBody("A part of the body has no name; send it as form-data with a name.")
-        # RFC 7578 forbids `filename*`, and so its text is not read; but who sends it means a file.
-        file_name = options.get(b"filename", b"" if b"filename*=" in disposition else None)
-        name = options[b"name"].decode("utf-8", "replace")
+        name, file_name = _names(self.disposition)
         shown = None if file_name is None else file_name.decode("utf-8", "replace")
-        self.parts.append(Part(name, shown, b"".join(self.chunks)))
+        self.parts.append(Part(name.decode("utf-8", "replace"), shown, b"".join(self.chunks)))
 
     def on_end(self) -> None:
         self.ended = True
@@ -88,12 +86,18 @@ def parse_multipart(body: bytes, content_type: str, max_parts: int) -> list[Part
         PayloadTooLarge: too many parts.
     """
     collector = _Collector(max_parts)
-    names = ("part_begin", "header_field", "header_value", "header_end", "part_data", "part_end", "end")
-    callbacks = {f"on_{name}": getattr(collector, f"on_{name}") for name in names}
     try:
         parser = MultipartParser(
             _boundary(content_type),
-            callbacks,  # type: ignore[arg-type]
+            {
+                "on_part_begin": collector.on_part_begin,
+                "on_header_field": collector.on_header_field,
+                "on_header_value": collector.on_header_value,
+                "on_header_end": collector.on_header_end,
+                "on_part_data": collector.on_part_data,
+                "on_part_end": collector.on_part_end,
+                "on_end": collector.on_end,
+            },
             max_header_count=_MAX_HEADERS,
             max_header_size=_MAX_HEADER_BYTES,
         )
@@ -109,8 +113,23 @@ def parse_multipart(body: bytes, content_type: str, max_parts: int) -> list[Part
 
 
 def _boundary(content_type: str) -> bytes:
+    usual = _USUAL_TYPE.fullmatch(content_type)
+    if usual is not None:
+        return usual[1].encode("ascii")
     _, options = parse_options_header(content_type.encode("latin-1"))
     boundary = options.get(b"boundary", b"")
     if not 0 < len(boundary) <= _MAX_BOUNDARY_BYTES or not boundary.isascii() or not boundary.decode().isprintable():
         raise MalformedBody("The multipart body has no usable boundary (1 to 70 characters).")
     return boundary
+
+
+def _names(disposition: bytes) -> tuple[bytes, bytes | None]:
+    """Name of the field, and of the file if the part is one."""
+    usual = _USUAL_DISPOSITION.fullmatch(disposition)
+    if usual is not None:
+        return usual[1], usual[2]
+    kind, options = parse_options_header(disposition)
+    if kind != b"form-data" or b"name" not in options:
+        raise MalformedBody("A part of the body has no name; send it as form-data with a name.")
+    # RFC 7578 forbids `filename*`, and so its text is not read; but who sends it means a file.
+    return options[b"name"], options.get(b"filename", b"" if b"filename*=" in disposition else None)

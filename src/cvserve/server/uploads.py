@@ -15,7 +15,7 @@ from cvserve.errors import (
     UnsupportedMediaType,
 )
 from cvserve.predictor.formats import image_format
-from cvserve.server.client import ClientGone
+from cvserve.server.client import ClientGone, next_message
 from cvserve.server.context import Receive, Scope, header
 from cvserve.server.multipart import Part, parse_multipart
 
@@ -48,11 +48,12 @@ async def read_one(scope: Scope, receive: Receive, max_bytes: int, timeout_s: fl
         ClientGone: the connection was closed before the body was complete.
     """
     body = await read_body(scope, receive, max_bytes, timeout_s)
-    # What begins like an image is one, whatever its Content-Type says: clients are careless with it.
-    if image_format(body) is not None:
-        return Upload(body)
     kind, content_type = _media_type(scope)
-    if kind == "multipart/form-data":
+    is_form = kind == "multipart/form-data"
+    # What begins like an image is one, whatever its Content-Type says: clients are careless with it.
+    if not (is_form and body.startswith(b"--")) and image_format(body) is not None:
+        return Upload(body)
+    if is_form:
         files = _files(parse_multipart(body, content_type, 1 + _MAX_OTHER_PARTS))
         if len(files) > 1:
             raise InvalidParameter(f"{len(files)} pictures in one request; send one, or use POST /predict/batch.")
@@ -125,8 +126,7 @@ async def _rest_of_body(receive: Receive, begin: bytes, max_bytes: int, timeout_
 
 async def _first_message(receive: Receive, timeout_s: float) -> Any:
     try:
-        async with asyncio.timeout(timeout_s):
-            message = await receive()
+        message = await next_message(receive, timeout_s)
     except TimeoutError:
         raise _too_slow(timeout_s) from None
     if message["type"] == "http.disconnect":

@@ -3,11 +3,12 @@
 import functools
 
 from cvserve.errors import CvserveError
+from cvserve.recording import encode_json
 from cvserve.server.client import has_left
 from cvserve.server.context import Receive, Scope, Send, context_of
 from cvserve.server.parameters import PREDICT_PARAMETERS, query_parameters
 from cvserve.server.problems import problem
-from cvserve.server.responses import send_json
+from cvserve.server.responses import send_body
 from cvserve.server.service import PredictionService
 from cvserve.server.uploads import read_many, read_one
 
@@ -35,7 +36,8 @@ class Predict:
         recorded = await self._service.predict(
             upload, top_k, context_of(scope), has_left=functools.partial(has_left, receive)
         )
-        await send_json(send, recorded.to_dict(), headers=[(b"server-timing", recorded.server_timing())])
+        body = recorded.to_json().encode("utf-8")
+        await send_body(send, body, headers=((b"server-timing", recorded.server_timing()),))
 
 
 class PredictBatch:
@@ -59,7 +61,7 @@ class PredictBatch:
             uploads, top_k, context, has_left=functools.partial(has_left, receive)
         )
         entries = [
-            problem(answer, context.request_id) if isinstance(answer, CvserveError) else answer.to_dict()
+            encode_json(problem(answer, context.request_id)) if isinstance(answer, CvserveError) else answer.to_json()
             for answer in answers
         ]
-        await send_json(send, entries)
+        await send_body(send, f"[{','.join(entries)}]".encode())
