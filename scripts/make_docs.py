@@ -1,4 +1,4 @@
-"""Writes the pages of `docs/` that come from the code: command line, settings, errors.
+"""Writes the pages of `docs/` that come from the code: command line, settings, errors, metrics.
 
 python scripts/make_docs.py            writes them
 python scripts/make_docs.py --check    exits 1 when one of them is not what the code says today
@@ -14,6 +14,9 @@ from typer.testing import CliRunner
 
 from cvserve.cli import app
 from cvserve.errors import CvserveError
+from cvserve.predictor.facts import ModelInfo
+from cvserve.server.exposition import described
+from cvserve.server.metrics import Metrics
 from cvserve.server.problems import PROBLEMS
 from cvserve.settings import FIELDS, flag, shown_default, variable
 
@@ -66,9 +69,23 @@ def errors_page() -> str:
     return "# Errors\n\n" + NOTE + "".join(lines)
 
 
+def metrics_page() -> str:
+    """Every metric of ours."""
+    lines = ["| metric | kind | labels | meaning |\n", "|---|---|---|---|\n"]
+    for metric in sorted(described(Metrics(ModelInfo("", "", ""))), key=lambda metric: metric.name):
+        labels = ", ".join(f"`{label}`" for label in metric.labels) or "–"
+        lines.append(f"| `{metric.name}` | {metric.kind} | {labels} | {metric.meaning} |\n")
+    return "# Metrics\n\n" + NOTE + _METRICS_HEAD + "".join(lines) + _METRICS_END
+
+
 def main() -> int:
     """Write or check; the exit code."""
-    pages = {"cli.md": cli_page(), "settings.md": settings_page(), "errors.md": errors_page()}
+    pages = {
+        "cli.md": cli_page(),
+        "settings.md": settings_page(),
+        "errors.md": errors_page(),
+        "metrics.md": metrics_page(),
+    }
     stale = [name for name, text in pages.items() if not _is(DOCS / name, text)]
     if "--check" in sys.argv:
         for name in stale:
@@ -117,6 +134,54 @@ _ERRORS_HEAD = """Every error, at every door, is `application/problem+json` ([RF
 Protocol. `request_id` is also in the header `X-Request-ID` and in `output.log`. A 503 and a 429 say in `Retry-After`
 when to come back; a 415 says in `Accept-Post` what is taken.
 
+"""
+
+_METRICS_HEAD = """`GET /metrics` is what Prometheus reads: the text format, or OpenMetrics where `Accept` asks for it.
+It wants a token with the scope `metrics`, which need not open anything else:
+
+```sh
+cvserve token new prometheus --scope metrics
+```
+
+```yaml
+scrape_configs:
+  - job_name: cvserve
+    authorization:
+      credentials_file: /etc/prometheus/cvserve.token   # the token and nothing else; `Bearer` is the default
+    static_configs:
+      - targets: ["127.0.0.1:8000"]
+```
+
+All numbers are of one app since its start, and of the whole of it: the front counts, also what its workers do.
+
+"""
+
+_METRICS_END = """
+On top come `process_*` (memory, CPU time, open files: of the front, not of its workers; Linux only) and `python_gc_*`.
+
+## Questions
+
+How long do 95 of 100 pictures take?
+
+```promql
+histogram_quantile(0.95, sum by (le) (
+  rate(cvserve_http_request_duration_seconds_bucket{route="/predict", method="POST"}[5m])
+))
+```
+
+How much of the workers' time is used? Above 0.8 it is time for more cores.
+
+```promql
+rate(cvserve_worker_busy_seconds_total[5m]) / on (instance, job) cvserve_workers{state="wanted"}
+```
+
+Are the classes the same as a week ago? What has risen most:
+
+```promql
+topk(5,
+  sum by (label) (rate(cvserve_predictions_total[1h])) - sum by (label) (rate(cvserve_predictions_total[1h] offset 1w))
+)
+```
 """
 
 

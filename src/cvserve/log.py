@@ -88,6 +88,11 @@ class AccessLog:
         """Lines that the disk did not take yet."""
         return self._file.lines_waiting
 
+    @property
+    def lines_lost(self) -> int:
+        """Lines that were given up, since too many waited."""
+        return self._file.lines_lost
+
     def write(self, record: AccessRecord) -> None:
         """Write one line; returns when the kernel has it."""
         self._write_lines([self._line_of(record)])

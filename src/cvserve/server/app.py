@@ -14,6 +14,7 @@ from cvserve.errors import NotFound
 from cvserve.server.context import AsgiApp, Receive, Scope, Send
 from cvserve.server.endpoints.health import Live, Ready
 from cvserve.server.endpoints.history import PredictionItem, PredictionList
+from cvserve.server.endpoints.metrics import MetricsPage
 from cvserve.server.endpoints.predict import Predict, PredictBatch
 from cvserve.server.middleware.access_log import AccessLogMiddleware
 from cvserve.server.middleware.authentication import AuthenticationMiddleware
@@ -62,6 +63,7 @@ def routes_of(resources: Resources) -> list[Route]:
     )
     batch = PredictBatch(service, body_timeout_s=settings.body_timeout, top_k=settings.top_k)
     ready = Ready(resources.engine, resources.recorder, resources.lifecycle)
+    metrics = MetricsPage(resources.metrics, resources.engine, resources.access_log)
     return [
         route(
             "/predict",
@@ -75,6 +77,7 @@ def routes_of(resources: Resources) -> list[Route]:
         route("/predict/{id}", {"GET": Endpoint(PredictionItem(resources.readers), "predict")}),
         route("/livez", {"GET": Endpoint(Live(), None)}),
         route("/readyz", {"GET": Endpoint(ready, None)}),
+        route("/metrics", {"GET": Endpoint(metrics, "metrics")}),
     ]
 
 
@@ -83,10 +86,10 @@ def _wrapped(router: Router, resources: Resources) -> AsgiApp:
     settings = resources.settings
     open_paths = HEALTH_PATHS if settings.public_health else ()
     app: AsgiApp = AuthenticationMiddleware(router, resources.authenticator, open_paths)
-    app = ProblemMiddleware(app)
+    app = ProblemMiddleware(app, resources.metrics)
     if settings.cors_origin:
         app = _cors(app, settings.cors_origin)
-    app = AccessLogMiddleware(app, resources.access_log, resources.lifecycle)
+    app = AccessLogMiddleware(app, resources.access_log, resources.lifecycle, resources.metrics)
     return Life(app, resources)
 
 

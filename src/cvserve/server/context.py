@@ -16,6 +16,7 @@ Send = Callable[[Message], Awaitable[None]]
 AsgiApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 KEY = "cvserve"
+UNMATCHED = "unmatched"
 _random = random.Random()  # noqa: S311 - see below; seeded by the system
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 
@@ -28,6 +29,7 @@ class RequestContext:
         request_id: the caller's `X-Request-ID` when it is harmless, else a UUIDv7.
         client: address of the peer, or of the client behind a trusted proxy.
         actor: who asks, once the token was read.
+        route: template of the path, such as `/predict/{id}`, once it was found.
         prediction_id: what was stored, as text; several are joined by commas.
         bytes_in, bytes_out: of bodies.
         status: of the answer.
@@ -37,6 +39,7 @@ class RequestContext:
     request_id: str
     client: str
     actor: Actor | None = None
+    route: str = UNMATCHED
     prediction_id: str | None = None
     bytes_in: int = 0
     bytes_out: int = 0

@@ -12,6 +12,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from cvserve.errors import MalformedBody
 from cvserve.log import AccessLog
 from cvserve.server.context import KEY, RequestContext, new_request_id
+from cvserve.server.metrics import Metrics
 from cvserve.server.middleware.access_log import record_of
 from cvserve.server.problems import answer_to
 
@@ -28,16 +29,22 @@ class HttpProtocol(HttpToolsProtocol):
     """One connection.
 
     Args:
-        access_log: takes the lines of answers that the app does not make.
+        access_log, metrics: hear of answers that the app does not make.
         head_timeout_s: for a request's head to arrive.
         *arguments, **named: uvicorn's own.
     """
 
     def __init__(
-        self, *arguments: Any, access_log: AccessLog, head_timeout_s: float = HEAD_TIMEOUT_S, **named: Any
+        self,
+        *arguments: Any,
+        access_log: AccessLog,
+        metrics: Metrics,
+        head_timeout_s: float = HEAD_TIMEOUT_S,
+        **named: Any,
     ) -> None:
         super().__init__(*arguments, **named)
         self._access_log = access_log
+        self._metrics = metrics
         self._head_timeout_s = head_timeout_s
         self._head_timer: asyncio.TimerHandle | None = None
         self._in_head = True
@@ -152,6 +159,7 @@ class HttpProtocol(HttpToolsProtocol):
         context = scope.setdefault(KEY, RequestContext(new_request_id(None), client))
         status, headers, body = answer_to(error, context.request_id)
         context.status, context.bytes_out, context.is_logged = status, len(body), True
+        self._metrics.answered(scope.get("method", "-"), context)
         self._access_log.write(record_of(scope, context))
         headers = [
             *self.server_state.default_headers,

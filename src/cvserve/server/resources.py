@@ -12,6 +12,7 @@ from cvserve.errors import CannotStart
 from cvserve.log import AccessLog
 from cvserve.server.auth import Authenticator
 from cvserve.server.lifecycle import Lifecycle
+from cvserve.server.metrics import Metrics
 from cvserve.server.readers import Readers
 from cvserve.server.recorder import Recorder
 from cvserve.server.service import PredictionService
@@ -37,6 +38,7 @@ class Resources:
     engine: Engine
     service: PredictionService
     lifecycle: Lifecycle
+    metrics: Metrics
 
     def make_first_token(self) -> str | None:
         """A token with all scopes where there is none at all, to be shown once; None where there is one.
@@ -94,12 +96,14 @@ def open_resources(settings: Settings, pool: WorkerPool) -> Resources:
     access_log = AccessLog(settings.log_path, settings.log_format, settings.log_keep, secrets)
     tokens = TokenStore(settings.database_path)
     executor = ThreadPoolExecutor(1, thread_name_prefix="cvserve-tokens")
+    metrics = Metrics(pool.info)
     engine = Engine(
         pool,
         max_queue=settings.max_queue,
         max_queue_bytes=settings.max_queue_bytes,
         max_batch_size=settings.max_batch_size,
         predict_timeout=settings.predict_timeout,
+        observer=metrics,
     )
     recorder = Recorder(settings.database_path, settings.durability)
     return Resources(
@@ -112,8 +116,9 @@ def open_resources(settings: Settings, pool: WorkerPool) -> Resources:
         readers=Readers(settings.database_path),
         recorder=recorder,
         engine=engine,
-        service=PredictionService(engine, recorder),
+        service=PredictionService(engine, recorder, metrics),
         lifecycle=Lifecycle(),
+        metrics=metrics,
     )
 
 

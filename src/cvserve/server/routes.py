@@ -35,10 +35,12 @@ class Methods:
     """One path: asks for the scope, then hands over to the method's endpoint.
 
     Args:
+        path: its template, which is what metrics call it.
         endpoints: by method; `HEAD` comes with `GET`, and `OPTIONS` with everything.
     """
 
-    def __init__(self, endpoints: Mapping[str, Endpoint]) -> None:
+    def __init__(self, path: str, endpoints: Mapping[str, Endpoint]) -> None:
+        self._path = path
         self._endpoints = dict(endpoints)
         if "GET" in self._endpoints:
             self._endpoints["HEAD"] = self._endpoints["GET"]
@@ -46,6 +48,8 @@ class Methods:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI."""
+        context = context_of(scope)
+        context.route = self._path
         method = scope["method"]
         endpoint = self._endpoints.get(method)
         if endpoint is None:
@@ -53,7 +57,7 @@ class Methods:
                 await send_nothing(send, [(b"allow", self._allow.encode("ascii"))])
                 return
             raise MethodNotAllowed(f"This path answers {self._allow}.", self._allow)
-        actor = context_of(scope).actor
+        actor = context.actor
         if endpoint.scope is not None and actor is not None:
             actor.require(endpoint.scope)
         await endpoint.app(scope, receive, _without_body(send) if method == "HEAD" else send)
@@ -61,7 +65,7 @@ class Methods:
 
 def route(path: str, endpoints: Mapping[str, Endpoint]) -> Route:
     """A path of the table."""
-    return Route(path, Methods(endpoints))
+    return Route(path, Methods(path, endpoints))
 
 
 def _without_body(send: Send) -> Send:

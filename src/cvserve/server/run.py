@@ -109,7 +109,9 @@ def server_config(resources: Resources) -> uvicorn.Config:
     settings = resources.settings
     config = uvicorn.Config(
         create_app(resources=resources),
-        http=functools.partial(HttpProtocol, access_log=resources.access_log),  # type: ignore[arg-type]
+        http=functools.partial(  # type: ignore[arg-type]
+            HttpProtocol, access_log=resources.access_log, metrics=resources.metrics
+        ),
         loop="uvloop" if sys.platform != "win32" else "asyncio",
         ws="none",
         lifespan="on",

@@ -8,11 +8,12 @@ from functools import lru_cache
 
 from cvserve.engine.engine import Engine
 from cvserve.engine.task import Abandoned, Task
-from cvserve.errors import CvserveError
+from cvserve.errors import CvserveError, HistoryError
 from cvserve.predictor.prediction import Prediction
 from cvserve.recording import encode_json, to_row
 from cvserve.server.client import ClientGone
 from cvserve.server.context import RequestContext
+from cvserve.server.metrics import Metrics
 from cvserve.server.recorder import Recorder
 from cvserve.server.uploads import Upload
 from cvserve.store.rows import ModelKey, NewRow, Stored
@@ -66,11 +67,13 @@ class PredictionService:
     Args:
         engine: runs the model.
         recorder: stores rows.
+        metrics: counts what was stored.
     """
 
-    def __init__(self, engine: Engine, recorder: Recorder) -> None:
+    def __init__(self, engine: Engine, recorder: Recorder, metrics: Metrics) -> None:
         self._engine = engine
         self._recorder = recorder
+        self._metrics = metrics
 
     async def predict(
         self,
@@ -158,7 +161,13 @@ class PredictionService:
             for prediction, file_name in zip(predictions, file_names, strict=True)
         ]
         begin = time.perf_counter()
-        stored = await self._recorder.record(rows)
+        try:
+            stored = await self._recorder.record(rows)
+        except HistoryError:
+            self._metrics.history_write_failed()
+            raise
         store_ms = round((time.perf_counter() - begin) * 1000, 3)
+        for prediction in predictions:
+            self._metrics.predicted(prediction, source, store_ms)
         context.prediction_id = ",".join(str(entry.id) for entry in stored)
         return [Recorded(row, entry, store_ms) for row, entry in zip(rows, stored, strict=True)]

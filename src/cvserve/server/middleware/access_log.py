@@ -6,6 +6,7 @@ from cvserve.log import AccessLog, AccessRecord
 from cvserve.server.client import has_left
 from cvserve.server.context import KEY, AsgiApp, Message, Receive, RequestContext, Scope, Send, header, new_request_id
 from cvserve.server.lifecycle import Lifecycle
+from cvserve.server.metrics import CLIENT_GONE, Metrics
 
 CLIENT_CLOSED_REQUEST = 499
 _HEADERS = ((b"x-content-type-options", b"nosniff"), (b"cache-control", b"no-store"))
@@ -21,12 +22,14 @@ class AccessLogMiddleware:
         app: what comes next.
         access_log: where the lines go.
         lifecycle: a server that stops ends each connection with its next answer.
+        metrics: counts each line.
     """
 
-    def __init__(self, app: AsgiApp, access_log: AccessLog, lifecycle: Lifecycle) -> None:
+    def __init__(self, app: AsgiApp, access_log: AccessLog, lifecycle: Lifecycle, metrics: Metrics) -> None:
         self._app = app
         self._access_log = access_log
         self._lifecycle = lifecycle
+        self._metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI."""
@@ -36,10 +39,12 @@ class AccessLogMiddleware:
         if KEY in scope and scope[KEY].is_logged:
             return  # the protocol refused its body before we were asked
         scope[KEY] = self._new_context(scope)
-        exchange = _Exchange(scope, receive, send, self._access_log, self._lifecycle)
+        exchange = _Exchange(scope, receive, send, self._access_log, self._lifecycle, self._metrics)
+        self._metrics.in_progress += 1
         try:
             await self._app(scope, exchange.receive, exchange.send)
         finally:
+            self._metrics.in_progress -= 1
             exchange.end()
 
     def _new_context(self, scope: Scope) -> RequestContext:
@@ -61,15 +66,24 @@ class _Exchange:
         "_held",
         "_is_head",
         "_lifecycle",
+        "_metrics",
         "_reading",
         "_receive",
         "_scope",
         "_send",
     )
 
-    def __init__(self, scope: Scope, receive: Receive, send: Send, access_log: AccessLog, lifecycle: Lifecycle) -> None:
+    def __init__(
+        self,
+        scope: Scope,
+        receive: Receive,
+        send: Send,
+        access_log: AccessLog,
+        lifecycle: Lifecycle,
+        metrics: Metrics,
+    ) -> None:
         self._scope, self._receive, self._send, self._access_log = scope, receive, send, access_log
-        self._lifecycle = lifecycle
+        self._lifecycle, self._metrics = lifecycle, metrics
         self._context: RequestContext = scope[KEY]
         self._is_head = scope["method"] == "HEAD"
         self._held: Message | None = None
@@ -118,7 +132,9 @@ class _Exchange:
         context = self._context
         if self._gone or not context.status:
             context.status = CLIENT_CLOSED_REQUEST
+            self._metrics.rejected(CLIENT_GONE)
         context.is_logged = True
+        self._metrics.answered(self._scope["method"], context)
         return record_of(self._scope, context)
 
     def _headers(self) -> list[tuple[bytes, bytes]]:

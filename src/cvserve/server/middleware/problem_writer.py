@@ -7,6 +7,7 @@ from loguru import logger
 from cvserve.errors import CvserveError, ModelError, NotReady
 from cvserve.server.client import ClientGone
 from cvserve.server.context import AsgiApp, Message, Receive, Scope, Send, context_of
+from cvserve.server.metrics import Metrics
 from cvserve.server.problems import send_problem, status_of
 
 
@@ -15,10 +16,12 @@ class ProblemMiddleware:
 
     Args:
         app: what comes next.
+        metrics: counts who was turned away.
     """
 
-    def __init__(self, app: AsgiApp) -> None:
+    def __init__(self, app: AsgiApp, metrics: Metrics) -> None:
         self._app = app
+        self._metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI."""
@@ -38,12 +41,16 @@ class ProblemMiddleware:
             return  # nobody is there to hear it; the access log says 499
         except asyncio.CancelledError:
             if not started:  # a stop has waited for this request as long as `shutdown_timeout` says
-                await send_problem(scope, send, NotReady("The server is stopping; send the request again in a moment."))
+                stopping = NotReady("The server is stopping; send the request again in a moment.")
+                self._metrics.failed(stopping)
+                await send_problem(scope, send, stopping)
             raise
         except Exception as error:
             if started:
                 raise  # half an answer cannot become an error: the connection is cut
-            await send_problem(scope, send, self._as_ours(scope, error))
+            ours = self._as_ours(scope, error)
+            self._metrics.failed(ours)
+            await send_problem(scope, send, ours)
 
     @staticmethod
     def _as_ours(scope: Scope, error: Exception) -> CvserveError:

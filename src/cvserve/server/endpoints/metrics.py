@@ -1,0 +1,45 @@
+"""`GET /metrics`: what was counted, as Prometheus reads it."""
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from cvserve.engine.engine import Engine
+from cvserve.log import AccessLog
+from cvserve.server.context import Receive, Scope, Send, header
+from cvserve.server.metrics import Metrics
+
+if TYPE_CHECKING:
+    from cvserve.server.exposition import Exposition
+
+
+class MetricsPage:
+    """Text, or OpenMetrics for who asks for it in `Accept`.
+
+    Args:
+        metrics: what was counted.
+        engine, access_log: have numbers of their own.
+    """
+
+    def __init__(self, metrics: Metrics, engine: Engine, access_log: AccessLog) -> None:
+        self._metrics = metrics
+        self._engine = engine
+        self._access_log = access_log
+        self._exposition: Exposition | None = None
+        self._lock = asyncio.Lock()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """ASGI."""
+        accept = header(scope, b"accept") or ""
+        # A page takes milliseconds, and the first one an import: beside the requests, one at a time.
+        async with self._lock:
+            body, media_type = await asyncio.to_thread(self._page, accept)
+        headers = [(b"content-type", media_type.encode("ascii")), (b"content-length", b"%d" % len(body))]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+
+    def _page(self, accept: str) -> tuple[bytes, str]:
+        if self._exposition is None:
+            from cvserve.server.exposition import Exposition, Sources  # see there
+
+            self._exposition = Exposition(Sources(self._metrics, self._engine, self._access_log))
+        return self._exposition.text(accept)

@@ -1,0 +1,205 @@
+"""What a server counts while it works. Plain numbers; `exposition.py` turns them into what Prometheus reads."""
+
+import time
+from time import perf_counter
+
+from cvserve.errors import CvserveError, Forbidden, Unauthenticated
+from cvserve.predictor.facts import ModelInfo
+from cvserve.predictor.prediction import Prediction
+from cvserve.server.context import RequestContext
+from cvserve.server.tallies import OTHER, Bounded, Counter, Histogram, Observe
+
+MAX_TOKENS = 100
+MAX_CLASSES = 100
+METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"))
+# The code of an error -> why the request was turned away.
+REJECTIONS = {
+    "overloaded": "queue_full",
+    "rate_limited": "rate_limit",
+    "payload_too_large": "too_large",
+    "not_ready": "draining",
+    "predict_timeout": "timeout",
+}
+CLIENT_GONE = "client_gone"
+AUTH_FAILURES = ("missing", "invalid", "scope")
+RESTARTS = ("exit", "signal", "hung", "memory", "nursery")
+
+# Those of OpenTelemetry's `http.server.request.duration`: dashboards of others fit.
+_REQUEST_S = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10)
+_STAGE_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+_BYTES = tuple(4**power for power in range(4, 14))  # 256 B to 64 MiB
+_SCORES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99)
+_BATCHES = (1, 2, 4, 8, 16, 32, 64, 128)
+_NONE = ()
+AnswerCell = tuple[list[float], Observe]
+
+
+class Metrics:
+    """All that is counted in one app; also the engine's observer.
+
+    Args:
+        model: the one that is served.
+
+    Attributes:
+        in_progress: requests whose answer is not complete.
+        loaded_at: seconds since the epoch.
+    """
+
+    def __init__(self, model: ModelInfo) -> None:
+        self.in_progress = 0
+        self.loaded_at = time.time()
+        self._model = (model.name,)
+        self._model_version = (model.name, model.version)
+        self._token = Bounded(MAX_TOKENS)
+        self._class = Bounded(MAX_CLASSES)
+        self._count_requests()
+        self._count_predictions()
+        self._count_trouble()
+        self._answer_cells: dict[tuple[str, str, int, str], AnswerCell] = {}
+        self._prediction_cells: dict[tuple[str, str], list[float]] = {}
+
+    def _count_requests(self) -> None:
+        self._requests = Counter(
+            "cvserve_http_requests_total",
+            ("method", "route", "status", "token"),
+            "Answers, one for each line of the access log. `route` is a template such as `/predict/{id}`, or"
+            " `unmatched` for a path that does not exist and for what was refused before it was looked at (401)."
+            f" `token` is a name, `-` for nobody, `other` after the first {MAX_TOKENS} names.",
+        )
+        self._durations = Histogram(
+            "cvserve_http_request_duration_seconds",
+            ("method", "route"),
+            "From the request's head to the last byte of its answer.",
+            _REQUEST_S,
+        )
+        self._bytes_in = Histogram("cvserve_http_request_body_bytes", (), "Size of request bodies.", _BYTES)
+        self._bytes_out = Histogram("cvserve_http_response_body_bytes", (), "Size of answers' bodies.", _BYTES)
+        self._in, self._out = self._bytes_in.cell(_NONE), self._bytes_out.cell(_NONE)
+
+    def _count_predictions(self) -> None:
+        self._predictions = Counter(
+            "cvserve_predictions_total",
+            ("model", "version", "label", "source"),
+            f"Predictions in the history, by class; `label` is `other` after the first {MAX_CLASSES} classes.",
+        )
+        self._scores = Histogram(
+            "cvserve_prediction_score", ("model", "version"), "Probability of the best class.", _SCORES
+        )
+        self._stages = Histogram(
+            "cvserve_stage_duration_seconds",
+            ("stage",),
+            "Where a prediction's time went: `decode` (with preparation), `queue`, `model` (the whole batch),"
+            " `store` (until it is committed).",
+            _STAGE_S,
+        )
+        self._batches = Histogram("cvserve_batch_size", ("model",), "Pictures that a worker took at once.", _BATCHES)
+        self._busy = Counter("cvserve_worker_busy_seconds_total", (), "Time of all workers with a batch.")
+        self._scored, self._taken = self._scores.cell(self._model_version), self._batches.cell(self._model)
+        self._decoded, self._queued, self._inferred, self._stored = (
+            self._stages.cell((stage,)) for stage in ("decode", "queue", "model", "store")
+        )
+        self._busy_s = self._busy.cell(_NONE)
+
+    def _count_trouble(self) -> None:
+        self._rejected = Counter(
+            "cvserve_rejected_total",
+            ("reason",),
+            "Requests turned away or given up: `queue_full`, `rate_limit`, `too_large`, `draining` (the server stops,"
+            " or the model loads), `timeout`, `client_gone` (nobody was there to hear the answer).",
+            [(reason,) for reason in (*REJECTIONS.values(), CLIENT_GONE)],
+        )
+        self._auth_failures = Counter(
+            "cvserve_auth_failures_total",
+            ("reason",),
+            "401 and 403: `missing` (no token), `invalid` (unknown, revoked, expired, or more than one), `scope`.",
+            [(reason,) for reason in AUTH_FAILURES],
+        )
+        self._write_failures = Counter(
+            "cvserve_history_write_failures_total", (), "Requests whose predictions could not be stored.", [_NONE]
+        )
+        self._restarts = Counter(
+            "cvserve_worker_restarts_total",
+            ("reason",),
+            "Workers that were lost and replaced; `nursery` is the process that makes them.",
+            [(reason,) for reason in RESTARTS],
+        )
+
+    @property
+    def counters(self) -> tuple[Counter, ...]:
+        """All of them."""
+        return (
+            self._requests,
+            self._predictions,
+            self._busy,
+            self._rejected,
+            self._auth_failures,
+            self._write_failures,
+            self._restarts,
+        )
+
+    @property
+    def histograms(self) -> tuple[Histogram, ...]:
+        """All of them."""
+        return self._durations, self._bytes_in, self._bytes_out, self._scores, self._stages, self._batches
+
+    def answered(self, method: str, context: RequestContext) -> None:
+        """An answer is complete, and its line goes to the access log."""
+        key = (method, context.route, context.status, context.actor.name if context.actor else "-")
+        count, duration = self._answer_cells.get(key) or self._answer_cell(*key)
+        count[0] += 1
+        duration(perf_counter() - context.started_at)
+        self._in(context.bytes_in)
+        self._out(context.bytes_out)
+
+    def predicted(self, prediction: Prediction, source: str, store_ms: float) -> None:
+        """A prediction is in the history."""
+        key = (prediction.label, source)
+        count = self._prediction_cells.get(key) or self._prediction_cell(*key)
+        count[0] += 1
+        self._scored(prediction.score)
+        times = prediction.timing_ms
+        self._decoded(times["decode"] / 1000)
+        self._queued(times["queue"] / 1000)
+        self._inferred(times["infer"] / 1000)
+        self._stored(store_ms / 1000)
+
+    def _answer_cell(self, method: str, route: str, status: int, who: str) -> AnswerCell:
+        """Where to count answers of a kind. What became `other` is not kept: callers could make ever more of it."""
+        shown, token = method if method in METHODS else OTHER, who if who == "-" else self._token(who)
+        cell = self._requests.cell((shown, route, str(status), token)), self._durations.cell((shown, route))
+        if (shown, token) == (method, who):
+            self._answer_cells[method, route, status, who] = cell
+        return cell
+
+    def _prediction_cell(self, label: str, source: str) -> list[float]:
+        shown = self._class(label)
+        cell = self._predictions.cell((*self._model_version, shown, source))
+        if shown == label:
+            self._prediction_cells[label, source] = cell
+        return cell
+
+    def failed(self, error: CvserveError) -> None:
+        """A request is answered with an error: count it where somebody may have to act."""
+        if error.code in REJECTIONS:
+            self.rejected(REJECTIONS[error.code])
+        elif isinstance(error, Unauthenticated):
+            self._auth_failures.add(("invalid" if error.credentials_sent else "missing",))
+        elif isinstance(error, Forbidden):
+            self._auth_failures.add(("scope",))
+
+    def rejected(self, reason: str) -> None:
+        """A request was turned away, or nobody is there to hear its answer."""
+        self._rejected.add((reason,))
+
+    def history_write_failed(self) -> None:
+        """Predictions were made but could not be stored."""
+        self._write_failures.add(_NONE)
+
+    def batch(self, size: int, busy_s: float) -> None:
+        """As `EngineObserver` says."""
+        self._taken(size)
+        self._busy_s[0] += busy_s
+
+    def worker_restarted(self, reason: str) -> None:
+        """As `EngineObserver` says."""
+        self._restarts.add((reason,))
