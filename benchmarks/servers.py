@@ -74,6 +74,8 @@ class Running:
 
     Attributes:
         cold_start_s: seconds from exec to the first 200.
+        good: 2xx that it has given to predictions.
+        problem: what its database or log lacks of them, known once it has stopped.
     """
 
     def __init__(self, server: Server, home: Path, *, pinned: bool) -> None:
@@ -83,6 +85,7 @@ class Running:
         self.server = server
         self.home = home
         self.good = 0
+        self.problem: str | None = None
         self._first_id = self._newest_id()
         pin = ["taskset", "-c", SERVER_CORE] if pinned else []
         self._output = (home / "output-of-process.txt").open("wb")
@@ -198,8 +201,7 @@ def running(server: Server, *, pinned: bool = True, home: Path | None = None) ->
             yield started
         finally:
             started.stop()
-            problem = started.missing()
-            started.problem = problem
+            started.problem = started.missing()
 
 
 def _tree(pid: int) -> list[int]:

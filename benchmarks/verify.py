@@ -1,6 +1,6 @@
 """Whether every server does the work before it is measured: `python benchmarks/verify.py [KEY …]`.
 
-Right class for each picture, an id of its own for each answer, a row and a log line for each, a refusal without a token.
+Right class for each picture, an id for each answer, a row and a log line for each, a refusal without a token.
 """
 
 import json

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import joblib
 import numpy as np
-import skops.io
 import sklearn.datasets
+import skops.io
 from PIL import Image
 from sklearn.base import BaseEstimator
 from sklearn.ensemble import RandomForestClassifier

@@ -1,4 +1,4 @@
-"""FastAPI + SQLModel as their tutorials have it: a plain endpoint, SQLAlchemy's defaults, a dependency for the token."""
+"""FastAPI + SQLModel as their tutorials have it: plain endpoint, SQLAlchemy's defaults, a dependency for the token."""
 
 import time
 from collections.abc import Iterator

@@ -53,7 +53,16 @@ class Digits(Worker):
 
 
 if __name__ == "__main__":
-    sys.argv[1:] = ["--port", str(common.PORT), "--address", "127.0.0.1", "--timeout", "30000", "--log-level", "warning"]
+    sys.argv[1:] = [
+        "--port",
+        str(common.PORT),
+        "--address",
+        "127.0.0.1",
+        "--timeout",
+        "30000",
+        "--log-level",
+        "warning",
+    ]
     server = Server()
     server.append_worker(
         Digits, num=common.WORKERS, max_batch_size=common.BATCH, max_wait_time=common.BATCH_WAIT_MS, route="/predict"
