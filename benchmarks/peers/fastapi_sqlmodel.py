@@ -1,0 +1,61 @@
+"""FastAPI + SQLModel as their tutorials have it: plain endpoint, SQLAlchemy's defaults, a dependency for the token."""
+
+import time
+from collections.abc import Iterator
+from typing import Annotated, Any
+
+import common
+import uvicorn
+from fastapi import Depends, FastAPI, HTTPException, UploadFile
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from sqlalchemy import JSON, Column
+from sqlmodel import Field, Session, SQLModel, create_engine
+
+
+class Prediction(SQLModel, table=True):
+    """A row of the history."""
+
+    __tablename__ = "predictions"
+
+    id: int | None = Field(default=None, primary_key=True)
+    result: int
+    score: float
+    scores: list[float] = Field(sa_column=Column(JSON))
+    created_at: float = Field(default_factory=time.time)
+
+
+# The one thing beside the defaults: wait for the lock longer than 5 s, so that no request fails under load.
+engine = create_engine("sqlite:///history.db", connect_args={"timeout": 30})
+SQLModel.metadata.create_all(engine)
+app = FastAPI()
+app.add_middleware(common.AccessLog)
+model = common.load_model()
+bearer = HTTPBearer()
+
+
+def session() -> Iterator[Session]:
+    """A session for a request."""
+    with Session(engine) as opened:
+        yield opened
+
+
+def checked(credentials: Annotated[HTTPAuthorizationCredentials, Depends(bearer)]) -> None:
+    """401 unless the token is ours."""
+    if not common.authorized(f"Bearer {credentials.credentials}"):
+        raise HTTPException(401)
+
+
+@app.post("/predict", dependencies=[Depends(checked)])
+def predict(file: UploadFile, session: Annotated[Session, Depends(session)]) -> dict[str, Any]:
+    """One picture."""
+    scores = model.predict_proba([common.features(file.file.read())])[0]
+    row = Prediction(**common.answer(scores))
+    session.add(row)
+    session.commit()
+    session.refresh(row)
+    return row.model_dump()
+
+
+if __name__ == "__main__":
+    target = "fastapi_sqlmodel:app" if common.WORKERS > 1 else app
+    uvicorn.run(target, host="127.0.0.1", port=common.PORT, workers=common.WORKERS, access_log=False)
