@@ -132,7 +132,7 @@ def measure(pid: int, command: Sequence[str]) -> tuple[float, float, str, str]:
     used_s = cpu_s(pid) - before
     assert "Non-2xx" not in out, out
     requests = int(re.search(r"(\d+) requests in", out)[1])  # type: ignore[index]
-    p50, p99 = (re.search(rf"{share}%\s+(\S+)", out)[1] for share in (50, 99))  # type: ignore[index]
+    p50, p99 = (re.search(rf"\n +{share}% +(\S+)", out)[1] for share in (50, 99))  # type: ignore[index]
     return float(re.search(r"Requests/sec:\s+(\S+)", out)[1]), used_s / requests * 1e6, p50, p99  # type: ignore[index]
 
 

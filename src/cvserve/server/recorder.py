@@ -1,6 +1,7 @@
 """The writer's thread seen from the event loop: rows in, ids when they are committed, one hop a group."""
 
 import asyncio
+import functools
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -18,6 +19,7 @@ class Recorder:
     """
 
     def __init__(self, path: Path, durability: str) -> None:
+        self._gathered: list[tuple[Sequence[NewRow], asyncio.Future[list[Stored]]]] = []
         self._writer = HistoryWriter(path, self._deliver, durability=durability)
 
     def start(self) -> None:
@@ -32,17 +34,20 @@ class Recorder:
             HistoryError: nothing was stored.
         """
         future: asyncio.Future[list[Stored]] = self._loop.create_future()
-
-        def done(result: Result) -> None:
-            if future.done():
-                return  # its caller left; the rows stay
-            if isinstance(result, HistoryError):
-                future.set_exception(result)
-            else:
-                future.set_result(result)
-
-        self._writer.submit(rows, done)
+        if not self._gathered:
+            self._loop.call_soon(self._hand_over)
+        self._gathered.append((rows, future))
         return await future
+
+    def _hand_over(self) -> None:
+        """All that is ready in this turn of the event loop, so that the writer wakes up once and finds all of it."""
+        gathered, self._gathered = self._gathered, []
+        for rows, future in gathered:
+            done = functools.partial(_settle, future)
+            try:
+                self._writer.submit(rows, done)
+            except HistoryError as error:
+                done(error)
 
     async def is_writable(self) -> bool:
         """Whether the last commit worked; after a failure a small one is tried."""
@@ -60,6 +65,15 @@ class Recorder:
 
     def _deliver(self, results: list[tuple[Done, Result]]) -> None:
         self._loop.call_soon_threadsafe(_call_all, results)
+
+
+def _settle(future: "asyncio.Future[list[Stored]]", result: Result) -> None:
+    if future.done():
+        return  # its caller left; the rows stay
+    if isinstance(result, HistoryError):
+        future.set_exception(result)
+    else:
+        future.set_result(result)
 
 
 def _call_all(results: list[tuple[Done, Result]]) -> None:

@@ -2,15 +2,19 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from itertools import chain
+from typing import Any
 
 from cvserve.store.rows import ModelKey, NewRow, Stored, timestamp
 from cvserve.store.schema import HIDDEN_SOURCE, PREDICTION_COLUMNS
 from cvserve.store.sqlite import sqlite3
 
-_INSERT = (
-    f"INSERT INTO predictions ({', '.join(PREDICTION_COLUMNS)}) "  # names of our own
-    f"VALUES ({', '.join('?' * len(PREDICTION_COLUMNS))})"
-)
+# SQLite lets go of the interpreter's lock for each statement, and getting it back from a busy event loop takes longer
+# than the statement: most of a large group goes in by this many rows at once.
+_ROWS_AT_ONCE = 16
+_INTO = f"INSERT INTO predictions ({', '.join(PREDICTION_COLUMNS)}) VALUES "  # names of our own
+_ROW = f"({', '.join('?' * len(PREDICTION_COLUMNS))})"
+_INSERTS = {rows: _INTO + ", ".join([_ROW] * rows) for rows in (1, _ROWS_AT_ONCE)}
 _COUNT = (
     "INSERT INTO token_usage (token_id, predictions, last_used_at) VALUES (?, ?, ?) ON CONFLICT (token_id) "
     "DO UPDATE SET predictions = predictions + excluded.predictions, last_used_at = excluded.last_used_at"
@@ -38,11 +42,9 @@ def insert_rows(
     connection.execute("BEGIN IMMEDIATE")
     try:
         created_at = timestamp()
-        stored = []
-        for row in rows:
-            model_id = model_ids.get(row.model) or _model_id(connection, row.model, created_at)
-            cursor = connection.execute(_INSERT, row.values(model_id, created_at))
-            stored.append(Stored(cursor.lastrowid or 0, created_at))
+        new = {row.model for row in rows} - model_ids.keys()
+        ids = model_ids | {model: _model_id(connection, model, created_at) for model in new}
+        stored = _insert(connection, [row.values(ids[row.model], created_at) for row in rows], created_at)
         shown = Counter(row.token_id or NO_TOKEN for row in rows if row.source != HIDDEN_SOURCE)
         counts = [(token_id, count, created_at) for token_id, count in shown.items()]
         connection.executemany(_COUNT, counts if rows else [(_PROBE, 0, created_at)])
@@ -51,9 +53,20 @@ def insert_rows(
         if connection.in_transaction:
             connection.execute("ROLLBACK")
         raise
-    for row in rows:
-        if row.model not in model_ids:
-            model_ids[row.model] = _find_model(connection, row.model)
+    model_ids.update(ids)
+    return stored
+
+
+def _insert(connection: "sqlite3.Connection", values: list[tuple[Any, ...]], created_at: str) -> list[Stored]:
+    stored: list[Stored] = []
+    while len(stored) < len(values):
+        share = values[len(stored) : len(stored) + _ROWS_AT_ONCE]
+        if len(share) < _ROWS_AT_ONCE:
+            share = share[:1]
+        cursor = connection.execute(_INSERTS[len(share)], list(chain.from_iterable(share)))
+        last_id = cursor.lastrowid or 0
+        # Nobody else writes meanwhile: the ids of one statement follow each other.
+        stored += [Stored(row_id, created_at) for row_id in range(last_id - len(share) + 1, last_id + 1)]
     return stored
 
 

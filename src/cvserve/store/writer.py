@@ -7,9 +7,9 @@ rely on it. While one commit syncs to the disk, the next group gathers by itself
 import os
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from queue import Empty, SimpleQueue
 
 from loguru import logger
 
@@ -21,6 +21,7 @@ from cvserve.store.transaction import insert_rows
 
 Result = list[Stored] | HistoryError
 Done = Callable[[Result], None]
+_Entry = tuple[Sequence[NewRow], Done]
 Deliver = Callable[[list[tuple[Done, Result]]], None]
 
 _MAX_GROUP_ROWS = 1_024
@@ -42,9 +43,9 @@ class HistoryWriter:
         self._path = path
         self._deliver = deliver
         self._durability = durability
-        self._waiting: deque[tuple[Sequence[NewRow], Done]] = deque()
-        self._wake = threading.Condition()
-        self._closing = False
+        self._waiting: SimpleQueue[_Entry | None] = SimpleQueue()  # None: there will be nothing more
+        self._lock = threading.Lock()
+        self._closing = self._ended = False
         self._model_ids: dict[ModelKey, int] = {}
         self._connection = connect(path, writer=True, durability=durability)
         self._thread = threading.Thread(target=self._run, name="cvserve-writer", daemon=True)
@@ -60,17 +61,16 @@ class HistoryWriter:
         Raises:
             HistoryUnavailable: the writer was closed.
         """
-        with self._wake:
+        with self._lock:
             if self._closing:
                 raise HistoryUnavailable("The server is stopping; the history takes no more.")
-            self._waiting.append((rows, done))
-            self._wake.notify()
+            self._waiting.put((rows, done))
 
     def close(self) -> None:
         """Write what waits, then stop. May be called twice."""
-        with self._wake:
+        with self._lock:
             self._closing = True
-            self._wake.notify()
+            self._waiting.put(None)
         if self._thread.is_alive():
             self._thread.join()
         self._connection.close()
@@ -91,21 +91,24 @@ class HistoryWriter:
         if dirty:
             self._sync_wal()
 
-    def _next_group(self, timeout_s: float | None) -> list[tuple[Sequence[NewRow], Done]] | None:
+    def _next_group(self, timeout_s: float | None) -> list[_Entry] | None:
         """All that waits, up to a bound; empty after `timeout_s`; None when closed and drained."""
-        with self._wake:
-            if not self._waiting and not self._closing:
-                self._wake.wait(timeout_s)
-            if not self._waiting:
-                return None if self._closing else []
-            group = []
-            size = 0
-            while self._waiting and size < _MAX_GROUP_ROWS:
-                group.append(self._waiting.popleft())
-                size += len(group[-1][0])
+        group: list[_Entry] = []
+        size = 0
+        try:
+            entry = None if self._ended else self._waiting.get(timeout=timeout_s)
+            while entry is not None:
+                group.append(entry)
+                size += len(entry[0])
+                if size >= _MAX_GROUP_ROWS:
+                    return group
+                entry = self._waiting.get_nowait()
+        except Empty:
             return group
+        self._ended = True
+        return group or None
 
-    def _commit(self, group: list[tuple[Sequence[NewRow], Done]]) -> None:
+    def _commit(self, group: list[_Entry]) -> None:
         rows = [row for entry, _ in group for row in entry]
         try:
             stored = insert_rows(self._connection, rows, self._model_ids)
@@ -120,7 +123,7 @@ class HistoryWriter:
             start += len(entry)
         self._deliver(results)
 
-    def _fail(self, group: list[tuple[Sequence[NewRow], Done]], error: Exception) -> None:
+    def _fail(self, group: list[_Entry], error: Exception) -> None:
         """Nothing of the group was stored: tell everybody who waits, and go on."""
         if not isinstance(error, sqlite3.Error):
             # Not the database but a value that it cannot hold, such as a model's label that is no Unicode.
