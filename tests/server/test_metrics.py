@@ -1,5 +1,7 @@
 """GET /metrics: every answer is counted once, labels have an end, and only who may look does."""
 
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -161,22 +163,31 @@ def test_nothing_is_in_progress_after_an_error(threaded_server: Start) -> None:
     with server.client() as client:
         assert_problem(client.post("/predict", content=grey(255)), "model_error")
         assert Scrape(client).value("cvserve_http_requests_in_progress") == 1  # the scrape itself
-    assert server.resources.metrics.in_progress == 0
+    wait_until(lambda: server.resources.metrics.in_progress == 0)
 
 
-def test_requests_in_progress_and_those_turned_away(threaded_server: Start) -> None:
+def test_requests_are_in_progress_until_they_are_answered(threaded_server: Start) -> None:
+    model = GatedPredictor()
+    server = threaded_server(model)
+    with server.client() as client, ThreadPoolExecutor(1) as pool:
+        answer = pool.submit(client.post, "/predict", content=grey(0))
+        assert model.entered.wait(30)
+        assert Scrape(client).value("cvserve_http_requests_in_progress") == 2
+        model.gate.set()
+        assert answer.result().status_code == 200
+        assert Scrape(client).value("cvserve_http_requests_in_progress") == 1
+
+
+def test_those_turned_away_are_counted_by_reason(threaded_server: Start) -> None:
     model = GatedPredictor()
     server = threaded_server(model, max_queue=1, max_batch_size=1, predict_timeout=1.0)
     with server.client() as client, ThreadPoolExecutor(8) as pool:
         late = [pool.submit(client.post, "/predict", content=grey(0)) for _ in range(8)]
-        assert model.entered.wait(30)
-        assert Scrape(client).value("cvserve_http_requests_in_progress") >= 2
         statuses = Counter(future.result().status_code for future in late)
         model.gate.set()
         seen = Scrape(client)
     assert set(statuses) == {503, 504}
     assert seen.by("cvserve_rejected_total", "reason") == {("queue_full",): statuses[503], ("timeout",): statuses[504]}
-    assert seen.value("cvserve_http_requests_in_progress") == 1
 
 
 def test_client_that_leaves_is_counted(threaded_server: Start) -> None:
@@ -303,3 +314,9 @@ def test_errors_are_counted_where_somebody_may_have_to_act(metrics: Metrics) -> 
         metrics.failed(error)
     counted = [(key, value) for counter in metrics.counters for key, value in counter.read() if value]
     assert counted == [(("draining",), 1), (("invalid",), 1)]
+
+
+def test_prometheus_client_is_loaded_at_the_first_scrape() -> None:
+    code = "import sys, cvserve.server.run; print('prometheus_client' in sys.modules)"
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    assert ended.stdout == "False\n"
