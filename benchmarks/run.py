@@ -6,6 +6,7 @@ Prints Markdown, keeps raw figures in `results/`, and with `--write` puts the ta
 import argparse
 import contextlib
 import datetime
+import http.client
 import json
 import subprocess
 import sys
@@ -25,6 +26,7 @@ from rich.progress import Progress
 
 RESULTS = Path(__file__).resolve().parent / "results"
 SETTLE_S = 1.0
+DRAIN_S = 0.2
 PAGE_ROWS = 100
 QUICK_ROWS = 10**6  # --quick makes no larger history
 
@@ -32,6 +34,7 @@ QUICK_ROWS = 10**6  # --quick makes no larger history
 def session(case: cases.Case, server: servers.Server, rows: int | None, repeat: int, seconds: float) -> list[Run]:
     """One server, started for this, under each load of the case."""
     home = histories.home(rows) if rows else None
+    picture = next(iter(sorted(work.pictures(case.pictures).glob("*.jpg")))).read_bytes()
     measured: list[tuple[str, int, load.Load]] = []
     with servers.running(server, pinned=case.pinned, home=home) as running:
         time.sleep(SETTLE_S)
@@ -43,6 +46,8 @@ def session(case: cases.Case, server: servers.Server, rows: int | None, repeat: 
                 url, connections, for_s, folder, servers.TOKEN, token_field=server.token_field, pinned=case.pinned
             )
             running.good += came.good if what == POST else 0
+            running.ask(picture)  # what wrk left unanswered is done when this is answered, or nearly
+            time.sleep(DRAIN_S)
             return came
 
         drive(POST, case.connections[-1], running.url, 1)  # warm
@@ -103,7 +108,13 @@ def measure(chosen: list[cases.Case], repeats: int, seconds: float, *, quick: bo
                     if not (quick and (rows or 0) > QUICK_ROWS):
                         try:
                             runs += session(case, server, rows, repeat, seconds)
-                        except (RuntimeError, ValueError, subprocess.SubprocessError) as error:
+                        except (
+                            RuntimeError,
+                            OSError,
+                            http.client.HTTPException,
+                            ValueError,
+                            subprocess.SubprocessError,
+                        ) as error:
                             progress.console.print(f"{server.title}: {error}", markup=False)
                             runs += failed(case, server, repeat, error)
                     progress.advance(task)

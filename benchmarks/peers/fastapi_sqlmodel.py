@@ -1,7 +1,6 @@
 """FastAPI + SQLModel as their tutorials have it: plain endpoint, SQLAlchemy's defaults, a dependency for the token."""
 
 import time
-from collections.abc import Iterator
 from typing import Annotated, Any
 
 import common
@@ -33,12 +32,6 @@ model = common.load_model()
 bearer = HTTPBearer()
 
 
-def session() -> Iterator[Session]:
-    """A session for a request."""
-    with Session(engine) as opened:
-        yield opened
-
-
 def checked(credentials: Annotated[HTTPAuthorizationCredentials, Depends(bearer)]) -> None:
     """401 unless the token is ours."""
     if not common.authorized(f"Bearer {credentials.credentials}"):
@@ -46,14 +39,19 @@ def checked(credentials: Annotated[HTTPAuthorizationCredentials, Depends(bearer)
 
 
 @app.post("/predict", dependencies=[Depends(checked)])
-def predict(file: UploadFile, session: Annotated[Session, Depends(session)]) -> dict[str, Any]:
-    """One picture."""
+def predict(file: UploadFile) -> dict[str, Any]:
+    """One picture.
+
+    The session is the endpoint's own: as a dependency with `yield` it keeps its connection until the answer is made,
+    which needs a thread, and with 15 connections for 40 threads all of them wait for each other.
+    """
     scores = model.predict_proba([common.features(file.file.read())])[0]
     row = Prediction(**common.answer(scores))
-    session.add(row)
-    session.commit()
-    session.refresh(row)
-    return row.model_dump()
+    with Session(engine) as session:
+        session.add(row)
+        session.commit()
+        session.refresh(row)
+        return row.model_dump()
 
 
 if __name__ == "__main__":
