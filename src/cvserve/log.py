@@ -5,7 +5,9 @@ import json
 import logging
 import re
 import sys
+import time
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import unquote
@@ -141,7 +143,10 @@ class AccessLog:
 
     def is_secret(self, text: str) -> bool:
         """Whether a token is in it."""
-        return bool(_TOKEN.search(text)) or any(secret in text for secret in self._secrets)
+        # Asked of every request, and nearly always without a token: a plain search first, and no loop over nothing.
+        if "cvs_" in text and _TOKEN.search(text):
+            return True
+        return bool(self._secrets) and any(secret in text for secret in self._secrets)
 
     def _without_secrets(self, text: str) -> str:
         text = _TOKEN.sub("cvs_***", text)
@@ -188,7 +193,13 @@ class _ToLoguru(logging.Handler):
 
 
 def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    second, millisecond = divmod(time.time_ns() // 1_000_000, 1_000)
+    return f"{_until_second(second)}.{millisecond:03d}Z"
+
+
+@lru_cache(maxsize=1)
+def _until_second(second: int) -> str:
+    return datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
 
 def _text_line(record: AccessRecord) -> str:

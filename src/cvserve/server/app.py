@@ -20,7 +20,7 @@ from cvserve.server.middleware.access_log import AccessLogMiddleware
 from cvserve.server.middleware.authentication import AuthenticationMiddleware
 from cvserve.server.middleware.problem_writer import ProblemMiddleware
 from cvserve.server.resources import Resources, open_resources
-from cvserve.server.routes import HEALTH_PATHS, Endpoint, route
+from cvserve.server.routes import HEALTH_PATHS, Endpoint, Paths, route
 from cvserve.settings import Settings
 
 if TYPE_CHECKING:
@@ -48,8 +48,7 @@ def create_app(
         pool = pool_for(settings, predictor)
         pool.wait_loaded()
         resources = open_resources(settings, pool)
-    router = Router(routes_of(resources), redirect_slashes=False, default=_nothing_here)
-    return _wrapped(router, resources)
+    return _wrapped(Paths(routes_of(resources), default=_nothing_here), resources)
 
 
 def routes_of(resources: Resources) -> list[Route]:
@@ -81,7 +80,7 @@ def routes_of(resources: Resources) -> list[Route]:
     ]
 
 
-def _wrapped(router: Router, resources: Resources) -> AsgiApp:
+def _wrapped(router: AsgiApp, resources: Resources) -> AsgiApp:
     """The layers around the router, outermost last."""
     settings = resources.settings
     open_paths = HEALTH_PATHS if settings.public_health else ()

@@ -17,6 +17,7 @@ AsgiApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 KEY = "cvserve"
 UNMATCHED = "unmatched"
+_HEADERS_KEY = "cvserve.headers"
 _random = random.Random()  # noqa: S311 - see below; seeded by the system
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 
@@ -56,10 +57,11 @@ def context_of(scope: Scope) -> RequestContext:
 
 def header(scope: Scope, name: bytes) -> str | None:
     """The first header of that name (lower case), or None."""
-    for key, value in scope.get("headers", ()):
-        if key == name:
-            return str(value, "latin-1")
-    return None
+    found = scope.get(_HEADERS_KEY)
+    if found is None:  # several are asked for in a request: one pass for all
+        found = scope[_HEADERS_KEY] = dict([*scope.get("headers", ())][::-1])
+    value = found.get(name)
+    return None if value is None else str(value, "latin-1")
 
 
 def route_path(scope: Scope) -> str:

@@ -4,6 +4,7 @@ Such bytes never reach the app, so the problem and its line in `output.log` are 
 """
 
 import asyncio
+from itertools import chain
 from typing import Any
 
 import httptools
@@ -91,7 +92,8 @@ class HttpProtocol(HttpToolsProtocol):
         """Check the size of the head, then begin the request."""
         if len(self.headers) > MAX_HEADERS:
             raise MalformedBody(f"The request has more than {MAX_HEADERS} headers.")
-        if len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers) > MAX_HEAD_BYTES:
+        texts = sum(map(len, chain.from_iterable(self.headers)))
+        if len(self.url) + texts + 4 * len(self.headers) > MAX_HEAD_BYTES:
             raise _head_too_long()
         self._stop_head_timer()
         self._in_head, self._head_bytes = False, 0

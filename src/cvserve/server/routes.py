@@ -1,12 +1,12 @@
 """The one table of paths: which method, which endpoint, which scope. A route without a scope cannot be written."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass
 
-from starlette.routing import Route
+from starlette.routing import Route, Router
 
 from cvserve.errors import MethodNotAllowed
-from cvserve.server.context import AsgiApp, Message, Receive, Scope, Send, context_of
+from cvserve.server.context import AsgiApp, Message, Receive, Scope, Send, context_of, route_path
 from cvserve.server.responses import send_nothing
 from cvserve.store.tokens import SCOPES
 
@@ -46,7 +46,7 @@ class Methods:
             self._endpoints["HEAD"] = self._endpoints["GET"]
         self._allow = ", ".join(sorted({*self._endpoints, "OPTIONS"}))
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """ASGI."""
         context = context_of(scope)
         context.route = self._path
@@ -54,13 +54,30 @@ class Methods:
         endpoint = self._endpoints.get(method)
         if endpoint is None:
             if method == "OPTIONS":
-                await send_nothing(send, [(b"allow", self._allow.encode("ascii"))])
-                return
+                return send_nothing(send, [(b"allow", self._allow.encode("ascii"))])
             raise MethodNotAllowed(f"This path answers {self._allow}.", self._allow)
         actor = context.actor
         if endpoint.scope is not None and actor is not None:
             actor.require(endpoint.scope)
-        await endpoint.app(scope, receive, _without_body(send) if method == "HEAD" else send)
+        return endpoint.app(scope, receive, _without_body(send) if method == "HEAD" else send)
+
+
+class Paths:
+    """All paths: those without a parameter are looked up, and only the others are matched one by one.
+
+    Args:
+        routes: of the table.
+        default: answers what no route matches.
+    """
+
+    def __init__(self, routes: Sequence[Route], default: AsgiApp) -> None:
+        self._exact: dict[str, AsgiApp] = {route.path: route.app for route in routes if not route.param_convertors}
+        self._router = Router(routes, redirect_slashes=False, default=default)
+
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        """ASGI."""
+        app = self._exact.get(route_path(scope), self._router) if scope["type"] == "http" else self._router
+        return app(scope, receive, send)
 
 
 def route(path: str, endpoints: Mapping[str, Endpoint]) -> Route:
