@@ -34,6 +34,7 @@ from cvserve import Predictor
 from cvserve.engine.task import Task
 from cvserve.log import configure_events
 from cvserve.predictor.prediction import Prediction
+from cvserve.server.collector import settle
 from cvserve.server.resources import open_resources
 from cvserve.server.run import bind, server_config
 from cvserve.server.service import PredictionService
@@ -110,6 +111,7 @@ def serve(home: Path, listener: socket.socket, core: int, profile: Path | None) 
     resources = open_resources(Settings(home=home), predictor)
     engine: Any = ReadyEngine(predictor.predict(next(PICTURES.rglob("*.jpg"))))
     resources.engine, resources.service = engine, PredictionService(engine, resources.recorder)
+    settle()
     sampler = Sampler() if profile else None
     signal.signal(signal.SIGTERM, signal.SIG_IGN)  # uvicorn handles it, but would raise it again after its stop
     uvicorn.Server(server_config(resources)).run(sockets=[listener])

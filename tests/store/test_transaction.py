@@ -33,6 +33,28 @@ def test_ids_ascend_in_order_and_never_come_again(connection):
     assert [stored.id for stored in insert_rows(connection, [row()], {})] == [3]
 
 
+@pytest.mark.parametrize("count", [1, 3, 4, 5, 15, 16, 17, 23, 64, 1_030])
+def test_each_row_of_a_group_gets_the_id_that_is_answered_for_it(connection, count):
+    insert_rows(connection, [row()], {})
+    connection.execute("DELETE FROM predictions")
+    other = MODEL._replace(name="other")
+    rows = [row(label=str(number), model=other if number % 3 else MODEL) for number in range(count)]
+    stored = insert_rows(connection, rows, {})
+    assert [entry.id for entry in stored] == list(range(2, count + 2))
+    found = connection.execute(
+        "SELECT p.id, p.label, m.name FROM predictions p JOIN models m ON m.id = p.model_id ORDER BY p.id"
+    ).fetchall()
+    assert found == [(entry.id, made.label, made.model.name) for entry, made in zip(stored, rows, strict=True)]
+
+
+@pytest.mark.parametrize("bad", [0, 15, 16, 20])
+def test_one_bad_row_of_a_large_group_keeps_all_out(connection, bad):
+    rows = [row(label=None if number == bad else "x") for number in range(21)]
+    with pytest.raises(sqlite3.IntegrityError):
+        insert_rows(connection, rows, {})
+    assert connection.execute("SELECT count(*) FROM predictions").fetchone() == (0,)
+
+
 def test_all_rows_are_stored_or_none(connection):
     cache: dict[ModelKey, int] = {}
     with pytest.raises(sqlite3.IntegrityError):

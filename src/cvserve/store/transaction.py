@@ -10,11 +10,11 @@ from cvserve.store.schema import HIDDEN_SOURCE, PREDICTION_COLUMNS
 from cvserve.store.sqlite import sqlite3
 
 # SQLite lets go of the interpreter's lock for each statement, and getting it back from a busy event loop takes longer
-# than the statement: most of a large group goes in by this many rows at once.
-_ROWS_AT_ONCE = 16
+# than the statement: a group goes in by this many rows at once.
+_ROWS_AT_ONCE = (16, 4, 1)
 _INTO = f"INSERT INTO predictions ({', '.join(PREDICTION_COLUMNS)}) VALUES "  # names of our own
 _ROW = f"({', '.join('?' * len(PREDICTION_COLUMNS))})"
-_INSERTS = {rows: _INTO + ", ".join([_ROW] * rows) for rows in (1, _ROWS_AT_ONCE)}
+_INSERTS = {rows: _INTO + ", ".join([_ROW] * rows) for rows in _ROWS_AT_ONCE}
 _COUNT = (
     "INSERT INTO token_usage (token_id, predictions, last_used_at) VALUES (?, ?, ?) ON CONFLICT (token_id) "
     "DO UPDATE SET predictions = predictions + excluded.predictions, last_used_at = excluded.last_used_at"
@@ -59,14 +59,12 @@ def insert_rows(
 
 def _insert(connection: "sqlite3.Connection", values: list[tuple[Any, ...]], created_at: str) -> list[Stored]:
     stored: list[Stored] = []
-    while len(stored) < len(values):
-        share = values[len(stored) : len(stored) + _ROWS_AT_ONCE]
-        if len(share) < _ROWS_AT_ONCE:
-            share = share[:1]
-        cursor = connection.execute(_INSERTS[len(share)], list(chain.from_iterable(share)))
-        last_id = cursor.lastrowid or 0
-        # Nobody else writes meanwhile: the ids of one statement follow each other.
-        stored += [Stored(row_id, created_at) for row_id in range(last_id - len(share) + 1, last_id + 1)]
+    for rows in _ROWS_AT_ONCE:
+        while len(values) - len(stored) >= rows:
+            parameters = list(chain.from_iterable(values[len(stored) : len(stored) + rows]))
+            last_id = connection.execute(_INSERTS[rows], parameters).lastrowid or 0
+            # Nobody else writes meanwhile: the ids of one statement follow each other.
+            stored += [Stored(row_id, created_at) for row_id in range(last_id - rows + 1, last_id + 1)]
     return stored
 
 
