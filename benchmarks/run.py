@@ -121,6 +121,16 @@ def measure(chosen: list[cases.Case], repeats: int, seconds: float, *, quick: bo
     return runs, bare
 
 
+def joined(runs: list[Run], bare: list[float]) -> tuple[list[Run], list[float]]:
+    """With the newest figures of every case that was not measured now."""
+    for path in sorted(RESULTS.glob("*.json"), reverse=True):
+        earlier = json.loads(path.read_text(encoding="utf-8"))
+        known = {run["case"] for run in runs}
+        runs = runs + [run for run in earlier["runs"] if run["case"] not in known]
+        bare = bare or earlier["bare_us"]
+    return runs, bare
+
+
 def main() -> int:
     """Parse, measure, report."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -129,6 +139,7 @@ def main() -> int:
     parser.add_argument("--only", help=f"cases, separated by commas: {', '.join(names)}")
     parser.add_argument("--repeats", type=int, help="default: 3")
     parser.add_argument("--seconds", type=float, help="of each run; default: 4")
+    parser.add_argument("--join", action="store_true", help="add the cases that earlier runs have left in results/")
     parser.add_argument("--write", action="store_true", help="put the tables into docs/performance.md")
     options = parser.parse_args()
     wanted = options.only.split(",") if options.only else names
@@ -146,6 +157,8 @@ def main() -> int:
     stamp = datetime.datetime.now(datetime.UTC).strftime("%Y%m%dT%H%M%SZ")
     raw = {"machine": about, "repeats": repeats, "seconds": seconds, "bare_us": bare, "runs": runs}
     (RESULTS / f"{stamp}.json").write_text(json.dumps(raw, indent=1), encoding="utf-8")
+    if options.join:
+        runs, bare = joined(runs, bare)
     text = report.document(Figures(runs, bare), about, repeats=repeats, seconds=seconds)
     print(text)
     if options.write:

@@ -55,7 +55,7 @@ class Server:
         """What is executed, in `home`."""
         if self.script is not None:
             return [str(environments.python_of(self.environment)), str(environments.LISTS / self.script)]
-        chosen = [] if self.model == "builtin" else ["--model", str(work.our_model(self.model))]
+        chosen = [] if self.model == "builtin" else work.model_options(self.model)
         run = [str(Path(sys.executable).with_name("cvserve")), "serve", "--port", str(port), "--home", str(home)]
         return [*run, *chosen, "--workers", str(self.workers), *self.options]
 

@@ -5,7 +5,6 @@ or warming up the model has started others, each worker is a process of its own 
 """
 
 import contextlib
-import gc
 import importlib
 import json
 import os
@@ -18,6 +17,7 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
+from cvserve.engine import collector
 from cvserve.engine.worker_process import die_with_parent, ignore_stops, run_worker
 from cvserve.errors import CvserveError
 from cvserve.predictor.images import lift_pillow_limit
@@ -59,8 +59,7 @@ class Nursery:
             self._say({"failed": type(error).__name__, "text": str(error), "sha256": getattr(error, "sha256", "")})
             return
         self._say({"ready": _described(predictor), "forks": _is_single_threaded()})
-        gc.collect()
-        gc.freeze()  # what is there now is shared by all workers; a collection would copy its pages
+        collector.settle()  # what is there now is shared by all workers; a collection would copy its pages
         self._serve(predictor)
 
     def _serve(self, predictor: Predictor) -> None:

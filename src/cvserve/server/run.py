@@ -9,6 +9,7 @@ from types import FrameType
 
 import uvicorn
 
+from cvserve.engine import collector
 from cvserve.engine.worker import WorkerPool
 from cvserve.errors import CannotStart, InvalidSetting
 from cvserve.log import configure_events
@@ -35,6 +36,7 @@ class Server(uvicorn.Server):
         """As uvicorn's, then the announcement."""
         await super().startup(sockets)
         if self.started:
+            collector.settle()
             self._on_started()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
