@@ -15,10 +15,13 @@ class ClientGone(Exception):
 def has_left(receive: Receive) -> bool:
     """Whether the client has closed the connection, asked without waiting.
 
-    ASGI tells of it only to somebody who waits in `receive`. One step of that coroutine shows whether the news
-    is there already; else it is closed again. What is left of the body is swallowed: to be asked only when
-    nobody will read it.
+    uvicorn's own `receive`, and ours around it, belong to objects that know it. Of other servers, ASGI tells it only
+    to somebody who waits in `receive`: one step of that coroutine shows whether the news is there already; else
+    it is closed again. What is left of the body is swallowed then: to be asked only when nobody will read it.
     """
+    known = getattr(getattr(receive, "__self__", None), "disconnected", None)
+    if isinstance(known, bool):
+        return known
     # The first step may still give the (empty) body of a GET.
     for _ in range(2):
         message = _message_at_hand(receive)

@@ -100,6 +100,12 @@ class _Exchange:
             self._body_read = not message.get("more_body", False)
         return message
 
+    @property
+    def disconnected(self) -> bool:
+        """Whether the client has left; asked by `has_left`."""
+        self._gone = self._gone or has_left(self._receive)
+        return self._gone
+
     async def send(self, message: Message) -> None:
         """Pass a piece of the answer on; the last one after its line was written."""
         if message["type"] == "http.response.start":
