@@ -23,7 +23,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -31,10 +31,11 @@ from typing import Any
 import uvicorn
 
 from cvserve import Predictor
+from cvserve.engine.collector import settle
 from cvserve.engine.task import Task
+from cvserve.engine.threads import ThreadPool
 from cvserve.log import configure_events
 from cvserve.predictor.prediction import Prediction
-from cvserve.server.collector import settle
 from cvserve.server.resources import open_resources
 from cvserve.server.run import bind, server_config
 from cvserve.server.service import PredictionService
@@ -56,9 +57,10 @@ SAMPLE_INTERVAL_S = 0.002
 class ReadyEngine:
     """Stands in for an engine: every picture has the same answer, and it is there already."""
 
-    is_ready, live_workers, waiting = True, 1, 0
+    is_ready, live_workers, wanted_workers, waiting, max_queue = True, 1, 1, 0, 1024
 
     def __init__(self, answer: Prediction) -> None:
+        self.info = answer.model
         self._answer = answer.with_queue_ms(0.05)
 
     async def start(self) -> None:
@@ -68,7 +70,12 @@ class ReadyEngine:
     async def close(self) -> None:
         """Nothing to do."""
 
-    def submit(self, tasks: Sequence[Task]) -> list["asyncio.Future[Prediction]"]:
+    def kill(self) -> None:
+        """Nothing to do."""
+
+    def submit(
+        self, tasks: Sequence[Task], has_left: Callable[[], bool] | None = None
+    ) -> list["asyncio.Future[Prediction]"]:
         """One answer for each."""
         futures = [self._loop.create_future() for _ in tasks]
         for future in futures:
@@ -108,9 +115,9 @@ def serve(home: Path, listener: socket.socket, core: int, profile: Path | None) 
     os.sched_setaffinity(0, {core})
     configure_events()
     predictor = Predictor.load()
-    resources = open_resources(Settings(home=home), predictor)
+    resources = open_resources(Settings(home=home), ThreadPool(predictor))
     engine: Any = ReadyEngine(predictor.predict(next(PICTURES.rglob("*.jpg"))))
-    resources.engine, resources.service = engine, PredictionService(engine, resources.recorder)
+    resources.engine, resources.service = engine, PredictionService(engine, resources.recorder, resources.metrics)
     settle()
     sampler = Sampler() if profile else None
     signal.signal(signal.SIGTERM, signal.SIG_IGN)  # uvicorn handles it, but would raise it again after its stop

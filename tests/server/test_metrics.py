@@ -281,6 +281,19 @@ def metrics() -> Iterator[Metrics]:
     return Metrics(ModelInfo("m", "0" * 64, "sklearn"))
 
 
+class OddlyNamed(BrightnessPredictor):
+    """Has a name that no text can hold, as a file's name can be."""
+
+    name = "m\udcffdel"
+
+
+def test_name_that_is_no_unicode_does_not_spoil_the_page(threaded_server: Start) -> None:
+    with threaded_server(OddlyNamed()).client() as client:
+        answer = client.get("/metrics")
+    assert answer.status_code == 200
+    assert 'model="m?del"' in answer.text
+
+
 def test_token_names_have_an_end(metrics: Metrics) -> None:
     for number in [*range(MAX_TOKENS + 5), 0]:
         actor = Actor(f"token-{number}", number, frozenset())

@@ -134,8 +134,13 @@ def _filled(
     family: CounterMetricFamily | GaugeMetricFamily, values: list[tuple[Key, float]]
 ) -> CounterMetricFamily | GaugeMetricFamily:
     for key, value in values:
-        family.add_metric(key, value)
+        family.add_metric(_texts(key), value)
     return family
+
+
+def _texts(key: Key) -> list[str]:
+    """Labels as UTF-8 can say them: a model's name may come from a file's, which is any bytes."""
+    return [text.encode("utf-8", "replace").decode("utf-8") for text in key]
 
 
 def _histogram(histogram: Histogram) -> HistogramMetricFamily:
@@ -147,5 +152,5 @@ def _histogram(histogram: Histogram) -> HistogramMetricFamily:
         for end, number in zip(ends, numbers, strict=True):
             below += number
             buckets.append((end, below))
-        family.add_metric(key, buckets, total)
+        family.add_metric(_texts(key), buckets, total)
     return family
