@@ -1,5 +1,6 @@
 """What a caller hears when the process that works on a picture dies, hangs, or is not there."""
 
+import os
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -7,10 +8,13 @@ from pathlib import Path
 import pytest
 from loguru import logger
 
+from cvserve import Settings, create_app
+from cvserve.errors import Unsafe
 from support.answers import assert_problem
 from support.engines import order, pool
 from support.gate import Gate
-from support.pictures import grey
+from support.pictures import digit_photo, grey
+from support.process import nurseries_of, workers_of
 from support.raw import RawConnection
 from support.threaded import ThreadedServer
 from support.waiting import wait_until
@@ -97,3 +101,22 @@ def test_whole_batch_is_answered_by_worker_processes(serving: Start) -> None:
     with server.client() as client:
         entries = client.post("/predict/batch?top_k=2", files=files).json()
     assert [(entry["result"], len(entry["top"])) for entry in entries] == [(0, 2), (1, 2), (2, 2), (3, 2)]
+
+
+def test_app_that_cannot_be_made_leaves_no_process_behind(home: Path) -> None:
+    (home / "output.log").mkdir()
+    with pytest.raises(Unsafe):
+        create_app(Settings(home=home, workers=1))
+    assert nurseries_of(os.getpid()) == []
+
+
+def test_app_without_a_predictor_runs_the_settings_model_in_worker_processes(home: Path) -> None:
+    app = create_app(Settings(home=home, workers=1, no_auth=True))
+    server = ThreadedServer(home, app.resources)  # type: ignore[attr-defined]
+    try:
+        assert len(workers_of(os.getpid())) == 1
+        with server.client() as client:
+            assert client.post("/predict", content=digit_photo("4")).json()["label"] == "4"
+    finally:
+        server.stop()
+    assert nurseries_of(os.getpid()) == []

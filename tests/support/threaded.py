@@ -9,7 +9,7 @@ import uvicorn
 from cvserve.engine.pools import pool_for
 from cvserve.engine.worker import WorkerPool
 from cvserve.predictor.predictor import Predictor
-from cvserve.server.resources import open_resources
+from cvserve.server.resources import Resources, open_resources
 from cvserve.server.run import bind, server_config
 from cvserve.settings import Settings
 
@@ -21,7 +21,7 @@ class ThreadedServer:
 
     Args:
         home: of its history and log.
-        model: runs on threads of this process; or a pool that is loaded.
+        model: runs on threads of this process; or a pool that is loaded, or what an app has opened already.
         **settings: of the server.
 
     Attributes:
@@ -29,13 +29,16 @@ class ThreadedServer:
         url: where it listens.
     """
 
-    def __init__(self, home: Path, model: Predictor | WorkerPool, **settings: object) -> None:
+    def __init__(self, home: Path, model: Predictor | WorkerPool | Resources, **settings: object) -> None:
         if not settings.get("no_auth"):
             settings.setdefault("token", TOKEN)
         self.home = home
         self.settings = Settings(home=home, **settings)  # type: ignore[arg-type]
-        pool = pool_for(self.settings, model) if isinstance(model, Predictor) else model
-        self.resources = open_resources(self.settings, pool)
+        if isinstance(model, Resources):
+            self.resources = model
+        else:
+            pool = pool_for(self.settings, model) if isinstance(model, Predictor) else model
+            self.resources = open_resources(self.settings, pool)
         self._listener = bind("127.0.0.1", 0)
         self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
         self.token = self.settings.token

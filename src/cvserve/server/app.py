@@ -46,8 +46,12 @@ def create_app(
     if resources is None:
         settings = load_configuration().settings if settings is None else settings
         pool = pool_for(settings, predictor)
-        pool.wait_loaded()
-        resources = open_resources(settings, pool)
+        try:
+            pool.wait_loaded()
+            resources = open_resources(settings, pool)
+        except BaseException:
+            pool.kill()
+            raise
     return _wrapped(Paths(routes_of(resources), default=_nothing_here), resources)
 
 
