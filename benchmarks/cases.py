@@ -76,6 +76,14 @@ CASES = (
         pinned=False,
     ),
     Case(
+        "workers-large",
+        "Worker processes, whole machine, pictures of 2 megapixels",
+        (_ours("cvserve-1", "cvserve, 1 worker"), _ours("cvserve-2", "cvserve, 2 workers", workers=2)),
+        (16,),
+        work.LARGE,
+        pinned=False,
+    ),
+    Case(
         "engine",
         "A worker process and threads",
         (_ours("cvserve-1", "cvserve, 1 worker"), _ours("cvserve-0", "cvserve, threads", workers=0)),

@@ -106,6 +106,9 @@ GOALS = (
     Goal("forest, c=16: fastest peer", 3, True, _fastest("forest", 16, "cvserve", PEERS)),
     Goal("forest, c=64: fastest peer", 3, True, _fastest("forest", 64, "cvserve", PEERS)),
     Goal("two workers, c=64: one", 1.7, True, _rates("workers", 64, "cvserve-2", "cvserve-1")),
+    Goal(
+        "two workers, 2-megapixel pictures, c=16: one", 1.7, True, _rates("workers-large", 16, "cvserve-2", "cvserve-1")
+    ),
     Goal("full durability, c=64: normal", 0.9, True, _rates("durability", 64, "cvserve-full", "cvserve")),
     Goal("one worker process, c=64: threads", 0.95, True, _rates("engine", 64, "cvserve-1", "cvserve-0")),
     Goal("POST median after 10⁷ rows, c=1: empty history", 1.05, False, _grown_post(1)),

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cvserve.errors import ModelLoadError
+from cvserve.predictor.backends.forest import direct_forest
 
 # Which method gives which kind of scores, the best first.
 _METHODS = {"probabilities": "predict_proba", "logits": "decision_function", "labels": "predict"}
@@ -23,7 +24,8 @@ class EstimatorBackend:
     def __init__(self, estimator: Any, scores: str) -> None:
         self.estimator = estimator
         self.scores = scores
-        self._ask: Callable[[NDArray[Any]], Any] = getattr(estimator, _METHODS[scores])
+        direct = direct_forest(estimator) if scores == "probabilities" else None
+        self._ask: Callable[[NDArray[Any]], Any] = direct or getattr(estimator, _METHODS[scores])
 
     def infer(self, batch: NDArray[Any]) -> NDArray[Any]:
         """Scores [N, C] in the order of `classes_`, for rows of pixels [N, F]."""
