@@ -26,3 +26,17 @@ def test_import_does_nothing_and_loads_nothing():
 def test_the_library_half_loads_no_web_framework():
     loaded = {name.partition(".")[0] for name in loaded_modules("from cvserve import History, Predictor")}
     assert not loaded & {"starlette", "uvicorn", "locust", "typer", "sklearn", "asyncio", "loguru", "rich"}
+
+
+def test_the_front_of_a_server_with_worker_processes_loads_no_numbers_and_no_decoder():
+    loaded = {name.partition(".")[0] for name in loaded_modules("import cvserve.engine.pools, cvserve.server.run")}
+    assert not loaded & {
+        "numpy",
+        "PIL",
+        "simplejpeg",
+        "sklearn",
+        "skops",
+        "joblib",
+        "prometheus_client",
+        "sqlite_utils",
+    }

@@ -1,16 +1,19 @@
 """Which workers the settings ask for: processes, or threads of this process."""
 
+from typing import TYPE_CHECKING
+
 from cvserve.engine.nursery import ModelOrder
 from cvserve.engine.processes import ProcessPool
-from cvserve.engine.threads import ThreadPool
 from cvserve.engine.worker import WorkerPool
-from cvserve.predictor.predictor import Predictor
 from cvserve.settings import Settings, usable_cores
+
+if TYPE_CHECKING:
+    from cvserve.predictor.predictor import Predictor
 
 _LOAD = "cvserve.predictor.configured:load_parts"
 
 
-def pool_for(settings: Settings, predictor: Predictor | None = None) -> WorkerPool:
+def pool_for(settings: Settings, predictor: "Predictor | None" = None) -> WorkerPool:
     """The workers of a server; processes begin to load the model at once.
 
     Args:
@@ -23,7 +26,9 @@ def pool_for(settings: Settings, predictor: Predictor | None = None) -> WorkerPo
     workers = usable_cores() if settings.workers is None else settings.workers
     if predictor is None and workers > 0:
         return ProcessPool(ModelOrder(_LOAD, settings.model_parts()), workers, settings.worker_memory)
-    from cvserve.predictor.configured import limits_of, load_configured  # a front with processes loads no model
+    # A front with worker processes never loads NumPy, Pillow and what comes with a model.
+    from cvserve.engine.threads import ThreadPool
+    from cvserve.predictor.configured import limits_of, load_configured
 
     if predictor is None:
         predictor = load_configured(settings)

@@ -22,14 +22,14 @@ def direct_forest(estimator: Any) -> Ask | None:
     Args:
         estimator: a trained forest, or a pipeline that ends in one.
     """
-    steps, forest = (estimator[:-1], estimator[-1]) if isinstance(estimator, Pipeline) else ((), estimator)
+    steps, forest = (estimator[:-1], estimator[-1]) if isinstance(estimator, Pipeline) else (None, estimator)
     if (type(forest).__module__, type(forest).__name__) not in _FORESTS:
         return None
     try:
         trees = [tree.tree_ for tree in forest.estimators_]
 
         def ask(batch: NDArray[Any]) -> NDArray[Any]:
-            rows = steps.transform(batch) if len(steps) else batch
+            rows = steps.transform(batch) if steps else batch
             rows = np.ascontiguousarray(rows, dtype=np.float32)  # what trees compare
             total = np.zeros((len(rows), len(forest.classes_)))
             for tree in trees:  # in scikit-learn's order, so that not even the last digit differs
