@@ -139,10 +139,12 @@ def main() -> int:
     parser.add_argument("--only", help=f"cases, separated by commas: {', '.join(names)}")
     parser.add_argument("--repeats", type=int, help="default: 3")
     parser.add_argument("--seconds", type=float, help="of each run; default: 4")
-    parser.add_argument("--join", action="store_true", help="add the cases that earlier runs have left in results/")
+    parser.add_argument(
+        "--join", action="store_true", help="add the cases of earlier runs in results/; without --only, measure none"
+    )
     parser.add_argument("--write", action="store_true", help="put the tables into docs/performance.md")
     options = parser.parse_args()
-    wanted = options.only.split(",") if options.only else names
+    wanted = options.only.split(",") if options.only else [] if options.join else names
     if unknown := set(wanted) - set(names):
         parser.error(f"no case is called {', '.join(sorted(unknown))}; there are {', '.join(names)}")
     repeats = options.repeats or (1 if options.quick else 3)
@@ -154,9 +156,10 @@ def main() -> int:
     runs, bare = measure(chosen, repeats, seconds, quick=options.quick)
     about = report.machine()
     RESULTS.mkdir(exist_ok=True)
-    stamp = datetime.datetime.now(datetime.UTC).strftime("%Y%m%dT%H%M%SZ")
-    raw = {"machine": about, "repeats": repeats, "seconds": seconds, "bare_us": bare, "runs": runs}
-    (RESULTS / f"{stamp}.json").write_text(json.dumps(raw, indent=1), encoding="utf-8")
+    if runs:
+        stamp = datetime.datetime.now(datetime.UTC).strftime("%Y%m%dT%H%M%SZ")
+        raw = {"machine": about, "repeats": repeats, "seconds": seconds, "bare_us": bare, "runs": runs}
+        (RESULTS / f"{stamp}.json").write_text(json.dumps(raw, indent=1), encoding="utf-8")
     if options.join:
         runs, bare = joined(runs, bare)
     text = report.document(Figures(runs, bare), about, repeats=repeats, seconds=seconds)

@@ -16,7 +16,7 @@ from cvserve.engine.job import Batch, Job
 from cvserve.engine.quarantine import Quarantine
 from cvserve.engine.task import Outcome, Task
 from cvserve.engine.worker import Worker, WorkerPool
-from cvserve.errors import CvserveError, InvalidImage, NotReady, WorkerDied
+from cvserve.errors import CvserveError, InvalidImage, ModelError, NotReady, WorkerDied
 from cvserve.predictor.facts import ModelInfo
 from cvserve.predictor.prediction import Prediction
 
@@ -162,7 +162,9 @@ class Engine:
             return  # it was given up a moment before it answered
         busy_s = time.monotonic() - batch.given_at
         if len(outcomes) != len(batch.jobs):
-            outcomes = [WorkerDied(_DIED)] * len(batch.jobs)
+            outcomes = [ModelError("The worker answered for another number of pictures than it was given.")] * len(
+                batch.jobs
+            )
         if not worker.is_retiring:
             self.joined(worker)
         self._picture_s += 0.2 * (busy_s / len(batch.jobs) - self._picture_s)
