@@ -58,7 +58,7 @@ class Nursery:
         except CvserveError as error:
             self._say({"failed": type(error).__name__, "text": str(error), "sha256": getattr(error, "sha256", "")})
             return
-        self._say({"ready": _described(predictor), "forks": _is_single_threaded()})
+        self._say({"ready": _described(predictor)})
         collector.settle()  # what is there now is shared by all workers; a collection would copy its pages
         self._serve(predictor)
 
