@@ -173,6 +173,7 @@ class ProcessPool:
         pause_s = _FIRST_PAUSE_S
         self._nursery.end()
         self._asked.clear()
+        self._by_pid.clear()  # how those ended is told by nobody any more
         while not self._is_closing:
             nursery = Nursery(self._order)
             with self._end_lock:
@@ -180,6 +181,7 @@ class ProcessPool:
             try:
                 await self._loop.run_in_executor(None, nursery.wait_loaded)
             except CvserveError as error:
+                nursery.end()
                 logger.error("engine: the model cannot be loaded again: {}", error)
                 await asyncio.sleep(pause_s)
                 pause_s = min(_LONGEST_PAUSE_S, 2 * pause_s)
