@@ -12,10 +12,15 @@ BEGIN, END = b"--b\r\n" + HEAD, b"\r\n--b--\r\n"
 TYPE = "multipart/form-data; boundary=b"
 PIECES = st.one_of(
     st.sampled_from(
-        [b"\r\n--b--", b"\r\n--b", b"--b", b"--", b"\r\n", b"\r", b"\n", b'"', b"\\", b"\0", b";", b": ", b"b", HEAD, BEGIN, END]
+        [
+            HEAD,
+            BEGIN,
+            END,
+            *(b"\r\n--b--", b"\r\n--b", b"--b", b"--", b"\r\n", b"\r", b"\n", b'"', b"\\", b"\0", b";", b"b"),
+        ]
     ),
     st.binary(max_size=8),
-)  # fmt: skip
+)
 bounded = settings(max_examples=1_500, deadline=None, derandomize=True)
 
 
