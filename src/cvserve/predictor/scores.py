@@ -79,12 +79,10 @@ def best(values: NDArray[np.float64], labels: tuple[str, ...], top_k: int) -> li
     """
     # All rows at once: each call into NumPy costs as much as a row.
     order = np.argsort(-values, axis=1, kind="stable")[:, :top_k]
-    scores = np.take_along_axis(values, order, axis=1)
+    scores = np.take_along_axis(values, order, axis=1).round(6)
+    # A label as long as a novel would be in every answer and every row.
+    names = {index: labels[index][:MAX_LABEL_CHARACTERS] for index in set(order.ravel().tolist())}
     return [
-        # A label as long as a novel would be in every answer and every row.
-        tuple(
-            ClassScore(index, labels[index][:MAX_LABEL_CHARACTERS], round(score, 6))
-            for index, score in zip(row, row_scores, strict=True)
-        )
+        tuple([ClassScore(index, names[index], score) for index, score in zip(row, row_scores, strict=True)])
         for row, row_scores in zip(order.tolist(), scores.tolist(), strict=True)
     ]
