@@ -87,7 +87,7 @@ def _packed(outcome: Outcome) -> list[Any]:
     image = outcome.image
     return [
         "",
-        outcome.top,
+        [[entry.index, entry.label, entry.score] for entry in outcome.top],
         outcome.warning,
         outcome.timing_ms["decode"],
         outcome.timing_ms["infer"],
@@ -103,7 +103,7 @@ def _unpacked(entry: list[Any], info: ModelInfo) -> Outcome:
             error.__cause__ = ModelTraceback(f"\n{trace}")
         return error
     _, scores, warning, decode_ms, infer_ms, image = entry
-    top = tuple([ClassScore._make(score) for score in scores])
+    top = tuple([ClassScore(*score) for score in scores])
     first = top[0]
     timing_ms = {"decode": decode_ms, "infer": infer_ms}
     return Prediction(first.index, first.label, first.score, top, info, warning, timing_ms, ImageInfo(*image))

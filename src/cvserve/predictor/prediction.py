@@ -1,12 +1,13 @@
 """What a model said about one picture: plain numbers and texts that can cross any border."""
 
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 from cvserve.predictor.facts import ImageInfo, ModelInfo
 
 
-class ClassScore(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class ClassScore:
     """One class and its score.
 
     Attributes:
