@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from cvserve.errors import ModelLoadError
+from cvserve.predictor.contradictions import check_input, check_labels
 from cvserve.predictor.facts import ModelInfo
 from cvserve.predictor.input_spec import InputSpec
 from cvserve.predictor.model_config import ModelConfig
@@ -79,13 +80,11 @@ def settle(facts: ModelFacts, config: ModelConfig, file: ModelFile) -> LoadedMod
 
 def _labels(facts: ModelFacts, config: ModelConfig, file: ModelFile) -> tuple[str, ...] | None:
     said: tuple[str, ...] | None = config.values.get("labels")
-    if said is None or facts.labels is None or len(said) == len(facts.labels):
-        return said or facts.labels
-    source = config.file_name if config.origins["labels"] == "model.toml" else "labels.txt"
-    raise ModelLoadError(
-        f"{source} has {len(said)} labels, but '{file.path.name}' knows {len(facts.labels)} classes; "
-        "write one label for each class, in the order of their indices."
-    )
+    if said is None:
+        return facts.labels
+    origin = config.origins["labels"]
+    check_labels(said, config.file_name if origin == "model.toml" else origin, facts.labels, file.path.name)
+    return said
 
 
 def _input(facts: ModelFacts, config: ModelConfig, file: ModelFile, origins: dict[str, tuple[Any, str]]) -> InputSpec:
@@ -98,12 +97,7 @@ def _input(facts: ModelFacts, config: ModelConfig, file: ModelFile, origins: dic
             )
     shape = _size_and_mode(facts, said, config, file)
     spec = InputSpec(**{**facts.defaults, **facts.input, **shape, **said})
-    for key in ("mean", "std"):
-        if len(getattr(spec, key)) not in (1, spec.channels):
-            raise ModelLoadError(
-                f"{key} in {config.file_name} has {len(getattr(spec, key))} numbers, but the picture has "
-                f'{spec.channels} channel (mode "{spec.mode}"); write one number.'
-            )
+    check_input(spec, tuple(said), config.file_name)
     derived = shape if facts.features is not None else {}
     for part in dataclasses.fields(spec):
         key = f"input.{part.name}"
