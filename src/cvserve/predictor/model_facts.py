@@ -109,6 +109,7 @@ def _input(facts: ModelFacts, config: ModelConfig, file: ModelFile, origins: dic
 
 def _size_and_mode(facts: ModelFacts, said: dict[str, Any], config: ModelConfig, file: ModelFile) -> dict[str, Any]:
     """Size and mode, where they were not said, from the number of values in one picture."""
+    said = {**facts.input, **said}
     size, mode, features = said.get("size"), said.get("mode"), facts.features
     name, toml = file.path.name, config.file_name
     if features is None and size is not None:
