@@ -3,10 +3,11 @@
 from pathlib import Path
 
 import numpy as np
-from cvserve_linear import dump
 from PIL import Image
 from sklearn.datasets import load_digits
 from sklearn.linear_model import LogisticRegression
+
+from cvserve_linear import dump
 
 rows, classes = load_digits(return_X_y=True)
 model = LogisticRegression(max_iter=200).fit(rows[1:] / 16, classes[1:])
