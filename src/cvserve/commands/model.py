@@ -42,11 +42,10 @@ def inspect(
     """Print what was found in a model file and where each value came from."""
     from cvserve.commands import model_views as views  # the command line starts fast
     from cvserve.predictor.config_text import config_text, write_config
+    from cvserve.predictor.model_config import read_config
     from cvserve.predictor.model_file import read_model_file
     from cvserve.predictor.properties import properties
 
-    if file == _BUILTIN and write:
-        raise InvalidSetting("The built-in model has no file beside which a model.toml could stand; name a file.")
     whole = None if file == _BUILTIN else read_model_file(file)
     try:
         predictor = _load(file, model_config, model_sha256, trust_type)
@@ -55,10 +54,13 @@ def inspect(
             views.show_untrusted(whole, as_json=json)
         raise
     found = properties(predictor)
-    if write:
-        path = model_config or Path(file).with_suffix(".toml")
-        write_config(path, config_text(found), overwrite=force)
-        typer.echo(f"Wrote {path}; see what the model sees: cvserve model try {shlex.quote(file)} img.jpg", err=True)
+    if write and whole is None:
+        raise InvalidSetting("The built-in model has no file beside which a model.toml could stand; name a file.")
+    if write and whole is not None:
+        said = read_config(whole.path, model_config)
+        write_config(said.path, config_text(found, said.values), overwrite=force)
+        look = f"cvserve model try {shlex.quote(file)} img.jpg"
+        typer.echo(f"Wrote {said.path}; check what the model sees with: {look}", err=True)
     views.show_properties(predictor, found, whole, as_json=json)
 
 

@@ -17,12 +17,14 @@ _COMMENTS = {
 }
 
 
-def config_text(properties: Mapping[str, tuple[Any, str]]) -> str:
-    """TOML with every key of `CHECKS` that `properties` has, sections in order, guesses marked.
+def config_text(found: Mapping[str, tuple[Any, str]], said: Mapping[str, Any] | None = None) -> str:
+    """TOML with every key that is known, sections in the order of `CHECKS`, guesses marked.
 
     Args:
-        properties: value and origin by key, as `properties()` gives them; words that are no keys are left out.
+        found: value and origin by key, as `properties()` gives them; words that are no keys are left out.
+        said: what the `model.toml` before it says, so that none of it gets lost.
     """
+    properties = {key: (value, "model.toml") for key, value in (said or {}).items()} | dict(found)
     lines: list[str] = []
     section = ""
     for key in CHECKS:
@@ -69,6 +71,8 @@ def _says_something(key: str, properties: Mapping[str, tuple[Any, str]]) -> bool
 
 
 def _toml(value: Any) -> str:
+    if isinstance(value, dict):
+        return f"{{ {', '.join(f'{_toml(key)} = {_toml(item)}' for key, item in value.items())} }}"
     if isinstance(value, (list, tuple)):
         items = [_toml(item) for item in value]
         if len(items) > _MAX_ITEMS_A_LINE:
@@ -77,4 +81,6 @@ def _toml(value: Any) -> str:
     if isinstance(value, str):
         # A TOML string is a JSON string, but for DEL, which may not stand there as it is.
         return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
-    return json.dumps(value)
+    if isinstance(value, bool):
+        return str(value).lower()
+    return repr(value) if isinstance(value, (int, float)) else str(value)

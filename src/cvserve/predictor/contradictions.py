@@ -14,31 +14,25 @@ from cvserve.predictor.input_spec import InputSpec
 _FEWEST_STEPS = 2
 
 
-def check_labels(said: Sequence[str], source: str, known: Sequence[str] | None, file_name: str) -> None:
-    """Compare the labels that were said with the classes that the file knows; other words for them are fine.
+def check_order(said: Sequence[str], source: str, known: Sequence[str], file_name: str) -> None:
+    """Compare the labels that were said with what the file calls its classes; other words for them are fine.
 
     Args:
         said: the labels.
         source: name of the file that says so.
-        known: names of the classes in the model file; None: it does not say.
+        known: names of the classes in the model file, as many.
         file_name: of the model file.
 
     Raises:
-        ModelLoadError: another number of them, or the same names in another order.
+        ModelLoadError: the same names in another order.
     """
-    if known is None or tuple(said) == tuple(known):
+    if tuple(said) == tuple(known) or set(said) != set(known):
         return
-    if len(said) != len(known):
-        raise ModelLoadError(
-            f"{source} has {len(said)} labels, but '{file_name}' knows {len(known)} classes; "
-            "write one label for each class, in the order of their indices."
-        )
-    if set(said) == set(known):
-        index = next(at for at, (one, other) in enumerate(zip(said, known, strict=True)) if one != other)
-        raise ModelLoadError(
-            f"{source} calls class {index} '{said[index]}', but '{file_name}' calls it '{known[index]}': the same "
-            f"labels in another order; write them in the order of '{file_name}', or remove them from {source}."
-        )
+    index = next(at for at, (one, other) in enumerate(zip(said, known, strict=True)) if one != other)
+    raise ModelLoadError(
+        f"{source} calls class {index} '{said[index]}', but '{file_name}' calls it '{known[index]}': the same "
+        f"labels in another order; write them in the order of '{file_name}', or remove them from {source}."
+    )
 
 
 def check_input(spec: InputSpec, said: Sequence[str], source: str) -> None:

@@ -38,6 +38,12 @@ class ModelConfig:
         """Name of the file to write to, for error texts."""
         return self.path.name
 
+    @property
+    def labels_source(self) -> str:
+        """Name of the file that has the labels, for error texts."""
+        origin = self.origins["labels"]
+        return self.file_name if origin == "model.toml" else origin
+
 
 def read_config(model: Path, config: str | os.PathLike[str] | None = None) -> ModelConfig:
     """Read what stands beside a model file.
@@ -61,15 +67,15 @@ def read_config(model: Path, config: str | os.PathLike[str] | None = None) -> Mo
         values["labels"] = _labels_named(path, values["labels"])
     beside = _labels_in(model.with_name(_LABELS_FILE), _LABELS_FILE)
     if beside is not None:
-        if values.get("labels", beside) != beside:
-            source = path.name if origins["labels"] == "model.toml" else origins["labels"]
-            raise ModelLoadError(
-                f"{source} has {len(values['labels'])} labels and {_LABELS_FILE} has {len(beside)} others; "
-                "keep one of the two."
-            )
-        values["labels"] = beside
+        values.setdefault("labels", beside)
         origins.setdefault("labels", _LABELS_FILE)
-    return ModelConfig(path, values, origins)
+    said = ModelConfig(path, values, origins)
+    if beside is not None and values["labels"] != beside:
+        raise ModelLoadError(
+            f"{said.labels_source} has {len(values['labels'])} labels and {_LABELS_FILE} has {len(beside)} others; "
+            "keep one of the two."
+        )
+    return said
 
 
 def _text(path: Path) -> str | None:
