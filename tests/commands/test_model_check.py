@@ -94,7 +94,14 @@ def test_a_gate_for_scripts(run, model, held_out, truth):
     reason = f"the accuracy is {right / 200:.6g} ({right} of 200), and --min-accuracy asks for 0.999."
     assert said.err == f"cvserve: {reason}\n"
     assert json.loads(said.out)["refusals"] == [reason]
-    assert run("model", "check", str(model), str(held_out), "--min-accuracy", "90").code == 2
+    assert run("model", "check", str(model), str(held_out), "--min-accuracy", "50%").code == 0
+
+
+@pytest.mark.parametrize("share", ["90", "-0.1", "nan", "inf", "101%", "all", ""])
+def test_a_gate_that_is_no_share_is_refused_before_anything_is_run(run, share):
+    said = run("model", "check", "no.skops", "nowhere", "--min-accuracy", share)
+    assert (said.code, said.out) == (2, "")
+    assert said.err == f"cvserve: --min-accuracy is '{share}': give a number from 0 to 1, or a percentage.\n"
 
 
 def test_a_picture_without_an_answer_is_counted_named_and_a_no(run, model, held_out):

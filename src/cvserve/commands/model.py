@@ -96,8 +96,7 @@ def check(
         Path, typer.Argument(metavar="FOLDER", help="A folder of a class each, or a CSV with the columns path, label.")
     ],
     min_accuracy: Annotated[
-        float | None,
-        typer.Option("--min-accuracy", min=0, max=1, metavar="0…1", help="Exit with 1 when it is under this."),
+        str | None, typer.Option("--min-accuracy", metavar="SHARE", help="Exit with 1 under this, such as 0.9 or 90%.")
     ] = None,
     worst: Annotated[int, typer.Option(min=0, help="How many mistakes to show.")] = 10,
     model_config: _Config = None,
@@ -107,12 +106,14 @@ def check(
 ) -> None:
     """Ask a model about pictures whose class is known, and count how often it is right."""
     from cvserve.commands import evaluation_views as views
-    from cvserve.commands.model_check import checked_on, refusals
+    from cvserve.commands.model_check import checked_on, parse_share, refusals
+    from cvserve.commands.options import value_of
     from cvserve.commands.output import say
 
+    wanted = None if min_accuracy is None else value_of("--min-accuracy", min_accuracy, parse_share)
     predictor = _load_or_ask(file, model_config, model_sha256, trust_type)
     evaluation = checked_on(predictor, pictures)
-    reasons = refusals(evaluation, min_accuracy)
+    reasons = refusals(evaluation, wanted)
     views.show(evaluation, reasons, worst, as_json=json)
     for reason in reasons:
         say(f"cvserve: {reason}")

@@ -24,6 +24,21 @@ def checked_on(predictor: Predictor, source: Path) -> Evaluation:
         return evaluate(predictor, pictures, labels, advance)
 
 
+def parse_share(text: str) -> float:
+    """A share 0…1 from `0.9` or `90%`.
+
+    Raises:
+        ValueError: it is none; nothing is under `nan`, so a gate of it would let everything pass.
+    """
+    try:
+        share = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
+    except ValueError:
+        share = -1.0
+    if not 0 <= share <= 1:
+        raise ValueError("give a number from 0 to 1, or a percentage")
+    return share
+
+
 def refusals(evaluation: Evaluation, min_accuracy: float | None) -> list[str]:
     """Why the answer is no, a sentence each; none when it is yes.
 
