@@ -27,6 +27,7 @@ def say(skops_file):
         ('dtype = "uint8"\nscale = 1.0\nmean = 128', ["0 to 255", "from -128 to 127"]),
         ('dtype = "int8"\nscale = 1.0', ["-128 to 127", "from 0 to 255"]),
         ('dtype = "float16"\nscale = 1000.0', ["float16", "255000"]),
+        ("scale = 1e29\nstd = 1e-300", ["float32", "to inf"]),
         ("mean = [1, 2, 3]", ["mean in digits.toml has 3 numbers", 'mode "L"']),
     ],
 )

@@ -64,7 +64,8 @@ def check_input(spec: InputSpec, said: Sequence[str], source: str) -> None:
 def _check_range(spec: InputSpec, source: str) -> None:
     """Black and white must fit into the type of the array, and not become one value in it."""
     ends = np.array([[0.0], [255.0]]) * spec.scale
-    low, high = np.sort((ends - np.array(spec.mean)) / np.array(spec.std), axis=0)
+    with np.errstate(over="ignore"):  # infinity is too large for every type, and said below
+        low, high = np.sort((ends - np.array(spec.mean)) / np.array(spec.std), axis=0)
     dtype = np.dtype(spec.dtype)
     limits = np.iinfo(dtype) if dtype.kind in "iu" else np.finfo(dtype)
     gives = f"scale, mean and std give values from {low.min():.6g} to {high.max():.6g}"
