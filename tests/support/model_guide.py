@@ -1,12 +1,11 @@
 """Somebody who follows `docs/models.md` with a scikit-learn model."""
 
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
-from support.pages import ROOT, blocks, run
+from support.pages import blocks, run
 
 PAGE = "docs/models.md"
 
@@ -25,7 +24,6 @@ class ModelGuide:
         for section in ("scikit-learn", "Check a model"):
             (code,) = blocks(PAGE, "python", section)
             subprocess.run([sys.executable, "-W", "error", "-c", code], cwd=folder, check=True, timeout=120)
-        shutil.copy(ROOT / "src/cvserve/samples/digit-4-print.jpg", folder / "img.jpg")
 
     def answer(self, line: str) -> str:
         """What a command of the page prints."""

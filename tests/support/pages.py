@@ -33,7 +33,7 @@ class Command:
 
 
 def blocks(page: str, language: str, section: str | None = None) -> list[str]:
-    """The text of all blocks of a language, in order; of one section only, when its title is given."""
+    """The text of all blocks of a language, in order, on a page or under one of its headings `## section`."""
     text = (ROOT / page).read_text(encoding="utf-8")
     if section is not None:
         text = text.partition(f"\n## {section}\n")[2].partition("\n## ")[0]
