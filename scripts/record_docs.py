@@ -1,4 +1,4 @@
-"""Runs the commands of README.md and docs/http-api.md against a real server and writes what they print.
+"""Runs the commands of README.md, docs/http-api.md and docs/models.md and writes what they print.
 
     python scripts/record_docs.py
 
@@ -13,6 +13,7 @@ ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT / "tests"))
 
 from support.guide import Guide  # noqa: E402
+from support.model_guide import ModelGuide  # noqa: E402
 from support.pages import replayed  # noqa: E402
 
 for page in ("README.md", "docs/http-api.md"):
@@ -24,3 +25,8 @@ for page in ("README.md", "docs/http-api.md"):
             guide.server.stop()
         (ROOT / page).write_text(text, encoding="utf-8")
         print(f"wrote {page}")
+
+with tempfile.TemporaryDirectory() as folder:
+    text = replayed("docs/models.md", ModelGuide(Path(folder)).answer)
+(ROOT / "docs/models.md").write_text(text, encoding="utf-8")
+print("wrote docs/models.md")

@@ -14,7 +14,8 @@ from sklearn.naive_bayes import GaussianNB
 from typer.testing import CliRunner
 
 from cvserve.commands.model import ask_trust, model_app
-from cvserve.errors import InvalidImage, InvalidSetting, ModelLoadError, UntrustedModel
+from cvserve.errors import InvalidSetting, ModelLoadError, UntrustedModel
+from cvserve.predictor.loading import load_model
 from cvserve.predictor.model_file import read_model_file
 from cvserve.predictor.trust import is_trusted, record
 
@@ -121,8 +122,58 @@ def test_another_version_is_a_sentence_on_stderr(tmp_path, estimator):
     assert "Warning: 'old.pkl' was saved with scikit-learn 0.9" in result.stderr
 
 
+def test_inspect_shows_labels_and_scores_that_only_a_run_shows(tmp_path):
+    rows = np.random.default_rng(0).random((20, 64))
+    skops.io.dump(GaussianNB().fit(rows, [0, 1] * 10), tmp_path / "m.skops")
+    found = json.loads(run("inspect", tmp_path / "m.skops", "--json").stdout)["properties"]
+    assert found["labels"] == {"value": ["0", "1"], "from": "file"}
+
+
+def test_inspect_writes_what_it_shows_and_the_file_gives_the_same_model(skops_file):
+    before = load_model(skops_file)
+    result = run("inspect", skops_file, "--write")
+    assert result.exit_code == 0
+    written = skops_file.with_suffix(".toml").read_text(encoding="utf-8")
+    assert "scale = 0.00392156862745098  # value = (pixel * scale - mean) / std; guessed" in written
+    assert 'name = "digits"' in written
+    assert "estimator" not in written
+    after = load_model(skops_file)
+    assert (after.info, after.preparation, after.labels, after.scores) == (
+        before.info,
+        before.preparation,
+        before.labels,
+        before.scores,
+    )
+    assert after.guessed == ()
+
+
+def test_inspect_overwrites_nothing_unless_told(skops_file):
+    config = skops_file.with_suffix(".toml")
+    config.write_text('name = "mine"')
+    refused = run("inspect", skops_file, "--write").exception
+    assert isinstance(refused, InvalidSetting)
+    assert str(config) in str(refused)
+    assert "--force" in str(refused)
+    assert config.read_text() == 'name = "mine"'
+    assert run("inspect", skops_file, "--write", "--force").exit_code == 0
+    assert config.read_text().startswith('name = "mine"\n')
+    assert "[input]" in config.read_text()
+    assert [path.name for path in skops_file.parent.iterdir() if path.name.startswith(".")] == []
+
+
+def test_inspect_writes_to_the_config_that_was_named_or_says_why_not(skops_file, tmp_path):
+    other = tmp_path / "other.toml"
+    other.write_text('name = "other"')
+    assert run("inspect", skops_file, "--write", "--force", "--model-config", other).exit_code == 0
+    assert not skops_file.with_suffix(".toml").exists()
+    assert "size = [8, 8]" in other.read_text()
+    assert isinstance(run("inspect", "builtin", "--write").exception, InvalidSetting)
+    skops_file.with_suffix(".toml").mkdir()
+    assert "--force" in str(run("inspect", skops_file, "--write", "--model-config", other).exception)
+
+
 def test_try_shows_what_the_model_sees_and_says(skops_file, picture, tmp_path):
-    result = run("try", skops_file, picture, "--save", tmp_path / "seen.png", "--top-k", "3")
+    result = run("try", skops_file, picture, "--save", tmp_path / "seen", "--top-k", "3")
     assert result.exit_code == 0
     assert "8 x 8 PNG" in result.stdout
     assert "float32 [64], 0 to 0.7412" in result.stdout
@@ -130,20 +181,57 @@ def test_try_shows_what_the_model_sees_and_says(skops_file, picture, tmp_path):
     for step in ("decode", "prepare", "infer"):
         assert step in result.stdout
     assert "guessed: resize, scale" in result.stderr
-    with Image.open(tmp_path / "seen.png") as seen, Image.open(picture) as sent:
-        assert np.array_equal(np.asarray(seen), np.asarray(sent))
+    assert str(tmp_path / "seen" / "p.seen.png") in result.stdout
+
+
+def test_try_saves_the_picture_beside_what_is_seen(skops_file, picture, tmp_path):
+    skops_file.with_suffix(".toml").write_text("[input]\ninvert = true")
+    assert run("try", skops_file, picture, "--save", tmp_path).exit_code == 0
+    with Image.open(tmp_path / "p.seen.png") as both, Image.open(picture) as sent:
+        assert both.size == (256 + 8 + 256, 256)
+        pixels, original = np.asarray(both.convert("L")), np.asarray(sent)
+    # In the middle of each enlarged pixel: left as it was sent, right as it is seen.
+    assert np.array_equal(pixels[16::32, 264 + 16 :: 32], 255 - original)
+    assert np.abs(pixels[16::32, 16:256:32].astype(int) - original).max() <= 3
+
+
+def test_try_takes_several_pictures_and_goes_on_after_a_bad_one(skops_file, picture, tmp_path):
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "p.png").write_bytes(picture.read_bytes())
+    (tmp_path / "bad.png").write_bytes(b"no picture")
+    arguments = (picture, tmp_path / "bad.png", tmp_path / "a", "--save", tmp_path / "out", "--json")
+    result = run("try", skops_file, *arguments)
+    assert result.exit_code == 1
+    first, bad, second = json.loads(result.stdout)
+    assert (first["label"], first["score"]) == (second["label"], second["score"])
+    assert first["seen"] == {
+        "shape": [64],
+        "dtype": "float32",
+        "min": 0.0,
+        "mean": pytest.approx(0.3706, abs=1e-4),
+        "max": pytest.approx(0.7412, abs=1e-4),
+    }
+    assert set(first["steps_ms"]) == {"decode", "prepare", "infer"}
+    assert [first["saved"], second["saved"]] == [str(tmp_path / "out" / n) for n in ("p.seen.png", "p-2.seen.png")]
+    assert (bad["file"], bad["code"]) == (str(tmp_path / "bad.png"), "invalid_image")
+    plain = run("try", skops_file, *arguments[:-1])
+    assert plain.exit_code == 1
+    assert f"{tmp_path / 'bad.png'}: These 10 bytes are not an image" in plain.stderr
 
 
 def test_try_the_built_in_model(picture, tmp_path):
-    result = run("try", "builtin", picture, "--save", tmp_path / "seen.png")
+    result = run("try", "builtin", picture, "--save", tmp_path)
     assert result.exit_code == 0
-    with Image.open(tmp_path / "seen.png") as seen:
-        assert seen.size == (20, 20)
+    with Image.open(tmp_path / "p.seen.png") as both:
+        assert both.size == (240 + 8 + 240, 240)  # twelve times its 20 by 20
 
 
 def test_try_needs_a_picture_and_a_place_to_write(skops_file, picture, tmp_path):
-    assert isinstance(run("try", skops_file, tmp_path / "none.png").exception, InvalidImage)
-    result = run("try", skops_file, picture, "--save", tmp_path / "no" / "seen.png")
+    missing = run("try", skops_file, tmp_path / "none.png")
+    assert missing.exit_code == 1
+    assert "There is no file" in missing.stderr
+    (tmp_path / "file").write_text("")
+    result = run("try", skops_file, picture, "--save", tmp_path / "file" / "seen")
     assert isinstance(result.exception, InvalidSetting)
 
 
@@ -225,7 +313,7 @@ def test_a_terminal_draws_the_picture(skops_file, picture):
     arguments = ["try", str(skops_file), str(picture)]
     seen, ended = on_a_terminal(f"from cvserve.commands.model import model_app; model_app({arguments!r})", "")
     assert ended == 0
-    assert seen.count("▀") == 8 * 4
+    assert seen.count("▀") == 2 * 8 * 4
 
 
 def test_the_command_line_loads_nothing_heavy():

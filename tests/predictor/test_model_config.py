@@ -131,7 +131,7 @@ def test_labels_come_from_a_text_file_one_a_line(model):
     assert config.origins["labels"] == "labels.txt"
 
 
-@pytest.mark.parametrize(("text", "word"), [("cat\n\ndog", "labels[1]"), ("cat\ncat", "'cat'"), ("", "labels")])
+@pytest.mark.parametrize(("text", "word"), [("cat\n\ndog", "labels[1]"), ("cat\ncat", "'cat'"), ("", "has no labels")])
 def test_a_label_file_is_checked_like_labels(model, text, word):
     model.with_name("labels.txt").write_text(text)
     with pytest.raises(ModelLoadError) as caught:
@@ -145,6 +145,33 @@ def test_two_lists_of_labels_must_agree(model, say):
     with pytest.raises(ModelLoadError, match=r"my.model.toml has .* labels.txt has"):
         say('labels = ["a", "b"]')
     assert say('labels = ["a", "b", "c"]').origins["labels"] == "model.toml"
+
+
+def test_labels_may_be_the_name_of_a_file_beside_the_config(model, say):
+    (model.parent / "names").mkdir()
+    (model.parent / "names" / "classes.txt").write_text("cat\ndog\n")
+    config = say('labels = "names/classes.txt"')
+    assert config.values["labels"] == ("cat", "dog")
+    assert config.origins["labels"] == "names/classes.txt"
+
+
+@pytest.mark.parametrize("name", ["/etc/hostname", "../labels.txt", "a/../../b.txt", "", ".", "a\\nb"])
+def test_labels_are_read_from_nowhere_else(model, say, name):
+    (model.parent.parent / "labels.txt").write_text("cat\ndog\n")
+    with pytest.raises(ModelLoadError, match=r"the name of a file beside my\.model\.toml"):
+        say(f'labels = "{name}"')
+
+
+def test_a_file_of_labels_must_exist_and_be_right(model, say):
+    with pytest.raises(ModelLoadError, match=r"'classes.txt' in my.model.toml, but there is no such file"):
+        say('labels = "classes.txt"')
+    model.with_name("classes.txt").write_text("cat\ncat")
+    with pytest.raises(ModelLoadError, match=r"'cat' in classes.txt stands for class 0 and for class 1"):
+        say('labels = "classes.txt"')
+    model.with_name("classes.txt").write_text("cat\ndog")
+    model.with_name("labels.txt").write_text("cat\ncow")
+    with pytest.raises(ModelLoadError, match=r"classes.txt has 2 labels and labels.txt has 2 others"):
+        say('labels = "classes.txt"')
 
 
 def test_another_config_can_be_named_and_must_exist(model, tmp_path):

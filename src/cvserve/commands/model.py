@@ -1,4 +1,4 @@
-"""`cvserve model`: look at a model file, try it on a picture, vouch for it."""
+"""`cvserve model`: look at a model file, try it on a picture, check it on many, vouch for it."""
 
 import shlex
 import sys
@@ -10,8 +10,6 @@ import typer
 from cvserve.errors import InvalidSetting, UntrustedModel
 
 if TYPE_CHECKING:
-    from PIL import Image
-
     from cvserve.predictor.model_file import ModelFile
     from cvserve.predictor.predictor import LoadedPredictor
 
@@ -19,7 +17,7 @@ _BUILTIN = "builtin"
 _TYPED_CHARACTERS = 8
 
 model_app = typer.Typer(
-    help="Look at a model file, try it on a picture, vouch for it.",
+    help="Look at a model file, try it on a picture, check it on many, vouch for it.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
@@ -27,20 +25,26 @@ model_app = typer.Typer(
 _File = Annotated[str, typer.Argument(metavar="FILE", help=f"A model file, or '{_BUILTIN}'.")]
 _Config = Annotated[Path | None, typer.Option("--model-config", help="Another model.toml than the one beside.")]
 _Sha256 = Annotated[str | None, typer.Option("--model-sha256", metavar="HEX", help="The hash that FILE must have.")]
+_Json = Annotated[bool, typer.Option("--json", help="For programs.")]
 _TrustType = Annotated[list[str] | None, typer.Option("--trust-type", help="Allow this type in a skops file.")]
 
 
 @model_app.command()
 def inspect(
     file: _File,
+    write: Annotated[bool, typer.Option("--write", help="Write the model.toml that says all of it.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="With --write: over the one that is there.")] = False,
     model_config: _Config = None,
     model_sha256: _Sha256 = None,
     trust_type: _TrustType = None,
-    json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+    json: _Json = False,
 ) -> None:
     """Print what was found in a model file and where each value came from."""
     from cvserve.commands import model_views as views  # the command line starts fast
+    from cvserve.predictor.config_text import config_text, write_config
+    from cvserve.predictor.model_config import read_config
     from cvserve.predictor.model_file import read_model_file
+    from cvserve.predictor.properties import properties
 
     whole = None if file == _BUILTIN else read_model_file(file)
     try:
@@ -49,30 +53,71 @@ def inspect(
         if whole is not None:
             views.show_untrusted(whole, as_json=json)
         raise
-    views.show_properties(predictor, whole, as_json=json)
+    found = properties(predictor)
+    if write and whole is None:
+        raise InvalidSetting("The built-in model has no file beside which a model.toml could stand; name a file.")
+    if write and whole is not None:
+        said = read_config(whole.path, model_config)
+        write_config(said.path, config_text(found, said.values), overwrite=force)
+        look = f"cvserve model try {shlex.quote(file)} img.jpg"
+        typer.echo(f"Wrote {said.path}; check what the model sees with: {look}", err=True)
+    views.show_properties(predictor, found, whole, as_json=json)
 
 
 @model_app.command(name="try")
 def try_(
     file: _File,
-    image: Annotated[Path, typer.Argument(metavar="IMAGE", help="A picture.")],
-    save: Annotated[Path | None, typer.Option("--save", metavar="FILE.png", help="Write what the model sees.")] = None,
+    images: Annotated[list[str], typer.Argument(metavar="IMAGE", help="Pictures, folders, or - for stdin.")],
+    save: Annotated[
+        Path | None, typer.Option("--save", metavar="DIR", help="Write each picture and what the model sees of it.")
+    ] = None,
     model_config: _Config = None,
     model_sha256: _Sha256 = None,
     trust_type: _TrustType = None,
     top_k: Annotated[int, typer.Option(min=1, help="How many classes to show.")] = 5,
+    json: _Json = False,
 ) -> None:
     """Show what the model really sees of a picture, what it says, and how long each step takes."""
-    from cvserve.commands import model_views as views
-    from cvserve.commands.model_trial import run_trial
+    from cvserve.commands import trial_views as views
+    from cvserve.commands.model_trial import save_trials, trials
+    from cvserve.commands.pictures import pictures
 
-    if file != _BUILTIN and model_sha256 is None:
-        ask_trust(file)
-    predictor = _load(file, model_config, model_sha256, trust_type)
-    trial = run_trial(predictor, image, top_k)
+    predictor = _load_or_ask(file, model_config, model_sha256, trust_type)
+    done = trials(predictor, pictures(images), top_k)
     if save is not None:
-        _save(trial.seen, save)
-    views.show_trial(trial, predictor)
+        done = save_trials(done, save)
+    raise typer.Exit(1 if views.show(done, predictor, as_json=json) else 0)
+
+
+@model_app.command()
+def check(
+    file: _File,
+    pictures: Annotated[
+        Path, typer.Argument(metavar="FOLDER", help="A folder of a class each, or a CSV with the columns path, label.")
+    ],
+    min_accuracy: Annotated[
+        str | None, typer.Option("--min-accuracy", metavar="SHARE", help="Exit with 1 under this, such as 0.9 or 90%.")
+    ] = None,
+    worst: Annotated[int, typer.Option(min=0, help="How many mistakes to show.")] = 10,
+    model_config: _Config = None,
+    model_sha256: _Sha256 = None,
+    trust_type: _TrustType = None,
+    json: _Json = False,
+) -> None:
+    """Ask a model about pictures whose class is known, and count how often it is right."""
+    from cvserve.commands import evaluation_views as views
+    from cvserve.commands.model_check import checked_on, parse_share, refusals
+    from cvserve.commands.options import value_of
+    from cvserve.commands.output import say
+
+    wanted = None if min_accuracy is None else value_of("--min-accuracy", min_accuracy, parse_share)
+    predictor = _load_or_ask(file, model_config, model_sha256, trust_type)
+    evaluation = checked_on(predictor, pictures)
+    reasons = refusals(evaluation, wanted)
+    views.show(evaluation, reasons, worst, as_json=json)
+    for reason in reasons:
+        say(f"cvserve: {reason}")
+    raise typer.Exit(1 if reasons else 0)
 
 
 @model_app.command()
@@ -168,9 +213,9 @@ def _load(
     return LoadedPredictor(model)
 
 
-def _save(picture: "Image.Image", path: Path) -> None:
-    try:
-        picture.save(path, "PNG")
-    except OSError as error:
-        raise InvalidSetting(f"'{path}' cannot be written: {error.strerror}; give another path.") from None
-    typer.echo(f"Saved what the model sees: {path}", err=True)
+def _load_or_ask(
+    file: str, model_config: Path | None, model_sha256: str | None, trust_type: list[str] | None
+) -> "LoadedPredictor":
+    if file != _BUILTIN and model_sha256 is None:
+        ask_trust(file)
+    return _load(file, model_config, model_sha256, trust_type)

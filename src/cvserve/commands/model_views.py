@@ -1,24 +1,20 @@
-"""What `cvserve model` prints: tables for people, JSON for programs."""
+"""What `cvserve model inspect` and `trust` print: tables for people, JSON for programs."""
 
 import json
 import pwd
 import shlex
+from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
 import typer
-from PIL import Image
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from cvserve.commands.model_trial import Trial
 from cvserve.predictor.model_file import ModelFile
 from cvserve.predictor.pickle_scan import PickleGlobals, pickle_globals
 from cvserve.predictor.predictor import LoadedPredictor
 
-_BAR_CELLS = 30
-_DRAWING_CELLS = 32
 _PIPE_WIDTH = 200
 _MAX_LABELS_SHOWN = 12
 _ORIGIN_STYLES = {"guessed": "bold yellow", "default": "dim"}
@@ -33,22 +29,24 @@ _HARMLESS_PREFIXES = (
 )
 
 
-def show_properties(predictor: LoadedPredictor, file: ModelFile | None, *, as_json: bool) -> None:
+def show_properties(
+    predictor: LoadedPredictor, properties: Mapping[str, tuple[Any, str]], file: ModelFile | None, *, as_json: bool
+) -> None:
     """Each property of a model, its value and where that came from, on stdout."""
-    model = predictor.model
+    guessed = predictor.guessed
     if as_json:
-        properties = {key: {"value": value, "from": origin} for key, (value, origin) in model.origins.items()}
-        _print_json({**_facts(predictor, file), "properties": properties, "guessed": list(model.guessed)})
+        entries = {key: {"value": value, "from": origin} for key, (value, origin) in properties.items()}
+        _print_json({**_facts(predictor, file), "properties": entries, "guessed": list(guessed)})
         return
     table = Table("property", "value", "from", box=None, pad_edge=False, header_style="bold")
     for key, value in _facts(predictor, file).items():
         table.add_row(key, Text(_shown(value), overflow="fold"), Text("file", "default"))
-    for key, (value, origin) in model.origins.items():
+    for key, (value, origin) in properties.items():
         style = _ORIGIN_STYLES.get(origin, "default")
         table.add_row(key, Text(_shown(value), style, overflow="fold"), Text(origin, style))
     _console().print(table)
-    if model.guessed:
-        names = ", ".join(model.guessed)
+    if guessed:
+        names = ", ".join(guessed)
         name = shlex.quote(str(file.path)) if file is not None else "builtin"
         Console(stderr=True).print(
             Text(f"guessed: {names} - check with: cvserve model try {name} img.jpg", "yellow"), soft_wrap=True
@@ -75,28 +73,6 @@ def show_risk(file: ModelFile) -> None:
     console = Console(stderr=True)
     console.print(Text(f"'{file.path.name}' is {file.kind.title}: loading it runs whatever code is in it."))
     console.print(_risk_table(file, pickle_globals(file.data)))
-
-
-def show_trial(trial: Trial, predictor: LoadedPredictor) -> None:
-    """What the model sees and says, on stdout."""
-    console = _console()
-    answer, picture = trial.prediction, trial.prediction.image
-    low, mean, high = trial.values
-    table = Table.grid(padding=(0, 2))
-    table.add_row("model", Text(f"{answer.model.name} {answer.model.version} ({answer.model.format})"))
-    table.add_row("picture", Text(f"{picture.width} x {picture.height} {picture.format}, {picture.bytes:,} bytes"))
-    table.add_row("seen", Text(f"{trial.dtype} {list(trial.shape)}, {low:.4g} to {high:.4g}, mean {mean:.4g}"))
-    console.print(table)
-    if console.is_terminal:
-        console.print(_half_blocks(trial.seen))
-    console.print(_bars(trial))
-    if answer.warning:
-        console.print(Text(answer.warning, "yellow"))
-    console.print(Text(", ".join(f"{step} {ms:.2f} ms" for step, ms in trial.steps_ms.items()), "dim"))
-    if predictor.model.guessed:
-        names = ", ".join(predictor.model.guessed)
-        text = f"guessed: {names} - a wrong guess often keeps the class and spoils the score"
-        Console(stderr=True).print(Text(text, "yellow"), soft_wrap=True)
 
 
 def _facts(predictor: LoadedPredictor, file: ModelFile | None) -> dict[str, Any]:
@@ -139,29 +115,6 @@ def _shown(value: Any) -> str:
     if isinstance(value, bool) or value is None:
         return str(value).lower()
     return f"{value:.8g}" if isinstance(value, float) else str(value)
-
-
-def _bars(trial: Trial) -> Table:
-    table = Table.grid(padding=(0, 2))
-    for entry in trial.prediction.top:
-        cells = round(entry.score * _BAR_CELLS)
-        bar = "█" * cells + "░" * (_BAR_CELLS - cells)
-        table.add_row(Text(entry.label), Text(bar, "blue"), f"{entry.score:.4f}")
-    return table
-
-
-def _half_blocks(picture: Image.Image) -> Text:
-    """Two pixels a cell, one above the other."""
-    width = min(picture.width, _DRAWING_CELLS)
-    height = max(2, round(picture.height * width / picture.width / 2) * 2)
-    pixels = np.asarray(picture.convert("RGB").resize((width, height), Image.Resampling.BOX)).tolist()
-    text = Text()
-    for y in range(0, height, 2):
-        for x in range(width):
-            upper, lower = (",".join(map(str, row[x])) for row in pixels[y : y + 2])
-            text.append("▀", f"rgb({upper}) on rgb({lower})")
-        text.append("\n")
-    return text
 
 
 def _console() -> Console:

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cvserve.errors import InvalidSetting
+from cvserve.predictor.formats import SUFFIXES
 
-SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff")
 STDIN = "-"
 
 

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from pathlib import PurePath
 from typing import Any
 
 from cvserve.errors import ModelLoadError
@@ -34,7 +35,9 @@ def checked_labels(key: str, value: Any, file_name: str) -> tuple[str, ...]:
         ModelLoadError: otherwise.
     """
     if not isinstance(value, list) or not value:
-        raise _bad(key, value, file_name, 'a list of texts such as ["cat", "dog"]')
+        raise _bad(
+            key, value, file_name, 'a list of texts such as ["cat", "dog"], or the name of a file such as "labels.txt"'
+        )
     seen: dict[str, int] = {}
     for index, label in enumerate(value):
         if not _is_text(label):
@@ -46,6 +49,17 @@ def checked_labels(key: str, value: Any, file_name: str) -> tuple[str, ...]:
             )
         seen[label] = index
     return tuple(value)
+
+
+def _labels_or_file(key: str, value: Any, file_name: str) -> tuple[str, ...] | PurePath:
+    """Labels, or where they stand one a line: a file in the folder of `model.toml` or below."""
+    if not isinstance(value, str):
+        return checked_labels(key, value, file_name)
+    path = PurePath(value)
+    # A stranger's folder must not make a server answer with the lines of /etc/passwd.
+    if not _is_text(value) or path.is_absolute() or ".." in path.parts or not path.name:
+        raise _bad(key, value, file_name, f'the name of a file beside {file_name}, such as "labels.txt"')
+    return path
 
 
 def _one_of(*allowed: str) -> Check:
@@ -102,7 +116,7 @@ def _is_number(value: Any) -> bool:
 
 CHECKS: dict[str, Check] = {
     "name": _checked_name,
-    "labels": checked_labels,
+    "labels": _labels_or_file,
     "input.size": _checked_size,
     "input.mode": _one_of("L", "RGB", "BGR"),
     "input.resize": _one_of("stretch", "crop", "pad", "exact"),

@@ -39,6 +39,9 @@ ZIP = Kind("zip", "a zip archive", (".zip", ".npz"))
 
 KINDS = (SKOPS, PICKLE, JOBLIB, ONNX, TORCHSCRIPT, TORCH, TORCH_EXPORT, HDF5, KERAS, SAFETENSORS, ZIP)
 
+# Known by name only: files of a plugin's format may look like these.
+UNSERVED = (HDF5, KERAS, SAFETENSORS, ZIP)
+
 # joblib's own table of compressors; LZ4 needs a package of its own
 COMPRESSORS = {
     b"\x1f\x8b": "gzip",

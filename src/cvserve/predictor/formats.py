@@ -1,5 +1,8 @@
 """Which image format some bytes are, told from their first bytes alone, never from a name or a type."""
 
+# What picture files are called; their content is looked at when they are read.
+SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff")
+
 # (offset, first bytes, Pillow's name or ours for what Pillow does not read here)
 _SIGNATURES = (
     (0, b"\xff\xd8\xff", "JPEG"),

@@ -8,6 +8,7 @@ from cvserve.errors import ModelLoadError
 from cvserve.predictor.model_config import read_config
 from cvserve.predictor.model_facts import ModelFacts, settle
 from cvserve.predictor.model_file import ModelFile, check_sha256, read_model_file
+from cvserve.predictor.plugins import plugin_of
 from cvserve.predictor.steps import LoadedModel
 from cvserve.predictor.trust import require_trust
 
@@ -18,6 +19,7 @@ _LOADERS = {
     "joblib": "cvserve.predictor.backends.sklearn:load_joblib",
     "pickle": "cvserve.predictor.backends.sklearn:load_pickle",
 }
+_PLUGIN_LOADER = "cvserve.predictor.backends.plugin:load_plugin"
 _Loader = Callable[[ModelFile, Sequence[str]], ModelFacts]
 
 
@@ -60,11 +62,11 @@ def load_model(
 
 def is_served(file: ModelFile) -> bool:
     """Whether there is a loader for the file's format."""
-    return file.kind.key in _LOADERS
+    return file.kind.key in _LOADERS or plugin_of(file.kind) is not None
 
 
 def _loader(file: ModelFile) -> _Loader:
-    target = _LOADERS.get(file.kind.key)
+    target = _LOADERS.get(file.kind.key) or (_PLUGIN_LOADER if plugin_of(file.kind) else None)
     if target is None:
         raise ModelLoadError(
             f"'{file.path.name}' is {file.kind.title}, and this version serves scikit-learn files (.skops, "

@@ -6,7 +6,7 @@ import stat
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 from cvserve.errors import ModelLoadError
@@ -14,6 +14,7 @@ from cvserve.predictor.config_values import CHECKS, checked_labels
 from cvserve.predictor.reading import read_once
 
 _SECTIONS = ("input", "output")
+_LABELS_FILE = "labels.txt"
 _MAX_SHOWN = 60
 _MAX_BYTES = 16 * 1024**2
 
@@ -24,7 +25,7 @@ class ModelConfig:
 
     Attributes:
         values: checked values by key: `name`, `labels`, `input.size`, …, `output.scores`.
-        origins: for each key `model.toml` or `labels.txt`.
+        origins: for each key `model.toml`, or the name of the file of labels.
         path: the file that was read, or where one would be looked for; error texts name it.
     """
 
@@ -36,6 +37,12 @@ class ModelConfig:
     def file_name(self) -> str:
         """Name of the file to write to, for error texts."""
         return self.path.name
+
+    @property
+    def labels_source(self) -> str:
+        """Name of the file that has the labels, for error texts."""
+        origin = self.origins["labels"]
+        return self.file_name if origin == "model.toml" else origin
 
 
 def read_config(model: Path, config: str | os.PathLike[str] | None = None) -> ModelConfig:
@@ -55,16 +62,20 @@ def read_config(model: Path, config: str | os.PathLike[str] | None = None) -> Mo
         raise ModelLoadError(f"There is no model config '{path}'; check the path.")
     values = _checked(_parsed(text or "", path.name), path.name)
     origins = dict.fromkeys(values, "model.toml")
-    labels = _labels_beside(model)
-    if labels is not None:
-        if values.get("labels", labels) != labels:
-            raise ModelLoadError(
-                f"{path.name} has {len(values['labels'])} labels and labels.txt has {len(labels)} others; "
-                "keep one of the two."
-            )
-        values["labels"] = labels
-        origins.setdefault("labels", "labels.txt")
-    return ModelConfig(path, values, origins)
+    if isinstance(values.get("labels"), PurePath):
+        origins["labels"] = str(values["labels"])
+        values["labels"] = _labels_named(path, values["labels"])
+    beside = _labels_in(model.with_name(_LABELS_FILE), _LABELS_FILE)
+    if beside is not None:
+        values.setdefault("labels", beside)
+        origins.setdefault("labels", _LABELS_FILE)
+    said = ModelConfig(path, values, origins)
+    if beside is not None and values["labels"] != beside:
+        raise ModelLoadError(
+            f"{said.labels_source} has {len(values['labels'])} labels and {_LABELS_FILE} has {len(beside)} others; "
+            "keep one of the two."
+        )
+    return said
 
 
 def _text(path: Path) -> str | None:
@@ -94,11 +105,24 @@ def _parsed(text: str, name: str) -> dict[str, Any]:
         raise ModelLoadError(f'{name} is not valid TOML{where}; a line looks like: mode = "L"') from None
 
 
-def _labels_beside(model: Path) -> tuple[str, ...] | None:
-    text = _text(model.with_name("labels.txt"))
+def _labels_named(config: Path, name: PurePath) -> tuple[str, ...]:
+    labels = _labels_in(config.parent / name, str(name))
+    if labels is None:
+        raise ModelLoadError(
+            f"labels = {str(name)!r} in {config.name}, but there is no such file beside it; "
+            'write the file, one label a line, or a list such as ["cat", "dog"].'
+        )
+    return labels
+
+
+def _labels_in(path: Path, name: str) -> tuple[str, ...] | None:
+    text = _text(path)
     if text is None:
         return None
-    return checked_labels("labels", [line.strip() for line in text.rstrip().splitlines()], "labels.txt")
+    lines = [line.strip() for line in text.rstrip().splitlines()]
+    if not lines:
+        raise ModelLoadError(f"{name} has no labels; write one a line, in the order of the classes, or remove it.")
+    return checked_labels("labels", lines, name)
 
 
 def _checked(document: dict[str, Any], name: str) -> dict[str, Any]:

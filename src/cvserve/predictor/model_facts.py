@@ -10,15 +10,17 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from cvserve.errors import ModelLoadError
+from cvserve.predictor.contradictions import check_input, check_order
 from cvserve.predictor.facts import ModelInfo
 from cvserve.predictor.input_spec import InputSpec
 from cvserve.predictor.model_config import ModelConfig
 from cvserve.predictor.model_file import ModelFile
-from cvserve.predictor.steps import Backend, LoadedModel
+from cvserve.predictor.steps import Backend, Inferred, LoadedModel
 
 # Without these a picture still gets an answer, only a wrong one, and nobody notices.
 _GUESSED = ("resize", "scale")
@@ -71,6 +73,8 @@ def settle(facts: ModelFacts, config: ModelConfig, file: ModelFile) -> LoadedMod
     spec = _input(facts, config, file, origins)
     grey = spec.prepare(Image.new("L" if spec.mode == "L" else "RGB", spec.size, (_GREY,) * spec.channels))
     backend, scores = facts.connect(grey[None], config.values.get("output.scores"))
+    if facts.labels is None and labels is not None:
+        _check_classes(backend, grey, labels, config, file)
     if scores is not None:
         origins["output.scores"] = (scores, config.origins.get("output.scores", "file"))
     info = ModelInfo(name, file.sha256, facts.format)
@@ -79,11 +83,27 @@ def settle(facts: ModelFacts, config: ModelConfig, file: ModelFile) -> LoadedMod
 
 def _labels(facts: ModelFacts, config: ModelConfig, file: ModelFile) -> tuple[str, ...] | None:
     said: tuple[str, ...] | None = config.values.get("labels")
-    if said is None or facts.labels is None or len(said) == len(facts.labels):
+    if said is None or facts.labels is None:
         return said or facts.labels
-    source = config.file_name if config.origins["labels"] == "model.toml" else "labels.txt"
-    raise ModelLoadError(
-        f"{source} has {len(said)} labels, but '{file.path.name}' knows {len(facts.labels)} classes; "
+    if len(said) != len(facts.labels):
+        raise _other_count(len(said), len(facts.labels), config, file)
+    check_order(said, config.labels_source, facts.labels, file.path.name)
+    return said
+
+
+def _check_classes(
+    backend: Backend, grey: NDArray[Any], labels: tuple[str, ...], config: ModelConfig, file: ModelFile
+) -> None:
+    """Where only an answer tells how many classes there are, ask for one."""
+    answer = backend.infer(grey[None])
+    shape = np.shape(answer.scores if isinstance(answer, Inferred) else answer)
+    if len(shape) == 2 and shape[1] != len(labels):
+        raise _other_count(len(labels), shape[1], config, file)
+
+
+def _other_count(said: int, known: int, config: ModelConfig, file: ModelFile) -> ModelLoadError:
+    return ModelLoadError(
+        f"{config.labels_source} has {said} labels, but '{file.path.name}' knows {known} classes; "
         "write one label for each class, in the order of their indices."
     )
 
@@ -98,12 +118,7 @@ def _input(facts: ModelFacts, config: ModelConfig, file: ModelFile, origins: dic
             )
     shape = _size_and_mode(facts, said, config, file)
     spec = InputSpec(**{**facts.defaults, **facts.input, **shape, **said})
-    for key in ("mean", "std"):
-        if len(getattr(spec, key)) not in (1, spec.channels):
-            raise ModelLoadError(
-                f"{key} in {config.file_name} has {len(getattr(spec, key))} numbers, but the picture has "
-                f'{spec.channels} channel (mode "{spec.mode}"); write one number.'
-            )
+    check_input(spec, tuple(said), config.file_name)
     derived = shape if facts.features is not None else {}
     for part in dataclasses.fields(spec):
         key = f"input.{part.name}"
@@ -115,6 +130,7 @@ def _input(facts: ModelFacts, config: ModelConfig, file: ModelFile, origins: dic
 
 def _size_and_mode(facts: ModelFacts, said: dict[str, Any], config: ModelConfig, file: ModelFile) -> dict[str, Any]:
     """Size and mode, where they were not said, from the number of values in one picture."""
+    said = {**facts.input, **said}
     size, mode, features = said.get("size"), said.get("mode"), facts.features
     name, toml = file.path.name, config.file_name
     if features is None and size is not None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cvserve.errors import InvalidSetting, ModelLoadError, Unsafe
-from cvserve.predictor.file_kinds import Kind, kind_of, kinds_of_suffix
+from cvserve.predictor.file_kinds import KINDS, UNSERVED, Kind, kind_of, kinds_of_suffix
 from cvserve.predictor.reading import read_once
 
 MAX_BYTES = 2 * 1024**3
@@ -58,6 +58,10 @@ def read_model_file(path: str | os.PathLike[str], *, max_bytes: int = MAX_BYTES)
     path = Path(path)
     data, status = _read(path, max_bytes)
     kind = kind_of(data)
+    if kind is None or kind in UNSERVED:
+        from cvserve.predictor.plugins import plugin_kind_of  # nobody else waits for plugins
+
+        kind = plugin_kind_of(data, path.name) or kind
     if kind is None:
         raise ModelLoadError(
             f"'{path.name}' ({len(data):,} bytes) is no model file that cvserve knows; "
@@ -121,6 +125,8 @@ def _too_large(path: Path, size: int, max_bytes: int) -> ModelLoadError:
 
 def _check_suffix(path: Path, kind: Kind) -> None:
     promised = kinds_of_suffix(path.suffix)
+    if kind not in KINDS and set(promised) <= set(UNSERVED):
+        return  # a plugin may bring a format that cvserve knows by name only
     if promised and kind not in promised:
         raise ModelLoadError(
             f"Format mismatch: '{path.name}' is called {promised[0].title} but is {kind.title}; "

@@ -1,0 +1,70 @@
+"""Models of formats that plugins bring: what a plugin gives is looked at before it is believed."""
+
+import traceback
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+
+from cvserve.errors import ModelError, ModelLoadError
+from cvserve.predictor import scores as score_rules
+from cvserve.predictor.model_facts import ModelFacts
+from cvserve.predictor.model_file import ModelFile
+from cvserve.predictor.plugins import Plugin, plugin_of
+from cvserve.predictor.steps import Backend, Inferred
+
+
+def load_plugin(file: ModelFile, _trust_types: Sequence[str]) -> ModelFacts:
+    """A model by the plugin whose format it has.
+
+    Raises:
+        ModelLoadError: the plugin refuses the file, fails on it, or gives what is no model.
+    """
+    plugin = plugin_of(file.kind)
+    assert plugin is not None, "told from the content by this very plugin"
+    with _named(plugin, file):
+        facts = plugin.format.load(file)
+    if not isinstance(facts, ModelFacts):
+        raise ModelLoadError(
+            f"The plugin {plugin.title} gave a {type(facts).__name__} for '{file.path.name}', not ModelFacts; "
+            "tell its makers."
+        )
+
+    def connect(probe: NDArray[Any], wanted: str | None) -> tuple[Backend, str | None]:
+        with _named(plugin, file):
+            backend, kind = facts.connect(probe, wanted)
+            answer = backend.infer(probe)
+        scores = answer.scores if isinstance(answer, Inferred) else answer
+        try:
+            score_rules.checked(scores, len(probe), len(facts.labels) if facts.labels else None)
+        except ModelError as error:
+            raise ModelLoadError(f"'{file.path.name}', loaded by the plugin {plugin.title}: {error}") from None
+        return backend, kind
+
+    return replace(facts, connect=connect, format=file.kind.key, extra={"plugin": plugin.title, **facts.extra})
+
+
+@contextmanager
+def _named(plugin: Plugin, file: ModelFile) -> Iterator[None]:
+    """What a plugin raises becomes a sentence with its name and its own line; its refusals stay as they are."""
+    try:
+        yield
+    except ModelLoadError:
+        raise
+    except (Exception, SystemExit) as error:
+        raise ModelLoadError(
+            f"The plugin {plugin.title} failed on '{file.path.name}': {type(error).__name__} in "
+            f"{_place(plugin, error)}; the file may be damaged, or the plugin is."
+        ) from error
+
+
+def _place(plugin: Plugin, error: BaseException) -> str:
+    """The line of the plugin in which it happened, not that of a library it called."""
+    frames = traceback.extract_tb(error.__traceback__)
+    code = getattr(plugin.format.load, "__code__", None)
+    own = [frame for frame in frames if code and Path(frame.filename).is_relative_to(Path(code.co_filename).parent)]
+    last = (own or frames)[-1]
+    return f"line {last.lineno} of {Path(last.filename).name}"

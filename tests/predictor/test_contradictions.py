@@ -1,0 +1,74 @@
+import numpy as np
+import pytest
+import skops.io
+from sklearn.naive_bayes import GaussianNB
+
+from cvserve.errors import ModelLoadError
+from cvserve.predictor.loading import load_model
+
+
+@pytest.fixture
+def say(skops_file):
+    """Write `digits.toml` beside a model of 8 by 8 pixels and load it."""
+
+    def write(text):
+        skops_file.with_suffix(".toml").write_text(text)
+        return load_model(skops_file)
+
+    return write
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("crop_ratio = 0.875", ["crop_ratio = 0.875", 'resize is "stretch"', 'write resize = "crop"']),
+        ('resize = "pad"\ncrop_ratio = 0.5', ["crop_ratio = 0.5", 'resize is "pad"']),
+        ('dtype = "uint8"', ['dtype is "uint8"', "from 0 to 1", "the same", "scale = 1.0"]),
+        ('dtype = "uint8"\nscale = 1.0\nmean = 128', ["0 to 255", "from -128 to 127"]),
+        ('dtype = "int8"\nscale = 1.0', ["-128 to 127", "from 0 to 255"]),
+        ('dtype = "float16"\nscale = 1000.0', ["float16", "255000"]),
+        ("scale = 1e29\nstd = 1e-300", ["float32", "to inf"]),
+        ("mean = [1, 2, 3]", ["mean in digits.toml has 3 numbers", 'mode "L"']),
+    ],
+)
+def test_values_of_the_input_that_exclude_each_other(say, text, words):
+    with pytest.raises(ModelLoadError) as caught:
+        say(f"[input]\n{text}")
+    for word in [*words, "digits.toml"]:
+        assert word in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'resize = "crop"\ncrop_ratio = 0.875',
+        "crop_ratio = 1.0",
+        'dtype = "uint8"\nscale = 1.0',
+        'dtype = "int8"\nscale = 1.0\nmean = 128',
+        'dtype = "int64"\nscale = 0.0627451',
+        'dtype = "int16"\nscale = -1',
+        'dtype = "float16"',
+    ],
+)
+def test_values_that_agree(say, text):
+    assert say(f"[input]\n{text}").info.name == "digits"
+
+
+def test_labels_in_another_order_than_the_file_has_them(tmp_path):
+    rows = np.random.default_rng(0).random((20, 64))
+    skops.io.dump(GaussianNB().fit(rows, ["cat", "dog"] * 10), tmp_path / "pets.skops")
+    config = tmp_path / "pets.toml"
+    config.write_text('labels = ["dog", "cat"]')
+    with pytest.raises(ModelLoadError, match=r"pets.toml calls class 0 'dog', but 'pets.skops' calls it 'cat'"):
+        load_model(tmp_path / "pets.skops")
+    config.write_text('labels = "names.txt"')
+    (tmp_path / "names.txt").write_text("dog\ncat\n")
+    with pytest.raises(ModelLoadError, match=r"names.txt calls class 0 'dog'.*remove them from names.txt"):
+        load_model(tmp_path / "pets.skops")
+    (tmp_path / "names.txt").write_text("chat\nchien\n")
+    model = load_model(tmp_path / "pets.skops")
+    assert model.labels == ("chat", "chien")
+    assert model.origins["labels"] == (["chat", "chien"], "names.txt")
+    (tmp_path / "names.txt").write_text("a\nb\nc\n")
+    with pytest.raises(ModelLoadError, match=r"names.txt has 3 labels, but 'pets.skops' knows 2 classes"):
+        load_model(tmp_path / "pets.skops")
