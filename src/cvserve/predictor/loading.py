@@ -17,6 +17,7 @@ _LOADERS = {
     "skops": "cvserve.predictor.backends.sklearn:load_skops",
     "joblib": "cvserve.predictor.backends.sklearn:load_joblib",
     "pickle": "cvserve.predictor.backends.sklearn:load_pickle",
+    "onnx": "cvserve.predictor.backends.onnx:load_onnx",
 }
 _Loader = Callable[[ModelFile, Sequence[str]], ModelFacts]
 
@@ -32,7 +33,7 @@ def load_model(
     """Load a model file, or the built-in model for one digit.
 
     Args:
-        path: of a `.skops`, `.joblib` or `.pkl`; None for the built-in model.
+        path: of a `.skops`, `.joblib`, `.pkl` or `.onnx`; None for the built-in model.
         config: another `model.toml` than the one beside the file.
         trust: run the code that a pickle may hide.
         sha256: load only if the file has this hash, 64 hex digits; it also counts as trust.
@@ -68,7 +69,7 @@ def _loader(file: ModelFile) -> _Loader:
     if target is None:
         raise ModelLoadError(
             f"'{file.path.name}' is {file.kind.title}, and this version serves scikit-learn files (.skops, "
-            ".joblib, .pkl); ONNX and PyTorch come with extras in a later version."
+            ".joblib, .pkl) and ONNX models; PyTorch comes with an extra in a later version."
         )
     module, _, function = target.partition(":")
     loader: _Loader = getattr(importlib.import_module(module), function)

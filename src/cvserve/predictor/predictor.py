@@ -71,7 +71,7 @@ class Predictor:
         """Load a model file; without a path, the built-in model for one digit.
 
         Args:
-            path: `.skops`, `.joblib`, `.pkl`, told apart by content.
+            path: `.skops`, `.joblib`, `.pkl`, `.onnx`, told apart by content.
             config: another `model.toml` than the one beside the file.
             trust: run the code that a pickle may hide. Only for files that you made yourself.
             sha256: load only if the file has this hash, 64 hex digits; it also counts as trust.
@@ -191,7 +191,7 @@ class Predictor:
             if len(warnings) != len(entries):
                 raise ModelError(f"The model gave {len(warnings)} warnings for {len(entries)} pictures.")
         except (Exception, SystemExit) as error:  # the model's own code; its text stays out of answers
-            if len(entries) > 1 and not isinstance(error, ModelError):
+            if len(entries) > 1:
                 # One picture may have upset the whole batch: ask again one by one.
                 return [answer for entry in entries for answer in self._answers([entry], top_k)]
             failure = error if isinstance(error, ModelError) else model_error("infer", error)
