@@ -60,7 +60,7 @@ def read_graph(file: ModelFile) -> Graph:
     _refuse_external_data(model, name)
     opsets = {entry.domain: entry.version for entry in model.opset_import}
     labels = _labels(model.graph)
-    is_cut = _without_zip_map(model.graph)
+    is_cut = cut_zip_map(model.graph)
     return Graph(
         model.SerializeToString() if is_cut else file.data,
         labels,
@@ -118,7 +118,7 @@ def _texts(classes: list[Any]) -> tuple[str, ...]:
     return tuple(text if text.isprintable() else ascii(text)[1:-1] for text in texts)
 
 
-def _without_zip_map(graph: Any) -> bool:
+def cut_zip_map(graph: Any) -> bool:
     """Put what goes into a `ZipMap` in its place among the outputs; whether there was one.
 
     It makes a dictionary of Python objects for each row, out of the very array that is wanted.
