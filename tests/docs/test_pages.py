@@ -56,6 +56,17 @@ def test_models_page_trains_and_serves_what_it_says(home: Path, section: str) ->
     assert "four" in ended.stdout or re.search(r"^4 +█", ended.stdout, re.MULTILINE), ended.stdout
 
 
+def test_models_page_shows_how_to_see_that_a_model_was_compiled(home: Path) -> None:
+    (training,) = blocks("docs/models.md", "python", "scikit-learn")
+    subprocess.run([sys.executable, "-c", training], cwd=home, check=True, timeout=120)
+    (block,) = blocks("docs/models.md", "sh", "scikit-learn, compiled")
+    command = block.strip().splitlines()[-1].split()[1:]
+    ended = subprocess.run(
+        [sys.executable, "-m", "cvserve", *command], cwd=home, capture_output=True, text=True, check=False, timeout=60
+    )
+    assert re.search(r"^runs as +ONNX, compiled", ended.stdout, re.MULTILINE), ended.stdout + ended.stderr
+
+
 def test_every_relative_link_leads_somewhere() -> None:
     for page in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")]:
         for target in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text(encoding="utf-8")):

@@ -15,10 +15,12 @@ from support.pictures import encoded, grey
 from support.process import ServerProcess, nurseries_of, proc, workers_of
 
 
-@pytest.mark.parametrize("workers", ["1", "0"])
-def test_a_server_answers_as_the_graph(server_process: Callable[..., ServerProcess], home: Path, workers: str) -> None:
+@pytest.mark.parametrize(("workers", "threads"), [("1", "1"), ("0", "1"), ("2", "2")])
+def test_a_server_answers_as_the_graph(
+    server_process: Callable[..., ServerProcess], home: Path, workers: str, threads: str
+) -> None:
     (home / "m.onnx").write_bytes(linear(("N", 3, 6, 4)).SerializeToString())
-    server = server_process("--model", "m.onnx", "--workers", workers)
+    server = server_process("--model", "m.onnx", "--workers", workers, OMP_NUM_THREADS=threads)
     assert "guessed: mode, resize, scale" in server.stderr
     pixels = np.random.default_rng(4).integers(0, 256, (6, 4, 3), dtype=np.uint8)
     expected = probabilities(pixels.transpose(2, 0, 1)[None] / 255)[0]

@@ -131,7 +131,10 @@ def _found(key: str) -> tuple[_Entry, bytes] | None:
     if payload is None:
         return None
     head, _, graph = payload.partition(b"\n")
-    return _Entry(**json.loads(head)), graph
+    try:
+        return _Entry(**json.loads(head)), graph
+    except (ValueError, TypeError):  # whole, but written by another state of this very file
+        return None
 
 
 def _from_cache(entry: _Entry, graph: bytes, config: ModelConfig, file: ModelFile) -> LoadedModel | None:
