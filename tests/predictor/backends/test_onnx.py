@@ -1,5 +1,6 @@
 """ONNX files from every side: what they say of their input, what they answer, and what is refused while loading."""
 
+import contextlib
 import subprocess
 import sys
 from pathlib import Path
@@ -290,6 +291,27 @@ def test_a_file_cut_off_anywhere_is_no_model(saved):
             load_model(saved(whole[:size]))
 
 
+def test_a_damaged_file_is_our_error_or_a_model(saved, capfd):
+    random = np.random.default_rng(6)
+    whole = linear(("N", 3, 6, 4)).SerializeToString()
+    for _ in range(300):
+        data = bytearray(whole)
+        for place in random.integers(3, len(whole), random.choice([1, 3, 10])):
+            data[place] = random.integers(256)
+        with contextlib.suppress(ModelLoadError):
+            load_model(saved(bytes(data)))
+    assert capfd.readouterr() == ("", "")
+
+
+def test_names_in_a_strangers_file_are_safe_to_print(saved):
+    model = linear(("N", 3, 6, 4))
+    model.producer_name = "a\x1b[2Jb"
+    assert load_model(saved(model)).origins["producer"] == ("a\\x1b[2Jb", "file")
+    model.graph.input.append(helper.make_tensor_value_info("c\x1b[2Jd", TensorProto.FLOAT, [1]))
+    with pytest.raises(ModelLoadError, match=r"takes 2 inputs \('pixels', 'c\\x1b\[2Jd'\)"):
+        load_model(saved(model))
+
+
 def with_opset(model, version):
     model.opset_import[0].version = version
     return model
@@ -332,6 +354,12 @@ def without_an_end(model):
     return model
 
 
+def huge(*shape):
+    """A small file that wants more memory than there is."""
+    means = helper.make_node("ReduceMean", ["pixels"], ["scores"], axes=[2, 3], keepdims=0)
+    return graph([means], shape, (shape[0], 3))
+
+
 PICTURE = ("N", 3, 6, 4)
 REFUSED = [
     (lambda: with_opset(linear(PICTURE), 99), r"cannot run 'm\.onnx' \(opset 99, IR version 8\).*newer onnxruntime"),
@@ -346,6 +374,8 @@ REFUSED = [
     (lambda: linear(PICTURE, classes=1), "gives one number a picture"),
     (lambda: linear(("N", 4, 6, 5)), r"takes arrays of shape \[\?, 4, 6, 5\]; pictures are given as"),
     (lambda: linear(("N", 3, 2, 6, 4)), r"takes arrays of shape \[\?, 3, 2, 6, 4\]"),
+    (lambda: huge("N", 3, 10**6, 10**6), r"shape \[\?, 3, 1000000, 1000000\], over 67,108,864 values in one run"),
+    (lambda: huge(10**9, 3, 6, 4), "over 67,108,864 values in one run"),
     (lambda: linear((3, 6, 4)), r"takes arrays of shape \[3, 6, 4\]"),
     (lambda: linear(PICTURE, dtype="bfloat16"), r"takes values of type tensor\(bfloat16\)"),
     (lambda: without_an_end(linear(PICTURE)), "gives a grey picture a score that is not a finite number"),

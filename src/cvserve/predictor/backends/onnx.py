@@ -6,7 +6,7 @@ from typing import Any
 
 from cvserve.errors import ModelLoadError
 from cvserve.predictor.backends.onnx_graph import Graph, read_graph
-from cvserve.predictor.backends.onnx_input import read_input
+from cvserve.predictor.backends.onnx_input import Port, printable, read_input
 from cvserve.predictor.backends.onnx_runtime import VERSION, open_session
 from cvserve.predictor.backends.onnx_scores import connect
 from cvserve.predictor.model_facts import ModelFacts
@@ -26,10 +26,11 @@ def load_onnx(file: ModelFile, _trust_types: Sequence[str]) -> ModelFacts:
     graph = read_graph(file)
     try:
         session = open_session(graph.data)
+        inputs, outputs = ([Port.of(entry) for entry in each()] for each in (session.get_inputs, session.get_outputs))
     except Exception:  # ONNX Runtime has a dozen kinds of errors, and its texts are not for users
         raise _cannot_run(graph, name) from None
-    facts = read_input(session.get_inputs(), name)
-    output = _output(session.get_outputs(), name)
+    facts = read_input(inputs, name)
+    output = _output(outputs, name)
     extra: dict[str, Any] = {"opset": graph.opset}
     if graph.producer:
         extra["producer"] = graph.producer
@@ -49,7 +50,7 @@ def load_onnx(file: ModelFile, _trust_types: Sequence[str]) -> ModelFacts:
 
 def _cannot_run(graph: Graph, name: str) -> ModelLoadError:
     if graph.custom_domains:
-        domains = ", ".join(f"'{domain}'" for domain in graph.custom_domains)
+        domains = ", ".join(f"'{printable(domain)}'" for domain in graph.custom_domains)
         return ModelLoadError(
             f"'{name}' uses operators of {domains}, which ONNX Runtime does not have; export it with standard ones."
         )
@@ -59,14 +60,14 @@ def _cannot_run(graph: Graph, name: str) -> ModelLoadError:
     )
 
 
-def _output(outputs: list[Any], name: str) -> str:
+def _output(outputs: list[Port], name: str) -> str:
     """The output that holds the scores: the only one of floats, or the only one of them with a row a picture."""
     floats = [entry for entry in outputs if entry.type in _FLOATS]
     rows = [entry for entry in floats if len(entry.shape) == 2]
     for candidates in (floats, rows):
         if len(candidates) == 1:
             return str(candidates[0].name)
-    given = ", ".join(f"'{entry.name}' {entry.type}" for entry in outputs)
+    given = ", ".join(f"'{printable(entry.name)}' {entry.type}" for entry in outputs)
     raise ModelLoadError(
         f"'{name}' gives {given}; a classifier gives one output of floats [batch, classes]: export it with only that."
     )

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from cvserve.errors import ModelLoadError
+from cvserve.predictor.backends.onnx_input import printable
 from cvserve.predictor.model_file import ModelFile
 
 try:
     import onnx
-    from google.protobuf.message import DecodeError
 except ImportError:
     raise ModelLoadError(
         "An ONNX model is read by the package onnx, which is not installed here; run: pip install 'cvserve[onnx]'"
@@ -50,25 +50,35 @@ def read_graph(file: ModelFile) -> Graph:
         ModelLoadError: damaged, without a graph, or with data in other files.
     """
     name = file.path.name
-    model = onnx.ModelProto()
     try:
-        model.ParseFromString(file.data)
-    except DecodeError:
-        model.Clear()
+        return _graph(file.data, name)
+    except ModelLoadError:
+        raise
+    except Exception:  # names that are no text, tensors that are not as long as they say, and the like
+        raise _damaged(name) from None
+
+
+def _graph(data: bytes, name: str) -> Graph:
+    model = onnx.ModelProto()
+    model.ParseFromString(data)
     if not model.graph.node:
-        raise ModelLoadError(f"'{name}' holds no whole ONNX graph: it is damaged or cut off; save or copy it again.")
+        raise _damaged(name)
     _refuse_external_data(model, name)
     opsets = {entry.domain: entry.version for entry in model.opset_import}
     labels = _labels(model.graph)
     is_cut = cut_zip_map(model.graph)
     return Graph(
-        model.SerializeToString() if is_cut else file.data,
+        model.SerializeToString() if is_cut else data,
         labels,
         opsets.get("", opsets.get("ai.onnx", 0)),
         model.ir_version,
-        f"{model.producer_name} {model.producer_version}".strip(),
+        printable(f"{model.producer_name} {model.producer_version}".strip()),
         tuple(sorted({node.domain for node in model.graph.node} - _KNOWN_DOMAINS - _own_domains(model))),
     )
+
+
+def _damaged(name: str) -> ModelLoadError:
+    return ModelLoadError(f"'{name}' holds no whole ONNX graph: it is damaged or cut off; save or copy it again.")
 
 
 def _refuse_external_data(model: Any, name: str) -> None:
@@ -76,8 +86,8 @@ def _refuse_external_data(model: Any, name: str) -> None:
     for tensor in _tensors(model):
         if tensor.external_data or tensor.data_location == onnx.TensorProto.EXTERNAL:
             raise ModelLoadError(
-                f"'{name}' keeps its weights in another file, which is not read; save it as one file: "
-                f'onnx.save(onnx.load("{name}"), "whole.onnx", save_as_external_data=False)'
+                f"'{name}' keeps its weights in another file, which is not read; export it with external_data=False "
+                f'(PyTorch), or save it as one file: onnx.save(onnx.load("{name}"), "whole.onnx")'
             )
 
 
@@ -113,9 +123,8 @@ def _labels(graph: Any) -> tuple[str, ...] | None:
 
 
 def _texts(classes: list[Any]) -> tuple[str, ...]:
-    """Names that are safe to print: they may come from a stranger's file."""
     texts = [entry.decode("utf-8", "replace") if isinstance(entry, bytes) else str(entry) for entry in classes]
-    return tuple(text if text.isprintable() else ascii(text)[1:-1] for text in texts)
+    return tuple(printable(text) for text in texts)
 
 
 def cut_zip_map(graph: Any) -> bool:

@@ -1,7 +1,7 @@
 """From the shape and type of a graph's input to what pictures it takes."""
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from cvserve.errors import ModelLoadError
 
@@ -12,6 +12,26 @@ _TYPES = {
     "tensor(uint8)": "uint8",
 }
 _CHANNELS = (1, 3)
+_MAX_VALUES = 2**26  # 256 MiB of floats
+
+
+class Port(NamedTuple):
+    """An input or output of a graph.
+
+    Attributes:
+        name: as the graph calls it.
+        shape: a number, or anything else where the size is free.
+        type: ONNX Runtime's word, e.g. `tensor(float)`.
+    """
+
+    name: str
+    shape: tuple[Any, ...]
+    type: str
+
+    @classmethod
+    def of(cls, entry: Any) -> "Port":
+        """From ONNX Runtime's own, which decodes what a stranger wrote when it is asked for it, and may fail."""
+        return cls(entry.name, tuple(entry.shape), entry.type)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,18 +60,18 @@ class InputFacts:
         return self.shape[0]
 
 
-def read_input(inputs: list[Any], file_name: str) -> InputFacts:
+def read_input(inputs: list[Port], file_name: str) -> InputFacts:
     """What pictures a graph takes.
 
     Args:
-        inputs: of the session: objects with `name`, `shape` and `type`.
+        inputs: of the session.
         file_name: for error texts.
 
     Raises:
         ModelLoadError: not one input, or one that is no batch of pictures.
     """
     if len(inputs) != 1:
-        names = ", ".join(f"'{entry.name}'" for entry in inputs) or "none"
+        names = ", ".join(f"'{printable(entry.name)}'" for entry in inputs) or "none"
         raise ModelLoadError(
             f"'{file_name}' takes {len(inputs)} inputs ({names}), and a classifier of pictures takes one; "
             "export it with the others fixed."
@@ -71,10 +91,29 @@ def read_input(inputs: list[Any], file_name: str) -> InputFacts:
             "width], [batch, height, width, channels], [batch, height, width] or [batch, values], with 1 or 3 "
             "channels: export it that way."
         )
+    check_values(facts, facts.features or 1, file_name)
     facts.said["dtype"] = dtype
     if dtype == "uint8":
         facts.defaults["scale"] = 1.0  # whole numbers are pixels as they are
     return facts
+
+
+def check_values(facts: InputFacts, per_picture: int, file_name: str) -> None:
+    """Refuse an input that would take the machine's memory, before an array of it is made.
+
+    Raises:
+        ModelLoadError: one run takes more values than a machine should give to it.
+    """
+    if (facts.batch or 1) * per_picture > _MAX_VALUES:
+        raise ModelLoadError(
+            f"'{file_name}' takes arrays of shape {shown(facts.shape)}, over {_MAX_VALUES:,} values in one run; "
+            "export it for smaller pictures or a smaller batch."
+        )
+
+
+def printable(text: str) -> str:
+    """A name from a stranger's file, safe to print."""
+    return text if text.isprintable() else ascii(text)[1:-1]
 
 
 def shown(shape: tuple[int | None, ...]) -> str:

@@ -35,7 +35,8 @@ def open_session(model: bytes) -> Any:
     options.inter_op_num_threads = 1
     options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
     options.log_severity_level = _FATAL
-    return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    # What fails is not tried a second time, which would be told on stdout.
+    return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"], enable_fallback=False)
 
 
 def compute_threads() -> int:

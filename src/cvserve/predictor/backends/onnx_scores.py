@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cvserve.errors import ModelLoadError
-from cvserve.predictor.backends.onnx_input import InputFacts, shown
+from cvserve.predictor.backends.onnx_input import InputFacts, check_values, shown
 from cvserve.predictor.scores import looks_like_probabilities
 
 # How far the scores of a picture may be apart when it is alone and when it has company: rounding, no more.
@@ -83,8 +83,9 @@ def connect(
         ModelLoadError: it does not fit its input, or what it gives are no scores of classes.
     """
     _check_shape(facts, probe, name)
+    check_values(facts, probe.size, name)
     backend = OnnxBackend(session, facts, output)
-    ramp = np.linspace(0, 1, probe.size).reshape(probe.shape)
+    ramp = np.linspace(0, 1, probe.size, dtype=np.float32).reshape(probe.shape)
     both = np.concatenate([probe, (probe * ramp + ramp).astype(probe.dtype)])
     try:
         alone = np.concatenate([backend.infer(both[:1]), backend.infer(both[1:])]).astype(np.float64)
