@@ -13,8 +13,6 @@ from support.command import cvserve
 from support.pictures import digit_photo
 from support.process import ServerProcess, workers_of
 
-START = dict[str, object]
-
 
 @pytest.fixture
 def forest(home: Path) -> Path:
@@ -25,13 +23,14 @@ def forest(home: Path) -> Path:
     return home
 
 
-@pytest.mark.parametrize("workers", ["1", "0"])
+# With a process it is compiled by the second server and found by the third one.
+@pytest.mark.parametrize(("workers", "modes"), [("1", ("never", "require", "auto")), ("0", ("never", "auto"))])
 def test_answers_are_those_of_the_estimator(
-    server_process: Callable[..., ServerProcess], forest: Path, tmp_path: Path, workers: str
+    server_process: Callable[..., ServerProcess], forest: Path, tmp_path: Path, workers: str, modes: tuple[str, ...]
 ) -> None:
     answers = []
     cache = {"XDG_CACHE_HOME": str(tmp_path / "cache")}
-    for mode in ("never", "require", "auto"):  # compiled by the second, found by the third
+    for mode in modes:
         server = server_process("--model", "m.skops", "--workers", workers, "--compile", mode, "--no-auth", **cache)
         with server.client() as client:
             answers.append(client.post("/predict", content=digit_photo("4")).json())
@@ -47,22 +46,25 @@ def test_answers_are_those_of_the_estimator(
     assert len(list((tmp_path / "cache/cvserve").iterdir())) == 1
 
 
-@pytest.mark.parametrize("workers", ["1", "0"])
-def test_what_cannot_be_compiled_is_said_or_ends_the_start(
-    server_process: Callable[..., ServerProcess], home: Path, workers: str
-) -> None:
+@pytest.fixture
+def histogram(home: Path) -> Path:
+    """What skl2onnx does not convert."""
     digits = load_digits()
     model = HistGradientBoostingClassifier(max_iter=1).fit(digits.data[:200], digits.target[:200])
     skops.io.dump(model, home / "m.skops")
-    arguments = ("--model", "m.skops", "--workers", workers)
-    ended = cvserve("serve", "--port", "0", *arguments, CVSERVE_COMPILE="require")
+    return home
+
+
+def test_what_cannot_be_compiled_ends_the_start_if_that_is_required(histogram: Path) -> None:
+    ended = cvserve("serve", "--port", "0", "--model", "m.skops", "--workers", "1", CVSERVE_COMPILE="require")
     assert ended.code == 5
     assert "'m.skops' cannot be compiled to ONNX: skl2onnx" in ended.err
     assert "Traceback" not in ended.err
-    server = server_process(*arguments)
+
+
+@pytest.mark.parametrize("workers", ["1", "0"])
+def test_what_cannot_be_compiled_runs_and_is_said_in_one_line(
+    server_process: Callable[..., ServerProcess], histogram: Path, workers: str
+) -> None:
+    server = server_process("--model", "m.skops", "--workers", workers)
     assert server.stderr.count("'m.skops' is run by scikit-learn and not as ONNX: skl2onnx") == 1
-
-
-def test_inspect_shows_it(forest: Path) -> None:
-    rows = [line for line in cvserve("model", "inspect", "m.skops").out.splitlines() if line.startswith("runs as")]
-    assert [row.split()[2:] for row in rows] == [["ONNX,", "compiled", "default"]]
