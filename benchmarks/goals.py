@@ -60,11 +60,14 @@ def _possible(figures: Figures) -> float:
     return figures.rate("throughput", "cvserve", 64) / (1e6 / (figures.bare_us() + floor_us))
 
 
-def _waiting(figures: Figures) -> float:
-    known = [figures.p50("throughput", key, 1) for key in PEERS if figures.has("throughput", key, 1)]
-    if not known:
-        raise KeyError("throughput")
-    return figures.p50("throughput", "cvserve", 1) / min(known)
+def _waiting(ours: str) -> Callable[[Figures], float]:
+    def ratio(figures: Figures) -> float:
+        known = [figures.p50("throughput", key, 1) for key in PEERS if figures.has("throughput", key, 1)]
+        if not known:
+            raise KeyError("throughput")
+        return figures.p50("throughput", ours, 1) / min(known)
+
+    return ratio
 
 
 def _tail(figures: Figures) -> float:
@@ -100,10 +103,12 @@ GOALS = (
     Goal("throughput, c=64: FastAPI + SQLModel", 10, True, _rates("throughput", 64, "cvserve", "fastapi")),
     Goal("throughput, c=64: what decode, model and HTTP alone allow", 0.85, True, _possible),
     Goal("full decode, c=64: fastest peer", 1.5, True, _fastest("exact", 64, "cvserve-exact", PEERS)),
-    Goal("median wait, c=1: fastest peer", 0.65, False, _waiting),
+    Goal("median wait, c=1: fastest peer", 0.65, False, _waiting("cvserve")),
+    Goal("compiled linear, median wait, c=1: fastest peer", 0.45, False, _waiting("cvserve-compiled")),
     Goal("built-in model, c=64: our linear model", 0.6, True, _rates("builtin", 64, "cvserve-builtin", "cvserve")),
     Goal("p99, c=64: our own median", 2, False, _tail),
     Goal("forest, c=16: fastest peer", 3, True, _fastest("forest", 16, "cvserve", PEERS)),
+    Goal("compiled forest, c=16: fastest peer", 3, True, _fastest("forest", 16, "cvserve-compiled", PEERS)),
     Goal("forest, c=64: fastest peer", 3, True, _fastest("forest", 64, "cvserve", PEERS)),
     Goal("two workers, c=64: one", 1.7, True, _rates("workers", 64, "cvserve-2", "cvserve-1")),
     Goal(

@@ -63,7 +63,8 @@ class Server:
         """Variables of the process."""
         given = work.quiet_threads()
         if self.script is None:
-            return {**given, "CVSERVE_TOKEN": TOKEN}
+            # What is compiled is kept beside the models that it is made of.
+            return {**given, "CVSERVE_TOKEN": TOKEN, "XDG_CACHE_HOME": str(work.FOLDER / "cache")}
         settings = {"PORT": str(port), "TOKEN": TOKEN, "WORKERS": str(self.workers), "BENTOML_DO_NOT_TRACK": "true"}
         model = {"MODEL": str(work.peer_model(self.model)), "PYTHONPATH": str(environments.LISTS)}
         return {**given, **settings, **model, **self.variables}

@@ -13,13 +13,20 @@ from support.process import ServerProcess
 from support.threaded import ThreadedServer
 
 
+@pytest.fixture(scope="session")
+def cache_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What one test has compiled the next one finds: it is named after what is in it."""
+    return tmp_path_factory.mktemp("cache")
+
+
 @pytest.fixture(autouse=True)
-def clean_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def clean_environment(tmp_path: Path, cache_home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The working folder: empty, and nothing of the developer's own settings or trust is seen."""
     for name in list(os.environ):
         if name.startswith("CVSERVE_") or name in ("MODEL_PATH", "PORT", "FORWARDED_ALLOW_IPS", "FORCE_COLOR"):
             monkeypatch.delenv(name)
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(cache_home))
     monkeypatch.setenv("NO_COLOR", "1")
     monkeypatch.setenv("COLUMNS", "120")
     folder = tmp_path / "work"

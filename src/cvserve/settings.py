@@ -63,6 +63,11 @@ class Settings:
         values.texts,
         outside_files=True,
     )
+    compile: str = setting(
+        "auto",
+        "A scikit-learn model runs as ONNX: auto: if it answers the same (extra onnx); never; require: or no start.",
+        values.one_of("auto", "never", "require"),
+    )
     workers: int | None = setting(
         None,
         "Worker processes; default: one a core. 0: threads of the server's own process.",
@@ -131,6 +136,7 @@ class Settings:
             "trust_types": list(self.trust_type),
             "max_pixels": self.max_pixels,
             "formats": list(self.formats),
+            "compile": self.compile,
         }
 
     @property

@@ -73,6 +73,20 @@ def test_medians_and_goals(bench: Any) -> None:
     assert goal(bench, figures, "forest, c=16: fastest peer")[2:] == ("–", "not measured")
 
 
+def test_compiled_rows_have_goals_of_their_own(bench: Any) -> None:
+    alone = {"connections": 1}
+    runs = [run("cvserve", 500, p50_ms=1.2, **alone), run("cvserve-compiled", 900, p50_ms=0.8, **alone)]
+    runs.append(run("mosec", 400, p50_ms=2.0, **alone))
+    busy = {"case": "forest", "connections": 16}
+    runs += [run("cvserve", 600, **busy), run("cvserve-compiled", 900, **busy), run("mosec-batching", 250, **busy)]
+    figures = bench.figures.Figures(runs, [])
+    assert goal(bench, figures, "median wait, c=1: fastest peer")[1:] == ("≤ 0.65 ×", "0.60 ×", "met")
+    compiled = "compiled linear, median wait, c=1: fastest peer"
+    assert goal(bench, figures, compiled)[1:] == ("≤ 0.45 ×", "0.40 ×", "met")
+    assert goal(bench, figures, "forest, c=16: fastest peer")[2:] == ("2.40 ×", "**not met**")
+    assert goal(bench, figures, "compiled forest, c=16: fastest peer")[2:] == ("3.60 ×", "met")
+
+
 def test_a_run_that_went_wrong_is_never_a_figure(bench: Any) -> None:
     runs = [run("cvserve", 3000), run("cvserve", 3000, "12 rows for 13 answers"), run("mosec", 900)]
     figures = bench.figures.Figures(runs, [])

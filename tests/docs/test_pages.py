@@ -38,7 +38,7 @@ def test_readme_python_block_runs(guide: Guide) -> None:
     assert (ended.stdout, ended.stderr) == ("3\n", "")
 
 
-@pytest.mark.parametrize("section", ["scikit-learn"])
+@pytest.mark.parametrize("section", ["scikit-learn", "ONNX"])
 def test_models_page_trains_and_serves_what_it_says(home: Path, section: str) -> None:
     (training,) = blocks("docs/models.md", "python", section)
     (config,) = blocks("docs/models.md", "toml", section)
@@ -62,6 +62,15 @@ def test_models_page_counts_what_it_shows(home: Path) -> None:
     assert steady(replayed("docs/models.md", ModelGuide(home).answer)) == steady(shown), (
         "run: python scripts/record_docs.py"
     )
+def test_models_page_shows_how_to_see_that_a_model_was_compiled(home: Path) -> None:
+    (training,) = blocks("docs/models.md", "python", "scikit-learn")
+    subprocess.run([sys.executable, "-c", training], cwd=home, check=True, timeout=120)
+    (block,) = blocks("docs/models.md", "sh", "scikit-learn, compiled")
+    command = block.strip().splitlines()[-1].split()[1:]
+    ended = subprocess.run(
+        [sys.executable, "-m", "cvserve", *command], cwd=home, capture_output=True, text=True, check=False, timeout=60
+    )
+    assert re.search(r"^runs as +ONNX, compiled", ended.stdout, re.MULTILINE), ended.stdout + ended.stderr
 
 
 def test_every_relative_link_leads_somewhere() -> None:

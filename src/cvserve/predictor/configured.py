@@ -26,12 +26,13 @@ def load_parts(
     trust_types: list[str],
     max_pixels: int,
     formats: list[str],
+    compile: str,  # noqa: A002 - the setting's name
 ) -> Predictor:
     """The same from plain data, as it is sent to another process: `Settings.model_parts()`.
 
     Raises:
         ModelLoadError: it cannot be loaded, or nobody vouched for it.
     """
-    predictor = Predictor.load(model, config=config, sha256=sha256, trust_types=trust_types)
+    predictor = Predictor.load(model, config=config, sha256=sha256, trust_types=trust_types, compile=compile)
     predictor.limits = Limits(max_pixels=max_pixels, formats=tuple(formats))
     return predictor

@@ -3,8 +3,9 @@
 import importlib
 import os
 from collections.abc import Callable, Sequence
+from functools import partial
 
-from cvserve.errors import ModelLoadError
+from cvserve.errors import InvalidSetting, ModelLoadError
 from cvserve.predictor.model_config import read_config
 from cvserve.predictor.model_facts import ModelFacts, settle
 from cvserve.predictor.model_file import ModelFile, check_sha256, read_model_file
@@ -18,8 +19,12 @@ _LOADERS = {
     "skops": "cvserve.predictor.backends.sklearn:load_skops",
     "joblib": "cvserve.predictor.backends.sklearn:load_joblib",
     "pickle": "cvserve.predictor.backends.sklearn:load_pickle",
+    "onnx": "cvserve.predictor.backends.onnx:load_onnx",
 }
 _PLUGIN_LOADER = "cvserve.predictor.backends.plugin:load_plugin"
+# What skl2onnx knows.
+_COMPILED = ("skops", "joblib", "pickle")
+COMPILE_MODES = ("auto", "never", "require")
 _Loader = Callable[[ModelFile, Sequence[str]], ModelFacts]
 
 
@@ -30,22 +35,27 @@ def load_model(
     trust: bool = False,
     sha256: str | None = None,
     trust_types: Sequence[str] = (),
+    compile: str = "auto",  # noqa: A002 - the setting's name
 ) -> LoadedModel:
     """Load a model file, or the built-in model for one digit.
 
     Args:
-        path: of a `.skops`, `.joblib` or `.pkl`; None for the built-in model.
+        path: of a `.skops`, `.joblib`, `.pkl` or `.onnx`; None for the built-in model.
         config: another `model.toml` than the one beside the file.
         trust: run the code that a pickle may hide.
         sha256: load only if the file has this hash, 64 hex digits; it also counts as trust.
         trust_types: names of skops types outside of scikit-learn that may be loaded.
+        compile: whether a scikit-learn estimator runs as ONNX: `auto`: where that gives the same answers and the extra
+            `onnx` is installed; `never`; `require`: it is an error otherwise.
 
     Raises:
-        InvalidSetting: `sha256` is no hash.
+        InvalidSetting: `sha256` is no hash, or `compile` none of its words.
         ModelLoadError: no such file, not a model, or it does not fit its input or labels.
         UntrustedModel: a pickle that nobody vouched for.
         Unsafe: others may replace the file or the record of trust.
     """
+    if compile not in COMPILE_MODES:
+        raise InvalidSetting(f"compile is '{compile}'; use one of {', '.join(COMPILE_MODES)}.")
     if path is None:
         from cvserve.predictor.backends.builtin import load_builtin  # heavy as every loader
 
@@ -53,11 +63,15 @@ def load_model(
     file = read_model_file(path)
     if sha256 is not None:
         check_sha256(file, sha256)
-    loader = _loader(file)
+    _check_served(file)
     require_trust(file, trust=trust, sha256=sha256)
     # The config is cheap to check and a pickle is not: its faults come first.
     said = read_config(file.path, config)
-    return settle(loader(file, trust_types), said, file)
+    if compile == "never" or file.kind.key not in _COMPILED:
+        return settle(_facts(file, trust_types), said, file)
+    from cvserve.predictor.backends.compilation import load_compiled  # with what it needs
+
+    return load_compiled(file, said, trust_types, partial(_facts, file, trust_types), is_required=compile == "require")
 
 
 def is_served(file: ModelFile) -> bool:
@@ -65,13 +79,15 @@ def is_served(file: ModelFile) -> bool:
     return file.kind.key in _LOADERS or plugin_of(file.kind) is not None
 
 
-def _loader(file: ModelFile) -> _Loader:
-    target = _LOADERS.get(file.kind.key) or (_PLUGIN_LOADER if plugin_of(file.kind) else None)
-    if target is None:
+def _check_served(file: ModelFile) -> None:
+    if not is_served(file):
         raise ModelLoadError(
             f"'{file.path.name}' is {file.kind.title}, and this version serves scikit-learn files (.skops, "
-            ".joblib, .pkl); ONNX and PyTorch come with extras in a later version."
+            ".joblib, .pkl) and ONNX models; PyTorch comes with an extra in a later version."
         )
-    module, _, function = target.partition(":")
+
+
+def _facts(file: ModelFile, trust_types: Sequence[str]) -> ModelFacts:
+    module, _, function = _LOADERS.get(file.kind.key, _PLUGIN_LOADER).partition(":")
     loader: _Loader = getattr(importlib.import_module(module), function)
-    return loader
+    return loader(file, trust_types)

@@ -44,6 +44,7 @@ class ModelFacts:
         labels: names of the classes, None when the file does not say.
         input: fields of `InputSpec` that the file says, e.g. `{"layout": "flat"}`.
         defaults: fields of `InputSpec` that suit the format when nobody says otherwise.
+        guessed: fields of `InputSpec` that the file leaves open although they change the scores.
         extra: for people, e.g. `{"estimator": "SVC"}`.
     """
 
@@ -53,6 +54,7 @@ class ModelFacts:
     labels: tuple[str, ...] | None = None
     input: dict[str, Any] = field(default_factory=dict)
     defaults: dict[str, Any] = field(default_factory=dict)
+    guessed: tuple[str, ...] = ()
     extra: dict[str, Any] = field(default_factory=dict)
 
 
@@ -122,8 +124,11 @@ def _input(facts: ModelFacts, config: ModelConfig, file: ModelFile, origins: dic
     derived = shape if facts.features is not None else {}
     for part in dataclasses.fields(spec):
         key = f"input.{part.name}"
-        unsaid = "guessed" if part.name in _GUESSED or part.name in shape else "default"
-        origin = "file" if part.name in facts.input or part.name in derived else unsaid
+        origin = "guessed" if part.name in (*_GUESSED, *shape) and part.name not in facts.defaults else "default"
+        if part.name in facts.input or part.name in derived:
+            origin = "file"
+        if part.name in facts.guessed:
+            origin = "guessed"
         origins[key] = (getattr(spec, part.name), config.origins.get(key, origin))
     return spec
 

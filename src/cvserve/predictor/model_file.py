@@ -12,7 +12,7 @@ from cvserve.predictor.file_kinds import KINDS, UNSERVED, Kind, kind_of, kinds_o
 from cvserve.predictor.reading import read_once
 
 MAX_BYTES = 2 * 1024**3
-_SUFFIXES_SERVED = ".skops, .joblib or .pkl"
+_SUFFIXES_SERVED = ".skops, .joblib, .pkl or .onnx"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +64,7 @@ def read_model_file(path: str | os.PathLike[str], *, max_bytes: int = MAX_BYTES)
         kind = plugin_kind_of(data, path.name) or kind
     if kind is None:
         raise ModelLoadError(
-            f"'{path.name}' ({len(data):,} bytes) is no model file that cvserve knows; "
-            f"save a scikit-learn model as {_SUFFIXES_SERVED}."
+            f"'{path.name}' ({len(data):,} bytes) is no model file that cvserve knows; save it as {_SUFFIXES_SERVED}."
         )
     _check_suffix(path, kind)
     sha256 = hashlib.sha256(data).hexdigest()

@@ -67,21 +67,25 @@ class Predictor:
         trust: bool = False,
         sha256: str | None = None,
         trust_types: Sequence[str] = (),
+        compile: str = "auto",  # noqa: A002 - the setting's name
     ) -> "Predictor":
         """Load a model file; without a path, the built-in model for one digit.
 
         Args:
-            path: `.skops`, `.joblib`, `.pkl`, told apart by content.
+            path: `.skops`, `.joblib`, `.pkl`, `.onnx`, told apart by content.
             config: another `model.toml` than the one beside the file.
             trust: run the code that a pickle may hide. Only for files that you made yourself.
             sha256: load only if the file has this hash, 64 hex digits; it also counts as trust.
             trust_types: names of skops types outside of scikit-learn that may be loaded.
+            compile: `auto`: a scikit-learn estimator runs as ONNX where that gives the same answers, if the extra
+                `onnx` is installed; `never`; `require`: it is an error otherwise.
 
         Raises:
             ModelLoadError: no such file, not a model, or it does not fit its input or labels.
             UntrustedModel: a pickle that nobody vouched for.
         """
-        return LoadedPredictor(load_model(path, config=config, trust=trust, sha256=sha256, trust_types=trust_types))
+        model = load_model(path, config=config, trust=trust, sha256=sha256, trust_types=trust_types, compile=compile)
+        return LoadedPredictor(model)
 
     def setup(self) -> None:
         """Load what `infer` needs; called once, at the first use."""
@@ -191,7 +195,7 @@ class Predictor:
             if len(warnings) != len(entries):
                 raise ModelError(f"The model gave {len(warnings)} warnings for {len(entries)} pictures.")
         except (Exception, SystemExit) as error:  # the model's own code; its text stays out of answers
-            if len(entries) > 1 and not isinstance(error, ModelError):
+            if len(entries) > 1:
                 # One picture may have upset the whole batch: ask again one by one.
                 return [answer for entry in entries for answer in self._answers([entry], top_k)]
             failure = error if isinstance(error, ModelError) else model_error("infer", error)
