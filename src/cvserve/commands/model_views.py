@@ -13,8 +13,9 @@ from rich.table import Table
 from rich.text import Text
 
 from cvserve.commands.model_trial import Trial
+from cvserve.predictor.code_names import names_in
 from cvserve.predictor.model_file import ModelFile
-from cvserve.predictor.pickle_scan import PickleGlobals, pickle_globals
+from cvserve.predictor.pickle_scan import PickleGlobals
 from cvserve.predictor.predictor import LoadedPredictor
 
 _BAR_CELLS = 30
@@ -57,7 +58,7 @@ def show_properties(predictor: LoadedPredictor, file: ModelFile | None, *, as_js
 
 def show_untrusted(file: ModelFile, *, as_json: bool) -> None:
     """What can be told of a file without loading it, on stdout."""
-    found = pickle_globals(file.data)
+    found = names_in(file)
     if as_json:
         facts = {
             "file": str(file.path),
@@ -74,7 +75,7 @@ def show_risk(file: ModelFile) -> None:
     """What a person should know before they vouch for a file, on stderr."""
     console = Console(stderr=True)
     console.print(Text(f"'{file.path.name}' is {file.kind.title}: loading it runs whatever code is in it."))
-    console.print(_risk_table(file, pickle_globals(file.data)))
+    console.print(_risk_table(file, names_in(file)))
 
 
 def show_trial(trial: Trial, predictor: LoadedPredictor) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -18,7 +19,7 @@ from cvserve.predictor.facts import ModelInfo
 from cvserve.predictor.input_spec import InputSpec
 from cvserve.predictor.model_config import ModelConfig
 from cvserve.predictor.model_file import ModelFile
-from cvserve.predictor.steps import Backend, LoadedModel
+from cvserve.predictor.steps import Backend, Inferred, LoadedModel
 
 # Without these a picture still gets an answer, only a wrong one, and nobody notices.
 _GUESSED = ("resize", "scale")
@@ -43,6 +44,7 @@ class ModelFacts:
         input: fields of `InputSpec` that the file says, e.g. `{"layout": "flat"}`.
         defaults: fields of `InputSpec` that suit the format when nobody says otherwise.
         extra: for people, e.g. `{"estimator": "SVC"}`.
+        name: of the model; None: the file's stem.
     """
 
     format: str
@@ -52,6 +54,7 @@ class ModelFacts:
     input: dict[str, Any] = field(default_factory=dict)
     defaults: dict[str, Any] = field(default_factory=dict)
     extra: dict[str, Any] = field(default_factory=dict)
+    name: str | None = None
 
 
 def settle(facts: ModelFacts, config: ModelConfig, file: ModelFile) -> LoadedModel:
@@ -61,7 +64,7 @@ def settle(facts: ModelFacts, config: ModelConfig, file: ModelFile) -> LoadedMod
         ModelLoadError: file and config contradict each other, the size of the pictures is known from neither,
             or the model fails on a grey picture.
     """
-    name = config.values.get("name", file.path.stem)
+    name = config.values.get("name", facts.name or file.path.stem)
     origins: dict[str, tuple[Any, str]] = {"name": (name, config.origins.get("name", "default"))}
     for key, value in facts.extra.items():
         origins[key] = (value, "file")
@@ -71,6 +74,8 @@ def settle(facts: ModelFacts, config: ModelConfig, file: ModelFile) -> LoadedMod
     spec = _input(facts, config, file, origins)
     grey = spec.prepare(Image.new("L" if spec.mode == "L" else "RGB", spec.size, (_GREY,) * spec.channels))
     backend, scores = facts.connect(grey[None], config.values.get("output.scores"))
+    if facts.labels is None and labels is not None:
+        _check_classes(backend, grey, labels, config, file)
     if scores is not None:
         origins["output.scores"] = (scores, config.origins.get("output.scores", "file"))
     info = ModelInfo(name, file.sha256, facts.format)
@@ -81,9 +86,23 @@ def _labels(facts: ModelFacts, config: ModelConfig, file: ModelFile) -> tuple[st
     said: tuple[str, ...] | None = config.values.get("labels")
     if said is None or facts.labels is None or len(said) == len(facts.labels):
         return said or facts.labels
+    raise _other_count(len(said), len(facts.labels), config, file)
+
+
+def _check_classes(
+    backend: Backend, grey: NDArray[Any], labels: tuple[str, ...], config: ModelConfig, file: ModelFile
+) -> None:
+    """Where only an answer tells how many classes there are, ask for one."""
+    answer = backend.infer(grey[None])
+    shape = np.shape(answer.scores if isinstance(answer, Inferred) else answer)
+    if len(shape) == 2 and shape[1] != len(labels):
+        raise _other_count(len(labels), shape[1], config, file)
+
+
+def _other_count(said: int, known: int, config: ModelConfig, file: ModelFile) -> ModelLoadError:
     source = config.file_name if config.origins["labels"] == "model.toml" else "labels.txt"
-    raise ModelLoadError(
-        f"{source} has {len(said)} labels, but '{file.path.name}' knows {len(facts.labels)} classes; "
+    return ModelLoadError(
+        f"{source} has {said} labels, but '{file.path.name}' knows {known} classes; "
         "write one label for each class, in the order of their indices."
     )
 
@@ -115,6 +134,7 @@ def _input(facts: ModelFacts, config: ModelConfig, file: ModelFile, origins: dic
 
 def _size_and_mode(facts: ModelFacts, said: dict[str, Any], config: ModelConfig, file: ModelFile) -> dict[str, Any]:
     """Size and mode, where they were not said, from the number of values in one picture."""
+    said = {**facts.input, **said}
     size, mode, features = said.get("size"), said.get("mode"), facts.features
     name, toml = file.path.name, config.file_name
     if features is None and size is not None:
