@@ -11,7 +11,8 @@ from cvserve.predictor.model_file import ModelFile
 _MAX_SHOWN = 5
 # What a state dict is made of; a pickled module names its own class as well.
 _OF_WEIGHTS = ("torch.", "collections.OrderedDict", "numpy.", "_codecs.encode", "argparse.Namespace")
-_OF_MODULES = ("torch.nn.modules.",)
+_OF_MODULES = ("torch.nn.modules.", "torch.fx.")
+_BUILTINS = ("__builtin__.", "builtins.")
 
 
 def half_model(file: ModelFile) -> ModelLoadError:
@@ -20,7 +21,7 @@ def half_model(file: ModelFile) -> ModelLoadError:
         return _unnamed_class(file)
     path = shlex.quote(str(file.path))
     found = pickled_classes(file)
-    if found:
+    if found and not found[0].startswith(_BUILTINS):
         return ModelLoadError(
             f"'{file.path.name}' is a whole pickled PyTorch model ({', '.join(found)}), which is code and not "
             f"weights; save the weights, torch.save(model.state_dict(), {file.path.name!r}), and run: "
@@ -33,14 +34,11 @@ def half_model(file: ModelFile) -> ModelLoadError:
 
 
 def pickled_classes(file: ModelFile) -> tuple[str, ...]:
-    """Names in a PyTorch file that stand for modules and not for weights, the most telling first, a few at most."""
-    names = [name for name in names_in(file).names if not _is_of_weights(name)]
-    own = [name for name in names if not name.startswith("torch.")]
-    return tuple((own + [name for name in names if name not in own])[:_MAX_SHOWN])
-
-
-def _is_of_weights(name: str) -> bool:
-    return name.startswith(_OF_WEIGHTS) and not name.startswith(_OF_MODULES)
+    """Names in a PyTorch file that stand for more than weights: somebody's own first, then PyTorch's; a few."""
+    names = names_in(file).names
+    own = [name for name in names if not name.startswith((*_OF_WEIGHTS, *_BUILTINS))]
+    modules = [name for name in names if name.startswith(_OF_MODULES)]
+    return tuple((own + modules or [name for name in names if name.startswith(_BUILTINS)])[:_MAX_SHOWN])
 
 
 def _unnamed_class(file: ModelFile) -> ModelLoadError:

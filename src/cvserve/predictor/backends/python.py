@@ -72,7 +72,7 @@ def load_class(
         if _is_torch_module(own):
             from cvserve.predictor.backends.torch_module import module_facts  # torch itself is loaded by now
 
-            facts = module_facts(own, name, source, weights_file, is_trained=not isinstance(thing, type))
+            facts = module_facts(own, name, source, weights_file, folder, is_trained=not isinstance(thing, type))
             return settle(facts, said, model)
         if weights_file is not None:
             own.weights = weights_file.path

@@ -1,6 +1,7 @@
 """A PyTorch module between an array and its scores: always without gradients, always on the CPU."""
 
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -8,6 +9,7 @@ from numpy.typing import NDArray
 
 from cvserve.errors import ModelError, ModelLoadError
 from cvserve.predictor import scores as score_rules
+from cvserve.predictor.mistakes import told
 
 # What classifiers call their scores in a dictionary, in the order in which they are looked for
 _SCORE_NAMES = ("logits", "scores", "probabilities", "probs", "out", "output")
@@ -93,20 +95,22 @@ def scores_in(given: Any, tensor: type) -> Any:
     raise ModelError(f"It gives a {type(given).__name__}; a classifier gives a tensor of scores [N, classes].")
 
 
-def as_load_error(title: str, error: Exception, shape: Sequence[int], dtype: str, config: str) -> ModelLoadError:
+def as_load_error(
+    title: str, error: Exception, batch: NDArray[Any], config: str, folder: Path | None
+) -> ModelLoadError:
     """What to say when a module fails on a prepared picture.
 
     Args:
         title: of the model, e.g. `'model.pt'`.
         error: what it raised.
-        shape: of the batch that it was given.
-        dtype: likewise.
-        config: name of the `model.toml` to correct.
+        batch: that it was given.
+        config: name of the `model.toml` that said so.
+        folder: of its code; None: the file is all there is of it.
     """
     if isinstance(error, ModelError):
         return ModelLoadError(f"{title} cannot be served: {error}")
-    reason = " ".join(str(error).split()) or type(error).__name__
-    return ModelLoadError(
-        f"{title} does not take a picture as [input] prepares it, {dtype} {list(shape)}: {reason[-300:]}; "
-        f"correct size, mode, layout or dtype in {config}."
-    )
+    # TorchScript tells the ways that led there first, and what went wrong last.
+    *_, last = str(error).strip().splitlines() or [type(error).__name__]
+    reason = last.strip() if folder is None else told(error, folder)
+    given = f"{batch.dtype} {list(batch.shape)}"
+    return ModelLoadError(f"{title} failed on a picture as [input] of {config} prepares it, {given}: {reason}")

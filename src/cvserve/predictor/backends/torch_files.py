@@ -12,9 +12,9 @@ from functools import partial
 from typing import Any
 
 from cvserve.errors import ModelLoadError
-from cvserve.predictor.backends.skops_zip import check_archive
 from cvserve.predictor.backends.torch_library import torch_for
 from cvserve.predictor.backends.torch_module import connected
+from cvserve.predictor.backends.torch_zip import check_whole
 from cvserve.predictor.model_facts import ModelFacts
 from cvserve.predictor.model_file import ModelFile
 
@@ -29,7 +29,7 @@ def load_torchscript(file: ModelFile, _trust_types: Sequence[str]) -> ModelFacts
         ModelLoadError: PyTorch is not installed, or the file is damaged.
     """
     torch = torch_for(file.path.name)
-    check_archive(file.data, file.path.name, "torch.jit.save")
+    check_whole(file, "torch.jit.save")
     with _quiet(), _as_damage(file):
         module = torch.jit.load(io.BytesIO(file.data), map_location="cpu").eval()
     return _facts(torch, module, file, {}, None)
@@ -42,7 +42,7 @@ def load_export(file: ModelFile, _trust_types: Sequence[str]) -> ModelFacts:
         ModelLoadError: PyTorch is not installed, the file is damaged, or it was exported in training mode.
     """
     torch = torch_for(file.path.name)
-    check_archive(file.data, file.path.name, "torch.export.save")
+    check_whole(file, "torch.export.save")
     with _quiet(), _as_damage(file):
         program = torch.export.load(io.BytesIO(file.data))
         shape = _input_shape(program)

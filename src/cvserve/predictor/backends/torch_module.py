@@ -1,6 +1,7 @@
 """A PyTorch module made by its class, with the weights of a checkpoint."""
 
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from numpy.typing import NDArray
@@ -14,7 +15,7 @@ from cvserve.predictor.model_file import ModelFile
 
 
 def module_facts(
-    module: Any, name: str, source: ModelFile, weights: ModelFile | None, *, is_trained: bool
+    module: Any, name: str, source: ModelFile, weights: ModelFile | None, folder: Path, *, is_trained: bool
 ) -> ModelFacts:
     """What a module says of itself, its weights loaded.
 
@@ -23,6 +24,7 @@ def module_facts(
         name: of its class.
         source: the Python file.
         weights: a checkpoint; None: it has its weights already.
+        folder: of its code.
         is_trained: whether it may be served without a checkpoint: an object or a function's result may, what was
             just made of a class has nothing but random numbers.
 
@@ -38,7 +40,7 @@ def module_facts(
     extra = {"class": name, **({} if weights is None else {"weights": str(weights.path)})}
     return ModelFacts(
         format="torch",
-        connect=partial(connected, torch, module.eval(), title, f"{source.path.stem}.toml", None),
+        connect=partial(connected, torch, module.eval(), title, f"{source.path.stem}.toml", None, folder=folder),
         labels=None,
         extra=extra,
         name=name.lower(),
@@ -53,6 +55,8 @@ def connected(
     fixed_batch: int | None,
     probe: NDArray[Any],
     wanted: str | None,
+    *,
+    folder: Path | None = None,
 ) -> tuple[TorchBackend, str | None]:
     """The backend, tried once.
 
@@ -64,6 +68,7 @@ def connected(
         fixed_batch: how many pictures it takes at a time; None: any.
         probe: a batch of one prepared picture.
         wanted: the kind of scores that was asked for.
+        folder: of the model's code, if it is code.
 
     Raises:
         ModelLoadError: it does not take the probe, or gives no scores.
@@ -72,5 +77,5 @@ def connected(
     try:
         backend.try_with(probe)
     except Exception as error:  # the module's own code, and all that PyTorch raises
-        raise as_load_error(title, error, probe.shape, str(probe.dtype), config) from None
+        raise as_load_error(title, error, probe, config, folder) from None
     return backend, wanted

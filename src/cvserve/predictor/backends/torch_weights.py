@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from cvserve.errors import ModelLoadError
-from cvserve.predictor.backends.skops_zip import check_archive
+from cvserve.predictor.backends.torch_zip import check_whole
 from cvserve.predictor.file_kinds import TORCH, TORCH_EXPORT, TORCHSCRIPT
 from cvserve.predictor.half_models import pickled_classes
 from cvserve.predictor.model_file import ModelFile
@@ -57,7 +57,7 @@ def _read(torch: Any, file: ModelFile) -> Any:
             "torch.save(model.state_dict(), 'best.pth')."
         )
     if file.data.startswith(b"PK"):
-        check_archive(file.data, name, "torch.save")
+        check_whole(file, "torch.save")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -105,14 +105,13 @@ def _state_dict(torch: Any, loaded: Any, file: ModelFile) -> Mapping[str, Any]:
 
 def _unwrapped(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> Mapping[str, Any]:
     """Without the name of a wrapper, where all weights have it and the names fit only without."""
-    if found.keys() == wanted.keys():
-        return found
-    for wrapper in _WRAPPERS:
-        if all(key.startswith(wrapper) for key in found):
-            inner = {key.removeprefix(wrapper): value for key, value in found.items()}
-            if inner.keys() & wanted.keys() and not found.keys() & wanted.keys():
-                return _unwrapped(inner, wanted)
-    return found
+    inner = found
+    while not inner.keys() & wanted.keys():
+        wrapper = next((word for word in _WRAPPERS if all(key.startswith(word) for key in inner)), None)
+        if wrapper is None:
+            return found
+        inner = {key.removeprefix(wrapper): value for key, value in inner.items()}
+    return inner
 
 
 def _differences(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[str]:
