@@ -71,7 +71,7 @@ def settle(facts: ModelFacts, config: ModelConfig, file: ModelFile) -> LoadedMod
     labels = _labels(facts, config, file)
     if labels is not None:
         origins["labels"] = (list(labels), config.origins.get("labels", "file"))
-    spec = _input(facts, config, file, origins)
+    spec = input_spec(facts, config, file, origins)
     grey = spec.prepare(Image.new("L" if spec.mode == "L" else "RGB", spec.size, (_GREY,) * spec.channels))
     backend, scores = facts.connect(grey[None], config.values.get("output.scores"))
     if facts.labels is None and labels is not None:
@@ -107,7 +107,14 @@ def _other_count(said: int, known: int, config: ModelConfig, file: ModelFile) ->
     )
 
 
-def _input(facts: ModelFacts, config: ModelConfig, file: ModelFile, origins: dict[str, tuple[Any, str]]) -> InputSpec:
+def input_spec(
+    facts: ModelFacts, config: ModelConfig, file: ModelFile, origins: dict[str, tuple[Any, str]]
+) -> InputSpec:
+    """How a picture becomes an array, from both; where each value came from is put into `origins`.
+
+    Raises:
+        ModelLoadError: they contradict each other, or the size of the pictures is known from neither.
+    """
     said = {key.removeprefix("input."): value for key, value in config.values.items() if key.startswith("input.")}
     for key, value in facts.input.items():
         if said.get(key, value) != value:

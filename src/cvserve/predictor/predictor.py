@@ -27,6 +27,7 @@ from cvserve.predictor.facts import ModelInfo
 from cvserve.predictor.images import sample_picture
 from cvserve.predictor.limits import Limits, Want
 from cvserve.predictor.loading import load_model
+from cvserve.predictor.own_config import name_of, read_beside
 from cvserve.predictor.own_steps import Steps
 from cvserve.predictor.prediction import Prediction
 from cvserve.predictor.steps import Inferred, LoadedModel, Prepared
@@ -53,7 +54,10 @@ class Predictor(Steps):
 
     def __init__(self) -> None:
         self.limits = Limits()
-        self.info = ModelInfo(self.name or type(self).__name__.lower(), "0" * 64, self.model_format)
+        self.info = ModelInfo(name_of(self), "0" * 64, self.model_format)
+        beside = read_beside(self, self.model_format)
+        if beside is not None:
+            self.info, self.labels, self.scores, self._preparation = beside
         self._setup_lock = threading.Lock()
         self._is_set_up = False
 

@@ -62,6 +62,29 @@ def test_it_answers_as_it_does_alone(write):
         assert own.predict(picture).top == loaded.predict(picture).top
 
 
+def test_it_reads_its_model_toml_alone_as_well(write):
+    text = BRIGHTNESS.replace('    labels = ("dark", "light")\n', "").replace(
+        "batch[:, 0] >=", "batch.mean(axis=(1, 2, 3)) * 255 >="
+    )
+    start, end = text.index("    def preprocess"), text.index("    def infer")
+    path = write(text[:start] + text[end:], toml='name = "meter"\nlabels = ["night", "day"]\n' + SIZE)
+    loaded = Predictor.load(f"{path}:Brightness")
+    own = sys.modules["my_model"].Brightness()
+    assert own.info == loaded.info
+    assert own.info.name == "meter"
+    for picture in (WHITE, BLACK):
+        assert own.predict(picture).top == loaded.predict(picture).top
+    assert own.predict(WHITE).label == "day"
+    assert own.warm_up_size() == (4, 4)
+
+
+def test_its_model_toml_is_checked_when_it_is_made(write):
+    load_model(f"{write(BRIGHTNESS)}:Brightness")
+    write(BRIGHTNESS, toml="nmae = 3")
+    with pytest.raises(ModelLoadError, match="did you mean 'name'"):
+        sys.modules["my_model"].Brightness()
+
+
 def test_a_plain_object_is_fed_as_its_model_toml_says(write):
     path = write(PLAIN, toml='name = "light meter"\nlabels = ["night", "day"]\n' + SIZE)
     predictor = Predictor.load(f"{path}:Plain")

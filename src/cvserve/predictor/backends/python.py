@@ -18,12 +18,12 @@ from cvserve.errors import ModelLoadError
 from cvserve.predictor.backends.own_class import OwnBackend, OwnPreparation, sample_of
 from cvserve.predictor.class_arguments import check_arguments
 from cvserve.predictor.class_source import code_folder, importable, run_module, source_path
-from cvserve.predictor.config_values import checked_labels
 from cvserve.predictor.facts import ModelInfo
 from cvserve.predictor.mistakes import blamed
 from cvserve.predictor.model_config import ModelConfig, read_config
 from cvserve.predictor.model_facts import ModelFacts, settle
 from cvserve.predictor.model_file import ModelFile, check_sha256, read_model_file, read_weights, with_weights
+from cvserve.predictor.own_config import has_input, labels_of, name_of
 from cvserve.predictor.own_steps import Steps
 from cvserve.predictor.scores import KINDS
 from cvserve.predictor.steps import LoadedModel
@@ -118,31 +118,24 @@ def _loaded(own: Any, name: str, file: ModelFile, config: ModelConfig, folder: P
     """The object with its own `preprocess`, or with `[input]` in its place."""
     title = f"{name} in {file.path.name}"
     facts = _facts(own, name, file, title, folder)
-    has_input = any(key.startswith("input.") for key in config.values)
-    prepares_itself = own.prepares_itself if isinstance(own, Steps) else hasattr(own, "preprocess")
-    if prepares_itself and has_input:
-        raise ModelLoadError(
-            f"{title} has a preprocess of its own, and {config.file_name} has [input]; keep one of the two."
-        )
-    if has_input or not hasattr(own, "preprocess"):
+    if has_input(own, config, file.path.name):
         return settle(facts, config, file)
     return _with_own_preparation(own, facts, config, file, folder)
 
 
 def _facts(own: Any, name: str, file: ModelFile, title: str, folder: Path) -> ModelFacts:
     """What the object's attributes say."""
-    labels, scores = getattr(own, "labels", None), getattr(own, "scores", None)
+    scores = getattr(own, "scores", None)
     if scores is not None and scores not in KINDS:
         raise ModelLoadError(f"scores of {title} is {scores!r}; write one of {', '.join(KINDS)}.")
-    if labels is not None:
-        labels = checked_labels("labels", [str(label) for label in labels], file.path.name)
+    labels = labels_of(own, file.path.name)
     backend = OwnBackend(own, title, folder)
     return ModelFacts(
         format="python",
         connect=partial(_connected, backend, scores, labels, file.path.name),
         labels=labels,
         extra={"class": name},
-        name=str(getattr(own, "name", "") or name.lower()),
+        name=name_of(own),
     )
 
 
