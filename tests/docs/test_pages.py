@@ -37,13 +37,14 @@ def test_readme_python_block_runs(guide: Guide) -> None:
     assert (ended.stdout, ended.stderr) == ("3\n", "")
 
 
-def test_models_page_trains_and_serves_what_it_says(home: Path) -> None:
-    (training,) = blocks("docs/models.md", "python")
-    (config,) = blocks("docs/models.md", "toml")
+@pytest.mark.parametrize("section", ["scikit-learn"])
+def test_models_page_trains_and_serves_what_it_says(home: Path, section: str) -> None:
+    (training,) = blocks("docs/models.md", "python", section)
+    (config,) = blocks("docs/models.md", "toml", section)
     tomllib.loads(config)
     (home / "model.toml").write_text(config, encoding="utf-8")
     subprocess.run([sys.executable, "-c", training], cwd=home, check=True, timeout=120)
-    (commands,) = [block for block in blocks("docs/models.md", "sh") if "model inspect" in block]
+    (commands,) = [block for block in blocks("docs/models.md", "sh", section) if "model inspect" in block]
     sample = next((ROOT / "src/cvserve/samples").glob("digit-4*"))
     for line in commands.strip().splitlines():
         words = [sample if word == "img.jpg" else word for word in line.split()[1:]]

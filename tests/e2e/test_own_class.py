@@ -7,10 +7,12 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from cvserve import Settings, create_app
 from support.command import cvserve
 from support.own_models import BRIGHTNESS
 from support.pictures import encoded
 from support.process import ServerProcess, workers_of
+from support.threaded import ThreadedServer
 
 TOKEN = "token-of-the-tests"
 STARTS_A_THREAD = "import threading; threading.Thread(target=threading.Event().wait, daemon=True).start()"
@@ -119,6 +121,16 @@ def test_a_class_in_the_environment_needs_no_trust(model: Path) -> None:
     said = cvserve("predict", "--json", "--no-history", "x.png", CVSERVE_MODEL=f"{model}:Brightness")
     assert said.code == 0
     assert '"label": "light"' in said.out or '"label":"light"' in said.out
+
+
+def test_an_app_of_ones_own_serves_it(model: Path, home: Path) -> None:
+    app = create_app(Settings(home=home, workers=1, no_auth=True, model=f"{model}:Brightness"))
+    server = ThreadedServer(home, app.resources)  # type: ignore[attr-defined]
+    try:
+        with server.client() as client:
+            assert client.post("/predict", content=white()).json()["label"] == "light"
+    finally:
+        server.stop()
 
 
 def test_inspect_and_try(model: Path) -> None:

@@ -12,7 +12,7 @@ from support.pictures import encoded
 from support.process import ServerProcess, nurseries_of, workers_of
 from support.torch_models import SIDE_PX, needs_torch, probabilities, scripted, trained, written
 
-pytestmark = needs_torch
+pytestmark = [needs_torch, pytest.mark.slow]
 
 
 @pytest.fixture

@@ -32,9 +32,11 @@ class Command:
     output: str
 
 
-def blocks(page: str, language: str) -> list[str]:
-    """The text of all blocks of a language, in order."""
+def blocks(page: str, language: str, section: str | None = None) -> list[str]:
+    """The text of all blocks of a language, in order, on a page or under one of its headings `## section`."""
     text = (ROOT / page).read_text(encoding="utf-8")
+    if section is not None:
+        text = text.partition(f"\n## {section}\n")[2].partition("\n## ")[0]
     return [body for name, body in _BLOCK.findall(text) if name == language]
 
 
