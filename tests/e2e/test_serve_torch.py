@@ -103,6 +103,7 @@ def test_inspect_and_try(folder: Path) -> None:
     assert inspected.code == 0, inspected.err
     for word in ("torch", "BaseModel", "best.pth", "cat, dog, mouse"):
         assert word in inspected.out
+    assert f"check with: cvserve model try {' '.join(model)} img.jpg" in inspected.err
     picture().save("x.png")
     tried = cvserve("model", "try", *[model[0], "x.png", *model[1:]])
     assert tried.code == 0, tried.err

@@ -50,7 +50,7 @@ def show_properties(predictor: LoadedPredictor, file: ModelFile | None, *, as_js
     _console().print(table)
     if model.guessed:
         names = ", ".join(model.guessed)
-        name = shlex.quote(str(file.path)) if file is not None else "builtin"
+        name = _named(predictor, file)
         Console(stderr=True).print(
             Text(f"guessed: {names} - check with: cvserve model try {name} img.jpg", "yellow"), soft_wrap=True
         )
@@ -98,6 +98,15 @@ def show_trial(trial: Trial, predictor: LoadedPredictor) -> None:
         names = ", ".join(predictor.model.guessed)
         text = f"guessed: {names} - a wrong guess often keeps the class and spoils the score"
         Console(stderr=True).print(Text(text, "yellow"), soft_wrap=True)
+
+
+def _named(predictor: LoadedPredictor, file: ModelFile | None) -> str:
+    """The model as it is typed: a file, a class with its weights, or the built-in one."""
+    if file is None:
+        return "builtin"
+    said = {key: str(value) for key, (value, _) in predictor.model.origins.items() if key in ("class", "weights")}
+    name = f"{file.path}:{said['class']}" if "class" in said else str(file.path)
+    return shlex.quote(name) + (f" --weights {shlex.quote(said['weights'])}" if "weights" in said else "")
 
 
 def _facts(predictor: LoadedPredictor, file: ModelFile | None) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from cvserve.errors import CvserveError, ModelLoadError
 
 _OURS = str(Path(__file__).parent.parent)
 _MAX_TEXT_CHARACTERS = 500
+_EXTRAS = ("torch",)
 
 
 @contextmanager
@@ -29,7 +30,10 @@ def blamed(title: str, step: str, folder: Path) -> Iterator[None]:
     except CvserveError:
         raise
     except (Exception, SystemExit) as error:
-        raise ModelLoadError(f"{title} failed in {step}: {told(error, folder)}") from None
+        hint = ""
+        if isinstance(error, ModuleNotFoundError) and error.name in _EXTRAS:
+            hint = f"; run: pip install 'cvserve[{error.name}]'"
+        raise ModelLoadError(f"{title} failed in {step}: {told(error, folder)}{hint}") from None
 
 
 def told(error: BaseException, folder: Path) -> str:

@@ -192,6 +192,12 @@ def test_weights_of_another_class_are_told_by_their_names(net, folder):
     )
 
 
+def test_weights_from_before_batches_were_counted(net, folder, pictures):
+    state = {key: value for key, value in net.state_dict().items() if not key.endswith("num_batches_tracked")}
+    found = scores(served(folder, save(state, folder / "best.pth")), pictures)
+    assert np.abs(found - probabilities(net, prepared(pictures))).max() < 2e-6
+
+
 def test_a_checkpoint_with_two_state_dicts_is_not_guessed(net, folder):
     path = save({"model": net.state_dict(), "model_ema": net.state_dict()}, folder / "best.pth")
     assert "holds 2 state dicts (model, model_ema)" in refused_weights(folder, path)
@@ -279,6 +285,20 @@ def test_an_export_knows_its_size(net, folder):
 def test_an_export_in_training_mode_is_refused(folder):
     path = exported(trained().train(), folder / "model.pt2", batch=2)
     assert "was exported in training mode" in refused(path, trust=True)
+
+
+@pytest.mark.parametrize("form", ["trace", "freeze"])
+@pytest.mark.filterwarnings("ignore:.torch.jit:DeprecationWarning")
+def test_other_ways_to_torchscript(net, folder, pictures, form):
+    import torch
+
+    if form == "trace":
+        program = torch.jit.trace(net, torch.rand(1, 3, SIDE_PX, SIDE_PX))
+    else:
+        program = torch.jit.freeze(torch.jit.script(net))
+    torch.jit.save(program, folder / "model.pt")
+    found = scores(Predictor.load(folder / "model.pt", trust=True), pictures)
+    assert np.abs(found - probabilities(net, prepared(pictures))).max() < 2e-6
 
 
 def test_a_module_in_training_mode_answers_as_in_evaluation(net, folder, pictures):

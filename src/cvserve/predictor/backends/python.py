@@ -74,9 +74,10 @@ def load_class(
 
             facts = module_facts(own, name, source, weights_file, folder, is_trained=not isinstance(thing, type))
             return settle(facts, said, model)
-        if weights_file is not None:
-            own.weights = weights_file.path
-        return _loaded(own, name, model, said, folder)
+        weights_path = None if weights_file is None else weights_file.path
+        if weights_path is not None:
+            own.weights = weights_path
+        return _loaded(own, name, model, weights_path, said, folder)
 
 
 def _named(module: Any, name: str, source: ModelFile) -> Any:
@@ -114,10 +115,14 @@ def _is_torch_module(own: Any) -> bool:
     return torch is not None and isinstance(own, torch.nn.Module)
 
 
-def _loaded(own: Any, name: str, file: ModelFile, config: ModelConfig, folder: Path) -> LoadedModel:
+def _loaded(
+    own: Any, name: str, file: ModelFile, weights: Path | None, config: ModelConfig, folder: Path
+) -> LoadedModel:
     """The object with its own `preprocess`, or with `[input]` in its place."""
     title = f"{name} in {file.path.name}"
     facts = _facts(own, name, file, title, folder)
+    if weights is not None:
+        facts.extra["weights"] = str(weights)
     if has_input(own, config, file.path.name):
         return settle(facts, config, file)
     return _with_own_preparation(own, facts, config, file, folder)
@@ -165,7 +170,8 @@ def _with_own_preparation(
     sources = {"model.toml": config.file_name, "labels.txt": "labels.txt"}
     backend.check_labels(labels, sources.get(config.origins.get("labels", ""), file.path.name))
     scores = said.get("output.scores", getattr(own, "scores", None))
-    origins = {"name": (name, config.origins.get("name", "file")), "class": (facts.extra["class"], "file")}
+    origins: dict[str, tuple[Any, str]] = {"name": (name, config.origins.get("name", "file"))}
+    origins |= {key: (value, "file") for key, value in facts.extra.items()}
     if labels is not None:
         origins["labels"] = (list(labels), config.origins.get("labels", "file"))
     if scores is not None:

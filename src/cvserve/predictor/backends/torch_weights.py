@@ -39,7 +39,7 @@ def load_weights(torch: Any, module: Any, file: ModelFile, title: str) -> None:
             "and the arguments that they were trained with."
         )
     try:
-        module.load_state_dict(state)
+        module.load_state_dict(state, strict=False)
     except Exception as error:  # a module may load its state in its own way
         reason = " ".join(str(error).split())[:300]
         raise ModelLoadError(f"{title} does not take the weights in '{file.path.name}': {reason}") from None
@@ -115,7 +115,8 @@ def _unwrapped(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> Mapping[s
 
 
 def _differences(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[str]:
-    missing = [key for key in wanted if key not in found]
+    # How many batches a normalisation has seen is counted since PyTorch 0.4.1, and of no use here.
+    missing = [key for key in wanted if key not in found and not key.endswith("num_batches_tracked")]
     unexpected = [key for key in found if key not in wanted]
     other = [
         f"{key} is {list(found[key].shape)} and should be {list(wanted[key].shape)}"
