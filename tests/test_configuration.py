@@ -84,6 +84,30 @@ def test_a_class_in_a_file_may_be_an_import_path_or_a_file(home):
     assert load_configuration({}, {}, home).settings.model == str(home / "my_model.py:MaskModel")
 
 
+@pytest.mark.parametrize("model", ["m.py:Model", "package.module:Model", "m.pkl", None])
+def test_only_a_person_names_code_to_run(home, model):
+    def is_code(chosen):
+        return loaded(home, dict.fromkeys(chosen, model), "model").settings.model_is_code
+
+    is_class = model is not None and ":" in model
+    if model is None:
+        assert not load_configuration({}, {}, home).settings.model_is_code
+        return
+    for person in (["flag"], ["environment"], ["flag", ".env", "cvserve.toml"], ["environment", "cvserve.toml"]):
+        assert is_code(person) == is_class
+    for file in ([".env"], ["cvserve.toml"], [".env", "cvserve.toml"]):
+        assert not is_code(file)
+    assert not loaded(home, {".env": model}, "model", "MODEL_PATH").settings.model_is_code
+
+
+def test_weights_in_a_file_are_beside_it(home):
+    (home / "cvserve.toml").write_text('model = "m.py:Model"\nweights = "best.pth"\n')
+    settings = load_configuration({}, {}, home).settings
+    assert settings.weights == home / "best.pth"
+    assert settings.model_parts()["weights"] == str(home / "best.pth")
+    assert settings.model_parts()["named_by_file"] is True
+
+
 @pytest.mark.parametrize("source", ["environment", ".env"])
 def test_an_unknown_variable_is_a_warning_with_the_nearest_name(home, source):
     (home / ".env").write_text("CVSERVE_PROT=1\n" if source == ".env" else "")

@@ -9,6 +9,7 @@ from typing import Any
 
 from cvserve.errors import InvalidSetting, Unsafe
 from cvserve.settings import FIELDS, Settings, flag, parse_value, variable
+from cvserve.values import class_reference
 from cvserve.values import token as parse_token
 
 # Set for a process, not by a setting: where trust is kept, which colours a terminal has, and the like.
@@ -55,7 +56,8 @@ def load_configuration(
     origins = {name: found[name][1] if name in found else "default" for name in FIELDS}
     if "token" in values and "token" not in found:
         origins["token"] = "token_file"  # noqa: S105 - the name of a setting
-    return Configuration(Settings(**values), origins)
+    by_file = origins["model"] == "cvserve.toml" or origins["model"].endswith(" in .env")
+    return Configuration(Settings(**values, model_named_by_file=by_file), origins)
 
 
 def find_home(home: str | os.PathLike[str] | None = None) -> Path:
@@ -118,7 +120,8 @@ def _take_file(
 
 
 def _is_import_path(text: str) -> bool:
-    return ":" in text and "/" not in text.partition(":")[0] and not text.partition(":")[0].endswith(".py")
+    reference = class_reference(text)
+    return reference is not None and not reference[0].endswith(".py")
 
 
 def _from_variables(environ: Mapping[str, str], origin: str) -> dict[str, tuple[str, str]]:

@@ -51,8 +51,12 @@ class Settings:
     port: int = setting(8000, "Port to listen on; 0 takes a free one.", values.whole(0, 65535), alias="PORT")
     home: Path = setting(Path(), "Folder of cvserve.db and output.log.", values.path)
     model: str | None = setting(
-        None, "Model file; default: the built-in model for digits.", values.model, alias="MODEL_PATH"
+        None,
+        "Model file, or a class: my_model.py:MyModel; default: the built-in model for digits.",
+        values.model,
+        alias="MODEL_PATH",
     )
+    weights: Path | None = setting(None, "File with the weights of the model's class, such as best.pth.", values.path)
     model_config: Path | None = setting(None, "Another model.toml than the one beside the model.", values.path)
     model_sha256: str | None = setting(
         None, "Load the model only if its file has this SHA-256.", values.sha256, outside_files=True
@@ -110,6 +114,9 @@ class Settings:
     ssl_certfile: Path | None = setting(None, "Certificate, PEM.", values.path)
     ssl_keyfile: Path | None = setting(None, "Key of the certificate, PEM.", values.path)
     cors_origin: tuple[str, ...] = setting((), "Origins whose pages may call, separated by commas.", values.texts)
+    # Said by nobody, but known of `model`: who runs a command means the class that it names; a folder's `.env` or
+    # `cvserve.toml` may be a stranger's.
+    model_named_by_file: bool = False
 
     def __post_init__(self) -> None:
         """Check what no single value can tell."""
@@ -123,6 +130,12 @@ class Settings:
             raise InvalidSetting("ssl_certfile and ssl_keyfile go together; give both or none.")
 
     @property
+    def model_is_code(self) -> bool:
+        """Whether a person named a class to run, so that nobody need be asked whether they trust it."""
+        named = self.model is not None and values.class_reference(self.model) is not None
+        return named and not self.model_named_by_file
+
+    @property
     def database_path(self) -> Path:
         """The history."""
         return self.home / "cvserve.db"
@@ -131,9 +144,11 @@ class Settings:
         """What a worker must know to load the model, as JSON can say it."""
         return {
             "model": self.model,
+            "weights": None if self.weights is None else str(self.weights),
             "config": None if self.model_config is None else str(self.model_config),
             "sha256": self.model_sha256,
             "trust_types": list(self.trust_type),
+            "named_by_file": self.model_named_by_file,
             "max_pixels": self.max_pixels,
             "formats": list(self.formats),
             "compile": self.compile,
@@ -145,7 +160,7 @@ class Settings:
         return self.home / "output.log"
 
 
-FIELDS = {field.name: field for field in dataclasses.fields(Settings)}
+FIELDS = {field.name: field for field in dataclasses.fields(Settings) if field.metadata}
 
 
 def shown_default(name: str) -> str:

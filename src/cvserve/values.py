@@ -112,10 +112,17 @@ def host(text: str) -> str:
 
 
 def model(text: str) -> str:
-    """A model file, `~` for the home folder, or `my_model.py:ClassName`."""
+    """A model file or `my_model.py:ClassName`, `~` for the home folder, or `package.module:ClassName`."""
     if not text or "\0" in text:
         raise ValueError("give a model file")
     return str(path(text)) if text.startswith("~") else text
+
+
+def class_reference(text: str) -> tuple[str, str] | None:
+    """The two halves of `my_model.py:MaskModel` or `package.module:MaskModel`; None for the name of a file."""
+    where, _, name = text.rpartition(":")
+    is_place = where.endswith(".py") or all(part.isidentifier() for part in where.split("."))
+    return (where, name) if is_place and name.isidentifier() else None
 
 
 def texts(text: str) -> tuple[str, ...]:

@@ -2,6 +2,7 @@ import json
 import os
 import pickle
 import pty
+import re
 import subprocess
 import sys
 
@@ -297,6 +298,18 @@ def test_on_a_terminal_only_the_hash_is_a_yes(pickle_file, typed):
     assert answer == 0
     assert "type the first 8 characters" in seen
     assert not is_trusted(read_model_file(pickle_file).sha256)
+
+
+def test_on_a_terminal_a_class_that_a_file_names_is_asked_for(home):
+    path = home / "my_model.py"
+    path.write_text("import numpy\nfrom os import path\nclass Model: pass\n")
+    sha256 = read_model_file(path).sha256
+    code = f"from cvserve.commands.model import ask_trust; raise SystemExit(int(ask_trust('{path}:Model')))"
+    assert on_a_terminal(code, "no")[1] == 0
+    seen, answer = on_a_terminal(code, sha256[:8])
+    assert answer == 1
+    assert re.search(r"imports\s+numpy\s+os\s", re.sub(r"\x1b\[\d*m", "", seen)), seen
+    assert is_trusted(sha256)
 
 
 def test_on_a_terminal_the_beginning_of_the_hash_is_a_yes(pickle_file):

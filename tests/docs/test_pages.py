@@ -62,6 +62,8 @@ def test_models_page_counts_what_it_shows(home: Path) -> None:
     assert steady(replayed("docs/models.md", ModelGuide(home).answer)) == steady(shown), (
         "run: python scripts/record_docs.py"
     )
+
+
 def test_models_page_shows_how_to_see_that_a_model_was_compiled(home: Path) -> None:
     (training,) = blocks("docs/models.md", "python", "scikit-learn")
     subprocess.run([sys.executable, "-c", training], cwd=home, check=True, timeout=120)

@@ -1,7 +1,5 @@
 """The model that the settings name, with a question on a terminal when nobody has vouched for it yet."""
 
-from pathlib import Path
-
 from cvserve.errors import UntrustedModel
 from cvserve.predictor.configured import load_configured
 from cvserve.predictor.images import lift_pillow_limit
@@ -20,7 +18,7 @@ def load_for_command(settings: Settings) -> Predictor:
     except UntrustedModel:
         from cvserve.commands.model import ask_trust  # most models need no question
 
-        if settings.model is None or not ask_trust(Path(settings.model)):
+        if settings.model is None or not ask_trust(settings.model):
             raise
         predictor = load_configured(settings)
     lift_pillow_limit()

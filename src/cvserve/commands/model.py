@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cvserve.errors import InvalidSetting, UntrustedModel
+from cvserve.values import class_reference
 
 if TYPE_CHECKING:
     from cvserve.predictor.model_file import ModelFile
@@ -22,7 +23,10 @@ model_app = typer.Typer(
     rich_markup_mode=None,
 )
 
-_File = Annotated[str, typer.Argument(metavar="FILE", help=f"A model file, or '{_BUILTIN}'.")]
+_File = Annotated[
+    str, typer.Argument(metavar="FILE", help=f"A model file, a class as my_model.py:MyModel, or '{_BUILTIN}'.")
+]
+_Weights = Annotated[Path | None, typer.Option("--weights", metavar="FILE", help="Weights of the class.")]
 _Config = Annotated[Path | None, typer.Option("--model-config", help="Another model.toml than the one beside.")]
 _Sha256 = Annotated[str | None, typer.Option("--model-sha256", metavar="HEX", help="The hash that FILE must have.")]
 _Json = Annotated[bool, typer.Option("--json", help="For programs.")]
@@ -32,6 +36,7 @@ _TrustType = Annotated[list[str] | None, typer.Option("--trust-type", help="Allo
 @model_app.command()
 def inspect(
     file: _File,
+    weights: _Weights = None,
     write: Annotated[bool, typer.Option("--write", help="Write the model.toml that says all of it.")] = False,
     force: Annotated[bool, typer.Option("--force", help="With --write: over the one that is there.")] = False,
     model_config: _Config = None,
@@ -41,14 +46,15 @@ def inspect(
 ) -> None:
     """Print what was found in a model file and where each value came from."""
     from cvserve.commands import model_views as views  # the command line starts fast
+    from cvserve.predictor.class_source import file_of
     from cvserve.predictor.config_text import config_text, write_config
     from cvserve.predictor.model_config import read_config
     from cvserve.predictor.model_file import read_model_file
     from cvserve.predictor.properties import properties
 
-    whole = None if file == _BUILTIN else read_model_file(file)
+    whole = None if file == _BUILTIN else read_model_file(file_of(file))
     try:
-        predictor = _load(file, model_config, model_sha256, trust_type)
+        predictor = _load(file, weights, model_config, model_sha256, trust_type)
     except UntrustedModel:
         if whole is not None:
             views.show_untrusted(whole, as_json=json)
@@ -71,6 +77,7 @@ def try_(
     save: Annotated[
         Path | None, typer.Option("--save", metavar="DIR", help="Write each picture and what the model sees of it.")
     ] = None,
+    weights: _Weights = None,
     model_config: _Config = None,
     model_sha256: _Sha256 = None,
     trust_type: _TrustType = None,
@@ -82,7 +89,7 @@ def try_(
     from cvserve.commands.model_trial import save_trials, trials
     from cvserve.commands.pictures import pictures
 
-    predictor = _load_or_ask(file, model_config, model_sha256, trust_type)
+    predictor = _load_or_ask(file, weights, model_config, model_sha256, trust_type)
     done = trials(predictor, pictures(images), top_k)
     if save is not None:
         done = save_trials(done, save)
@@ -99,6 +106,7 @@ def check(
         str | None, typer.Option("--min-accuracy", metavar="SHARE", help="Exit with 1 under this, such as 0.9 or 90%.")
     ] = None,
     worst: Annotated[int, typer.Option(min=0, help="How many mistakes to show.")] = 10,
+    weights: _Weights = None,
     model_config: _Config = None,
     model_sha256: _Sha256 = None,
     trust_type: _TrustType = None,
@@ -111,7 +119,7 @@ def check(
     from cvserve.commands.output import say
 
     wanted = None if min_accuracy is None else value_of("--min-accuracy", min_accuracy, parse_share)
-    predictor = _load_or_ask(file, model_config, model_sha256, trust_type)
+    predictor = _load_or_ask(file, weights, model_config, model_sha256, trust_type)
     evaluation = checked_on(predictor, pictures)
     reasons = refusals(evaluation, wanted)
     views.show(evaluation, reasons, worst, as_json=json)
@@ -122,7 +130,7 @@ def check(
 
 @model_app.command()
 def trust(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="A pickle or joblib file.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A file in which code can hide.")],
     sha256: Annotated[str | None, typer.Option(metavar="HEX", help="Its hash; without it you are asked.")] = None,
 ) -> None:
     """Vouch for a file in which code can hide; it is remembered for you, by its hash."""
@@ -151,7 +159,7 @@ def ask_trust(path: str | Path) -> bool:
     """Whether this user vouches for a file; on a terminal they are asked, and a yes is remembered.
 
     Args:
-        path: of a model file.
+        path: of a model file, or a class as `my_model.py:MyModel`.
 
     Returns:
         True when the file needs no trust, has it, or was just given it; False when there is nobody to ask, or
@@ -161,11 +169,12 @@ def ask_trust(path: str | Path) -> bool:
         ModelLoadError: the file cannot be read.
         Unsafe: others may replace it, or the record of trust.
     """
+    from cvserve.predictor.class_source import file_of
     from cvserve.predictor.loading import is_served
     from cvserve.predictor.model_file import read_model_file
     from cvserve.predictor.trust import is_trusted
 
-    whole = read_model_file(path)
+    whole = read_model_file(file_of(path))
     # What has no loader is refused by the loader, with a better reason than trust.
     if not whole.kind.hides_code or not is_served(whole) or is_trusted(whole.sha256):
         return True
@@ -195,7 +204,11 @@ def _asked(whole: "ModelFile") -> bool:
 
 
 def _load(
-    file: str, model_config: Path | None, model_sha256: str | None, trust_type: list[str] | None
+    file: str,
+    weights: Path | None,
+    model_config: Path | None,
+    model_sha256: str | None,
+    trust_type: list[str] | None,
 ) -> "LoadedPredictor":
     """Load, with the warnings of the model as sentences on stderr."""
     import warnings
@@ -207,15 +220,21 @@ def _load(
     path = None if file == _BUILTIN else file
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", ModelVersionWarning)
-        model = load_model(path, config=model_config, sha256=model_sha256, trust_types=trust_type or ())
+        model = load_model(
+            path, weights=weights, config=model_config, sha256=model_sha256, trust_types=trust_type or ()
+        )
     for entry in caught:
         typer.echo(f"Warning: {entry.message}", err=True)
     return LoadedPredictor(model)
 
 
 def _load_or_ask(
-    file: str, model_config: Path | None, model_sha256: str | None, trust_type: list[str] | None
+    file: str,
+    weights: Path | None,
+    model_config: Path | None,
+    model_sha256: str | None,
+    trust_type: list[str] | None,
 ) -> "LoadedPredictor":
-    if file != _BUILTIN and model_sha256 is None:
+    if file != _BUILTIN and model_sha256 is None and class_reference(file) is None:
         ask_trust(file)
-    return _load(file, model_config, model_sha256, trust_type)
+    return _load(file, weights, model_config, model_sha256, trust_type)

@@ -11,8 +11,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from cvserve.predictor.code_names import names_in
 from cvserve.predictor.model_file import ModelFile
-from cvserve.predictor.pickle_scan import PickleGlobals, pickle_globals
+from cvserve.predictor.pickle_scan import PickleGlobals
 from cvserve.predictor.predictor import LoadedPredictor
 
 _PIPE_WIDTH = 200
@@ -47,7 +48,7 @@ def show_properties(
     _console().print(table)
     if guessed:
         names = ", ".join(guessed)
-        name = shlex.quote(str(file.path)) if file is not None else "builtin"
+        name = _named(predictor, file)
         Console(stderr=True).print(
             Text(f"guessed: {names} - check with: cvserve model try {name} img.jpg", "yellow"), soft_wrap=True
         )
@@ -55,7 +56,7 @@ def show_properties(
 
 def show_untrusted(file: ModelFile, *, as_json: bool) -> None:
     """What can be told of a file without loading it, on stdout."""
-    found = pickle_globals(file.data)
+    found = names_in(file)
     if as_json:
         facts = {
             "file": str(file.path),
@@ -72,7 +73,16 @@ def show_risk(file: ModelFile) -> None:
     """What a person should know before they vouch for a file, on stderr."""
     console = Console(stderr=True)
     console.print(Text(f"'{file.path.name}' is {file.kind.title}: loading it runs whatever code is in it."))
-    console.print(_risk_table(file, pickle_globals(file.data)))
+    console.print(_risk_table(file, names_in(file)))
+
+
+def _named(predictor: LoadedPredictor, file: ModelFile | None) -> str:
+    """The model as it is typed: a file, a class with its weights, or the built-in one."""
+    if file is None:
+        return "builtin"
+    said = {key: str(value) for key, (value, _) in predictor.model.origins.items() if key in ("class", "weights")}
+    name = f"{file.path}:{said['class']}" if "class" in said else str(file.path)
+    return shlex.quote(name) + (f" --weights {shlex.quote(said['weights'])}" if "weights" in said else "")
 
 
 def _facts(predictor: LoadedPredictor, file: ModelFile | None) -> dict[str, Any]:

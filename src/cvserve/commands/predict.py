@@ -51,6 +51,9 @@ def predict(
     model: Annotated[
         str | None, typer.Option("--model", help="Model file; default: as for serve.", metavar="FILE")
     ] = None,
+    weights: Annotated[
+        str | None, typer.Option("--weights", help="Weights of the model's class.", metavar="FILE")
+    ] = None,
     model_config: Annotated[
         str | None, typer.Option("--model-config", help="Another model.toml.", metavar="FILE")
     ] = None,
@@ -69,7 +72,14 @@ def predict(
     from cvserve.configuration import load_configuration
 
     form = chosen(as_json=as_json, as_nl=as_nl)
-    flags = {"model": model, "model_config": model_config, "model_sha256": model_sha256, "top_k": top_k, "home": home}
+    flags = {
+        "model": model,
+        "weights": weights,
+        "model_config": model_config,
+        "model_sha256": model_sha256,
+        "top_k": top_k,
+        "home": home,
+    }
     settings = load_configuration(flags).settings
     todo = pictures(images)
     predictor = load_for_command(settings)
@@ -134,6 +144,10 @@ def _print_lines(lines: Iterator[Line], form: Format) -> bool:
     _print_table([line for line in seen() if not isinstance(line.outcome, CvserveError)])
     for name, error in failed:
         say(f"cvserve: {name}: {error.detail}")
+        if error.__cause__ is not None:  # the model's own words; what is a server's log elsewhere is this terminal
+            from cvserve.predictor.mistakes import told
+
+            say(f"cvserve: {name}: {told(error.__cause__, Path.cwd())}")
     return bool(failed)
 
 

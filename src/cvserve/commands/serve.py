@@ -55,7 +55,9 @@ def serve(**flags: Any) -> None:
 
 def _ask_trust(settings: "Settings") -> None:
     """On a terminal, ask whether the model's file is trusted, before another process is to load it."""
-    if settings.model is not None and settings.model_sha256 is None and sys.stdin.isatty():
+    if settings.model is None or settings.model_is_code or settings.model_sha256 is not None:
+        return
+    if sys.stdin.isatty():
         from cvserve.commands.model import ask_trust  # most models need no question
 
         ask_trust(settings.model)
@@ -72,7 +74,9 @@ def announce(url: str, resources: "Resources") -> None:
     info = engine.info
     lines = [f"cvserve serves {info.name} {info.version} on {url}  (Ctrl-C stops it)"]
     if engine.guessed:
-        lines.append(f"guessed: {', '.join(engine.guessed)} – check with: cvserve model try {settings.model} img.jpg")
+        weights = f" --weights {settings.weights}" if settings.weights else ""
+        check = f"cvserve model try {settings.model}{weights} img.jpg"
+        lines.append(f"guessed: {', '.join(engine.guessed)} – check with: {check}")
     token = resources.make_first_token()
     if token is not None:
         lines.append(f"Your token, shown this once: {token}")

@@ -105,6 +105,12 @@ def _checked_flag(key: str, value: Any, file_name: str) -> bool:
     return value
 
 
+def _checked_arguments(key: str, value: Any, file_name: str) -> dict[str, Any]:
+    if not isinstance(value, dict) or not all(name.isidentifier() for name in value):
+        raise _bad(key, value, file_name, "a table of keyword arguments such as { num_classes = 3 }")
+    return dict(value)
+
+
 def _is_text(value: Any) -> bool:
     return isinstance(value, str) and bool(value.strip()) and value.isprintable()
 
@@ -130,4 +136,5 @@ CHECKS: dict[str, Check] = {
     "input.layout": _one_of("NCHW", "NHWC", "flat"),
     "input.dtype": _one_of("float32", "float64", "float16", "uint8", "int8", "int16", "int32", "int64"),
     "output.scores": _one_of(*KINDS),
+    "model.args": _checked_arguments,
 }

@@ -1,7 +1,8 @@
 """The predictor that the settings name; the one place for server, command line, worker processes and mounted apps."""
 
 from cvserve.predictor.limits import Limits
-from cvserve.predictor.predictor import Predictor
+from cvserve.predictor.loading import load_model
+from cvserve.predictor.predictor import LoadedPredictor, Predictor
 from cvserve.settings import Settings
 
 
@@ -21,9 +22,11 @@ def limits_of(settings: Settings) -> Limits:
 
 def load_parts(
     model: str | None,
+    weights: str | None,
     config: str | None,
     sha256: str | None,
     trust_types: list[str],
+    named_by_file: bool,
     max_pixels: int,
     formats: list[str],
     compile: str,  # noqa: A002 - the setting's name
@@ -33,6 +36,16 @@ def load_parts(
     Raises:
         ModelLoadError: it cannot be loaded, or nobody vouched for it.
     """
-    predictor = Predictor.load(model, config=config, sha256=sha256, trust_types=trust_types, compile=compile)
+    predictor = LoadedPredictor(
+        load_model(
+            model,
+            weights=weights,
+            config=config,
+            sha256=sha256,
+            trust_types=trust_types,
+            named_by_file=named_by_file,
+            compile=compile,
+        )
+    )
     predictor.limits = Limits(max_pixels=max_pixels, formats=tuple(formats))
     return predictor

@@ -9,9 +9,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from cvserve.errors import CvserveError, ModelError
-from cvserve.predictor.facts import ImageInfo
+from cvserve.predictor.facts import ImageInfo, ModelInfo
 from cvserve.predictor.images import decode
 from cvserve.predictor.limits import Limits, Want
+from cvserve.predictor.mistakes import without_ours
+from cvserve.predictor.prediction import ClassScore, Prediction
 from cvserve.predictor.steps import Prepared
 
 
@@ -47,6 +49,23 @@ def decoded(
     return Decoded(np.asarray(array), warning, info, ms_since(begin))
 
 
+def answer(
+    top: tuple[ClassScore, ...], entry: Decoded, warning: str | None, model: ModelInfo, infer_ms: float
+) -> Prediction:
+    """The answer for one picture.
+
+    Args:
+        top: its best classes, best first.
+        entry: the picture; its own warning comes before the model's.
+        warning: of the model, or None.
+        model: that answered.
+        infer_ms: milliseconds of the batch.
+    """
+    timing_ms = {"decode": entry.decode_ms, "infer": infer_ms}
+    warning = entry.warning or warning
+    return Prediction(top[0].index, top[0].label, top[0].score, top, model, warning, timing_ms, entry.info)
+
+
 def ms_since(begin: float) -> float:
     """Milliseconds since a value of `time.perf_counter()`."""
     return round((time.perf_counter() - begin) * 1000, 3)
@@ -55,5 +74,5 @@ def ms_since(begin: float) -> float:
 def model_error(step: str, cause: BaseException) -> ModelError:
     """The error for code of the model that raised; its own words go to the log only."""
     error = ModelError(f"The model failed in its step '{step}'; the server's own log has the reason.")
-    error.__cause__ = cause
+    error.__cause__ = cause.with_traceback(without_ours(cause.__traceback__))
     return error

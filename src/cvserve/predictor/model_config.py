@@ -13,7 +13,7 @@ from cvserve.errors import ModelLoadError
 from cvserve.predictor.config_values import CHECKS, checked_labels
 from cvserve.predictor.reading import read_once
 
-_SECTIONS = ("input", "output")
+_SECTIONS = ("input", "output", "model")
 _LABELS_FILE = "labels.txt"
 _MAX_SHOWN = 60
 _MAX_BYTES = 16 * 1024**2

@@ -46,6 +46,7 @@ class ModelFacts:
         defaults: fields of `InputSpec` that suit the format when nobody says otherwise.
         guessed: fields of `InputSpec` that the file leaves open although they change the scores.
         extra: for people, e.g. `{"estimator": "SVC"}`.
+        name: of the model; None: the file's stem.
     """
 
     format: str
@@ -56,6 +57,7 @@ class ModelFacts:
     defaults: dict[str, Any] = field(default_factory=dict)
     guessed: tuple[str, ...] = ()
     extra: dict[str, Any] = field(default_factory=dict)
+    name: str | None = None
 
 
 def settle(facts: ModelFacts, config: ModelConfig, file: ModelFile) -> LoadedModel:
@@ -65,14 +67,14 @@ def settle(facts: ModelFacts, config: ModelConfig, file: ModelFile) -> LoadedMod
         ModelLoadError: file and config contradict each other, the size of the pictures is known from neither,
             or the model fails on a grey picture.
     """
-    name = config.values.get("name", file.path.stem)
+    name = config.values.get("name", facts.name or file.path.stem)
     origins: dict[str, tuple[Any, str]] = {"name": (name, config.origins.get("name", "default"))}
     for key, value in facts.extra.items():
         origins[key] = (value, "file")
     labels = _labels(facts, config, file)
     if labels is not None:
         origins["labels"] = (list(labels), config.origins.get("labels", "file"))
-    spec = _input(facts, config, file, origins)
+    spec = input_spec(facts, config, file, origins)
     grey = spec.prepare(Image.new("L" if spec.mode == "L" else "RGB", spec.size, (_GREY,) * spec.channels))
     backend, scores = facts.connect(grey[None], config.values.get("output.scores"))
     if facts.labels is None and labels is not None:
@@ -110,7 +112,14 @@ def _other_count(said: int, known: int, config: ModelConfig, file: ModelFile) ->
     )
 
 
-def _input(facts: ModelFacts, config: ModelConfig, file: ModelFile, origins: dict[str, tuple[Any, str]]) -> InputSpec:
+def input_spec(
+    facts: ModelFacts, config: ModelConfig, file: ModelFile, origins: dict[str, tuple[Any, str]]
+) -> InputSpec:
+    """How a picture becomes an array, from both; where each value came from is put into `origins`.
+
+    Raises:
+        ModelLoadError: they contradict each other, or the size of the pictures is known from neither.
+    """
     said = {key.removeprefix("input."): value for key, value in config.values.items() if key.startswith("input.")}
     for key, value in facts.input.items():
         if said.get(key, value) != value:

@@ -4,15 +4,15 @@ import hashlib
 import os
 import shlex
 import stat
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from cvserve.errors import InvalidSetting, ModelLoadError, Unsafe
-from cvserve.predictor.file_kinds import KINDS, UNSERVED, Kind, kind_of, kinds_of_suffix
+from cvserve.predictor.file_kinds import KINDS, PYTHON, UNKNOWN, UNSERVED, Kind, kind_of, kinds_of_suffix
 from cvserve.predictor.reading import read_once
 
 MAX_BYTES = 2 * 1024**3
-_SUFFIXES_SERVED = ".skops, .joblib, .pkl or .onnx"
+_SUFFIXES_SERVED = ".skops, .joblib, .pkl, .onnx, .pt2 or .pt"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,8 @@ def read_model_file(path: str | os.PathLike[str], *, max_bytes: int = MAX_BYTES)
     """
     path = Path(path)
     data, status = _read(path, max_bytes)
-    kind = kind_of(data)
+    # Source text has no mark of its own; every other format is told from its content.
+    kind = kind_of(data) or (PYTHON if path.suffix in PYTHON.suffixes else None)
     if kind is None or kind in UNSERVED:
         from cvserve.predictor.plugins import plugin_kind_of  # nobody else waits for plugins
 
@@ -69,6 +70,25 @@ def read_model_file(path: str | os.PathLike[str], *, max_bytes: int = MAX_BYTES)
     _check_suffix(path, kind)
     sha256 = hashlib.sha256(data).hexdigest()
     return ModelFile(path, data, sha256, kind, status.st_uid, stat.S_IMODE(status.st_mode))
+
+
+def read_weights(path: str | os.PathLike[str]) -> ModelFile:
+    """Read a file of weights whole; what is in it is for its class to say.
+
+    Raises:
+        ModelLoadError: there is no such file, it is a folder, a pipe, empty or too large.
+        Unsafe: everybody may write to it.
+    """
+    path = Path(path)
+    data, status = _read(path, MAX_BYTES)
+    kind = kind_of(data) or UNKNOWN
+    return ModelFile(path, data, hashlib.sha256(data).hexdigest(), kind, status.st_uid, stat.S_IMODE(status.st_mode))
+
+
+def with_weights(file: ModelFile, weights: ModelFile) -> ModelFile:
+    """A file whose hash is that of itself and its weights together: another of either is another model."""
+    both = bytes.fromhex(file.sha256) + bytes.fromhex(weights.sha256)
+    return replace(file, sha256=hashlib.sha256(both).hexdigest())
 
 
 def check_sha256(file: ModelFile, sha256: str) -> None:

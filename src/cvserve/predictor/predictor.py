@@ -22,39 +22,42 @@ from PIL import Image
 
 from cvserve.errors import CvserveError, InvalidParameter, ModelError
 from cvserve.predictor import scores as score_rules
-from cvserve.predictor.decoded import Decoded, decoded, model_error, ms_since
+from cvserve.predictor.decoded import Decoded, answer, decoded, model_error, ms_since
 from cvserve.predictor.facts import ModelInfo
 from cvserve.predictor.images import sample_picture
 from cvserve.predictor.limits import Limits, Want
 from cvserve.predictor.loading import load_model
-from cvserve.predictor.prediction import ClassScore, Prediction
+from cvserve.predictor.own_config import name_of, read_beside
+from cvserve.predictor.own_steps import Steps
+from cvserve.predictor.prediction import Prediction
 from cvserve.predictor.steps import Inferred, LoadedModel, Prepared
 
 DEFAULT_TOP_K = 5
 _BATCH = 64
 
 
-class Predictor:
+class Predictor(Steps):
     """A classifier of pictures.
 
     Attributes:
         name: shown in answers and history; default: the class's name in lower case.
         labels: names of the classes; default: "0", "1", …
         scores: what `infer` gives: `probabilities`, `logits` or `labels`; default: seen at warm-up.
+        weights: file that `setup` may read, as `--weights` named it; default: none.
         limits: pixels, frames and formats of the pictures.
         info: which model this is (name, version, format).
         guessed: what about it was neither said nor read from its file, such as `scale`.
     """
 
-    name: str = ""
-    labels: Sequence[str] | None = None
-    scores: str | None = None
     guessed: tuple[str, ...] = ()
     model_format: ClassVar[str] = "python"
 
     def __init__(self) -> None:
         self.limits = Limits()
-        self.info = ModelInfo(self.name or type(self).__name__.lower(), "0" * 64, self.model_format)
+        self.info = ModelInfo(name_of(self), "0" * 64, self.model_format)
+        beside = read_beside(self, self.model_format)
+        if beside is not None:
+            self.info, self.labels, self.scores, self._preparation = beside
         self._setup_lock = threading.Lock()
         self._is_set_up = False
 
@@ -68,39 +71,37 @@ class Predictor:
         sha256: str | None = None,
         trust_types: Sequence[str] = (),
         compile: str = "auto",  # noqa: A002 - the setting's name
+        weights: str | os.PathLike[str] | None = None,
     ) -> "Predictor":
-        """Load a model file; without a path, the built-in model for one digit.
+        """Load a model file or a class; without a path, the built-in model for one digit.
 
         Args:
-            path: `.skops`, `.joblib`, `.pkl`, `.onnx`, told apart by content.
+            path: `.skops`, `.joblib`, `.pkl`, `.onnx`, TorchScript or `.pt2`, told apart by content; or a class,
+                `my_model.py:MaskModel` or `package.module:MaskModel`, whose code is run.
             config: another `model.toml` than the one beside the file.
             trust: run the code that a pickle may hide. Only for files that you made yourself.
             sha256: load only if the file has this hash, 64 hex digits; it also counts as trust.
             trust_types: names of skops types outside of scikit-learn that may be loaded.
             compile: `auto`: a scikit-learn estimator runs as ONNX where that gives the same answers, if the extra
                 `onnx` is installed; `never`; `require`: it is an error otherwise.
+            weights: file for a class: the state dict of a PyTorch module, or whatever the class makes of it.
 
         Raises:
-            ModelLoadError: no such file, not a model, or it does not fit its input or labels.
+            ModelLoadError: no such file or class, not a model, it does not fit its input or labels, or a mistake
+                in the class.
             UntrustedModel: a pickle that nobody vouched for.
         """
-        model = load_model(path, config=config, trust=trust, sha256=sha256, trust_types=trust_types, compile=compile)
-        return LoadedPredictor(model)
-
-    def setup(self) -> None:
-        """Load what `infer` needs; called once, at the first use."""
-
-    def preprocess(self, image: Image.Image) -> NDArray[Any] | Prepared:
-        """The array of one upright picture; the default is uint8 [H, W, 3]."""
-        return np.asarray(image)
-
-    def infer(self, batch: NDArray[Any]) -> NDArray[Any] | Inferred:
-        """Scores [N, C] for a batch [N, …]."""
-        raise NotImplementedError
-
-    def want(self) -> Want:
-        """What to ask of the decoder; the default is a full decode in RGB."""
-        return Want("RGB")
+        return LoadedPredictor(
+            load_model(
+                path,
+                config=config,
+                trust=trust,
+                sha256=sha256,
+                trust_types=trust_types,
+                compile=compile,
+                weights=weights,
+            )
+        )
 
     def predict(self, image: Any, *, top_k: int = DEFAULT_TOP_K) -> Prediction:
         """Classify one picture.
@@ -145,7 +146,7 @@ class Predictor:
         """
         if not isinstance(top_k, int) or top_k < 1:
             raise InvalidParameter(f"top_k is {top_k}; give 1 or more.")
-        self._set_up_once()
+        self.ensure_set_up()
         entries = [decoded(image, self.want(), self.limits, self.preprocess) for image in images]
         good = [entry for entry in entries if not isinstance(entry, CvserveError)]
         answers = iter(self._answers(good, top_k))
@@ -168,20 +169,15 @@ class Predictor:
             raise outcome
         return self
 
-    def warm_up_size(self) -> tuple[int, int]:
-        """Width and height of a picture that the model surely takes."""
-        return (64, 64)
-
-    def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self.info.name} {self.info.version} ({self.info.format})>"
-
-    def _set_up_once(self) -> None:
-        if self._is_set_up:
-            return
+    def ensure_set_up(self) -> None:
+        """Run `setup`, unless that was done; whatever answers calls it first."""
         with self._setup_lock:
             if not self._is_set_up:
                 self.setup()
                 self._is_set_up = True
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.info.name} {self.info.version} ({self.info.format})>"
 
     def _answers(self, entries: list[Decoded], top_k: int) -> list[Prediction | CvserveError]:
         if not entries:
@@ -197,23 +193,16 @@ class Predictor:
         except (Exception, SystemExit) as error:  # the model's own code; its text stays out of answers
             if len(entries) > 1:
                 # One picture may have upset the whole batch: ask again one by one.
-                return [answer for entry in entries for answer in self._answers([entry], top_k)]
+                return [alone for entry in entries for alone in self._answers([entry], top_k)]
             failure = error if isinstance(error, ModelError) else model_error("infer", error)
             return [failure for _ in entries]
         infer_ms = ms_since(begin)
         tops = score_rules.best(rows, tuple(self.labels or ()), top_k)
-        return [self._prediction(*parts, infer_ms) for parts in zip(tops, entries, warnings, strict=True)]
+        return [answer(*parts, self.info, infer_ms) for parts in zip(tops, entries, warnings, strict=True)]
 
     def _probabilities(self, raw: Any, rows: int) -> NDArray[np.float64]:
         values, self.labels, self.scores = score_rules.settled(raw, rows, self.labels, self.scores)
         return values
-
-    def _prediction(
-        self, top: tuple[ClassScore, ...], entry: Decoded, warning: str | None, infer_ms: float
-    ) -> Prediction:
-        timing_ms = {"decode": entry.decode_ms, "infer": infer_ms}
-        warning = entry.warning or warning
-        return Prediction(top[0].index, top[0].label, top[0].score, top, self.info, warning, timing_ms, entry.info)
 
 
 class LoadedPredictor(Predictor):

@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from cvserve.errors import Unsafe, UntrustedModel
+from cvserve.predictor.code_names import names_in
 from cvserve.predictor.model_file import ModelFile
-from cvserve.predictor.pickle_scan import pickle_globals
 from cvserve.predictor.reading import read_once
 
 _MAX_NAMES_SHOWN = 12
@@ -43,7 +43,7 @@ def require_trust(file: ModelFile, *, trust: bool, sha256: str | None) -> None:
         return
     raise UntrustedModel(
         f"'{file.path.name}' is {file.kind.title}, in which code can hide, and nobody has vouched for it: "
-        f"SHA-256 {file.sha256}, {file.size:,} bytes, imports {_names_found(file.data)}. "
+        f"SHA-256 {file.sha256}, {file.size:,} bytes, imports {_names_found(file)}. "
         f"If you made it, run: cvserve model trust {shlex.quote(str(file.path))} --sha256 {file.sha256}",
         file.sha256,
     )
@@ -160,8 +160,8 @@ def _user_name() -> str:
         return str(os.geteuid())
 
 
-def _names_found(data: bytes) -> str:
-    found = pickle_globals(data)
+def _names_found(file: ModelFile) -> str:
+    found = names_in(file)
     more = len(found.names) - _MAX_NAMES_SHOWN
     text = ", ".join(found.names[:_MAX_NAMES_SHOWN]) or "nothing that could be read"
     if more > 0:

@@ -1,0 +1,104 @@
+"""What stands beside the module of a class, for a class that is used by itself: `MaskModel()`.
+
+It gives the same name, version, labels and preparation as `Predictor.load("my_model.py:MaskModel")`.
+"""
+
+import hashlib
+import os
+import sys
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from cvserve.errors import ModelLoadError
+from cvserve.predictor.config_values import checked_labels
+from cvserve.predictor.facts import ModelInfo
+from cvserve.predictor.file_kinds import PYTHON
+from cvserve.predictor.input_spec import InputSpec
+from cvserve.predictor.model_config import ModelConfig, read_config
+from cvserve.predictor.model_facts import ModelFacts, input_spec
+from cvserve.predictor.model_file import ModelFile
+from cvserve.predictor.own_steps import Steps
+
+_OURS = Path(__file__).parent.parent
+
+
+class Beside(NamedTuple):
+    """What `model.toml` says, else the class.
+
+    Attributes:
+        info: name, hash of the Python file, format.
+        labels: names of the classes, or None.
+        scores: kind of scores, or None.
+        preparation: of `[input]`, None when there is none.
+    """
+
+    info: ModelInfo
+    labels: tuple[str, ...] | None
+    scores: str | None
+    preparation: InputSpec | None
+
+
+def read_beside(own: Steps, model_format: str) -> Beside | None:
+    """Read it; None for a class that has no file, as in a notebook.
+
+    Raises:
+        ModelLoadError: `model.toml` cannot be used, or the class has a `preprocess` and it an `[input]`.
+    """
+    path = _source_of(type(own))
+    if path is None:
+        return None
+    data = path.read_bytes()  # it has run already: to ask who may replace it would be too late
+    file = ModelFile(path, data, hashlib.sha256(data).hexdigest(), PYTHON, owner=0, mode=0)
+    config = read_config(path)
+    info = ModelInfo(config.values.get("name", name_of(own)), file.sha256, model_format)
+    labels = config.values.get("labels", labels_of(own, path.name))
+    scores = config.values.get("output.scores", own.scores)
+    return Beside(info, labels, scores, _preparation(own, config, file))
+
+
+def name_of(own: Any) -> str:
+    """As the object says, else its class's name in lower case."""
+    return str(getattr(own, "name", "") or type(own).__name__.lower())
+
+
+def labels_of(own: Any, file_name: str) -> tuple[str, ...] | None:
+    """As the object says; None when it does not.
+
+    Raises:
+        ModelLoadError: they cannot be used.
+    """
+    labels = getattr(own, "labels", None)
+    return None if labels is None else checked_labels("labels", [str(label) for label in labels], file_name)
+
+
+def has_input(own: Any, config: ModelConfig, file_name: str) -> bool:
+    """Whether `[input]` prepares the pictures of an object.
+
+    Raises:
+        ModelLoadError: it does, and so does the object.
+    """
+    said = any(key.startswith("input.") for key in config.values)
+    prepares_itself = own.prepares_itself if isinstance(own, Steps) else hasattr(own, "preprocess")
+    if said and prepares_itself:
+        raise ModelLoadError(
+            f"{type(own).__name__} in {file_name} has a preprocess of its own, and {config.file_name} has [input]; "
+            "keep one of the two."
+        )
+    return said or not hasattr(own, "preprocess")
+
+
+def _preparation(own: Steps, config: ModelConfig, file: ModelFile) -> InputSpec | None:
+    if not has_input(own, config, file.path.name):
+        return None
+
+    def never(*_: Any) -> Any:
+        raise AssertionError("only the input is asked for")
+
+    return input_spec(ModelFacts("python", never), config, file, {})
+
+
+def _source_of(kind: type) -> Path | None:
+    file = getattr(sys.modules.get(kind.__module__), "__file__", None)
+    if file is None or Path(file).is_relative_to(_OURS) or not os.path.isfile(file):
+        return None
+    return Path(file) if file.endswith(".py") else None

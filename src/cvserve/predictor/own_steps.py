@@ -1,0 +1,53 @@
+"""The three steps that a class of one's own fills in, and what it says of itself."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from cvserve.predictor.limits import Want
+from cvserve.predictor.steps import Inferred, Preparation, Prepared
+
+
+class Steps:
+    """What a subclass of `Predictor` overrides; `Predictor` says how they are run.
+
+    Attributes:
+        name: shown in answers and history; default: the class's name in lower case.
+        labels: names of the classes; default: as the `model.toml` of the module's stem says, else "0", "1", …
+        scores: what `infer` gives: `probabilities`, `logits` or `labels`; default: seen at warm-up.
+        weights: file that `setup` may read, as `--weights` named it; default: none.
+    """
+
+    name: str = ""
+    labels: Sequence[str] | None = None
+    scores: str | None = None
+    weights: Path | None = None
+    _preparation: Preparation | None = None
+
+    def setup(self) -> None:
+        """Load what `infer` needs; called once, at the first use."""
+
+    def preprocess(self, image: Image.Image) -> NDArray[Any] | Prepared:
+        """The array of one upright picture; the default is as `[input]` says, without one uint8 [H, W, 3]."""
+        return np.asarray(image) if self._preparation is None else self._preparation.prepare(image)
+
+    def infer(self, batch: NDArray[Any]) -> NDArray[Any] | Inferred:
+        """Scores [N, C] for a batch [N, …]."""
+        raise NotImplementedError
+
+    def want(self) -> Want:
+        """What to ask of the decoder; the default is as `[input]` says, without one a full decode in RGB."""
+        return Want("RGB") if self._preparation is None else self._preparation.want()
+
+    def warm_up_size(self) -> tuple[int, int]:
+        """Width and height of a picture that the model surely takes."""
+        return (64, 64) if self._preparation is None else self._preparation.size
+
+    @property
+    def prepares_itself(self) -> bool:
+        """Whether the class has a `preprocess` of its own; where not, `[input]` of its `model.toml` may do it."""
+        return type(self).preprocess is not Steps.preprocess

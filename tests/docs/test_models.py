@@ -1,0 +1,65 @@
+"""Who follows the sections about code of one's own gets what they promise."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from support.command import cvserve
+from support.pages import ROOT, blocks
+from support.process import ServerProcess
+from support.torch_models import needs_torch
+
+PAGE = "docs/models.md"
+SAMPLE = next((ROOT / "src/cvserve/samples").glob("digit-4*"))
+
+
+def run(line: str) -> str:
+    """What a command of the page prints."""
+    said = cvserve(*[str(SAMPLE) if word == "img.jpg" else word for word in line.split()[1:]])
+    assert said.code == 0, said.err
+    return said.out
+
+
+def served(line: str, server_process: Callable[..., ServerProcess]) -> dict[str, object]:
+    """What a server answers that is started by a command of the page."""
+    server = server_process(*line.split()[2:], "--no-auth")
+    with server.client() as client:
+        answer: dict[str, object] = client.post("/predict", content=SAMPLE.read_bytes()).json()
+    server.stop()
+    return answer
+
+
+def test_your_own_class(home: Path, server_process: Callable[..., ServerProcess]) -> None:
+    (code,) = blocks(PAGE, "python", "Your own class")
+    (home / "my_model.py").write_text(code, encoding="utf-8")
+    (serve,), (inspect, try_) = [block.splitlines() for block in blocks(PAGE, "sh", "Your own class")]
+    assert "night, day" in run(inspect)
+    assert "float32 [32, 32]" in run(try_)
+    assert served(serve, server_process)["label"] == "day"
+    alone = f"from my_model import Daylight; print(Daylight().predict({str(SAMPLE)!r}).label)"
+    ended = subprocess.run([sys.executable, "-c", alone], cwd=home, capture_output=True, text=True, check=True)
+    assert ended.stdout == "day\n"
+
+
+@needs_torch
+@pytest.mark.slow
+def test_pytorch(home: Path, server_process: Callable[..., ServerProcess]) -> None:
+    code, training, exporting = blocks(PAGE, "python", "PyTorch")
+    (config,) = blocks(PAGE, "toml", "PyTorch")
+    (home / "model.py").write_text(code, encoding="utf-8")
+    (home / "model.toml").write_text(config, encoding="utf-8")
+    subprocess.run([sys.executable, "-c", training], cwd=home, check=True, timeout=120)
+    (_, serve), (inspect, try_) = [block.splitlines() for block in blocks(PAGE, "sh", "PyTorch")]
+    assert "zero, one" in run(inspect)
+    tried = run(try_)
+    assert tried.index("four") < min(tried.index(other) for other in ("seven", "nine") if other in tried)
+    answer = served(serve, server_process)
+    assert answer["label"] == "four"
+    subprocess.run([sys.executable, "-c", exporting], cwd=home, check=True, timeout=120)
+    sha256 = subprocess.run(["sha256sum", "model.pt2"], cwd=home, stdout=subprocess.PIPE, text=True, check=True)
+    cvserve("model", "trust", "model.pt2", "--sha256", sha256.stdout.split()[0])
+    exported = served("cvserve serve --model model.pt2", server_process)
+    assert abs(exported["score"] - answer["score"]) < 1e-5
