@@ -12,7 +12,7 @@ from cvserve.commands.config import config
 from cvserve.commands.health import health
 from cvserve.commands.history import history_app
 from cvserve.commands.model import model_app
-from cvserve.commands.output import say
+from cvserve.commands.output import say, say_cause
 from cvserve.commands.plain import PlainCommand, PlainGroup
 from cvserve.commands.predict import predict
 from cvserve.commands.serve import serve
@@ -88,6 +88,7 @@ def _exit_code() -> Any:
         say(f"cvserve: {first}")
         for line in more:
             say(line)
+        say_cause(error)
         return error.exit_code
     return 0
 

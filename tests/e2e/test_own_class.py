@@ -92,9 +92,14 @@ def test_a_mistake_at_the_start_is_one_sentence(model: Path) -> None:
 def test_a_mistake_is_told_on_the_terminal_of_predict(model: Path) -> None:
     model.write_text(BRIGHTNESS.replace("light =", "assert batch.max() < 200, 'too light'\n        light ="))
     Path("x.png").write_bytes(white())
-    said = cvserve("predict", "--no-history", "--model", f"{model}:Brightness", "x.png")
+    for form in ([], ["--json"]):
+        said = cvserve("predict", "--no-history", "--model", f"{model}:Brightness", "x.png", *form)
+        assert said.code == 1
+        assert "cvserve: x.png: models/my_model.py, line 17: AssertionError: too light" in said.err
+        assert "too light" not in said.out
+    said = cvserve("model", "try", f"{model}:Brightness", "x.png")
     assert said.code == 1
-    assert "cvserve: x.png: models/my_model.py, line 17: AssertionError: too light" in said.err
+    assert said.err.endswith("cvserve: models/my_model.py, line 17: AssertionError: too light\n")
 
 
 @pytest.mark.parametrize("file", [".env", "cvserve.toml"])

@@ -4,9 +4,10 @@ import json
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cvserve.errors import InvalidSetting
+from cvserve.errors import CvserveError, InvalidSetting, ModelError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -52,6 +53,19 @@ def shown(text: str) -> str:
 def say(text: str) -> None:
     """Talk, on stderr."""
     sys.stderr.write(f"{shown(text)}\n")
+
+
+def say_cause(error: CvserveError, where: str = "") -> None:
+    """Talk about the mistake in a model's code behind an error; elsewhere the server's own log has it.
+
+    Args:
+        error: of one picture or of a command.
+        where: put in front, e.g. the picture's name.
+    """
+    if isinstance(error, ModelError) and error.__cause__ is not None:
+        from cvserve.predictor.mistakes import told  # only when something went wrong
+
+        say(f"cvserve: {where}{told(error.__cause__, Path.cwd())}")
 
 
 def print_json(entries: Iterable[Mapping[str, Any]], form: Format) -> None:

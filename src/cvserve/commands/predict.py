@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cvserve.commands.options import AsJson, AsNl, Home
-from cvserve.commands.output import Format, bar, chosen, print_json, say
+from cvserve.commands.output import Format, bar, chosen, print_json, say, say_cause
 from cvserve.errors import CvserveError
 
 if TYPE_CHECKING:
@@ -140,14 +140,13 @@ def _print_lines(lines: Iterator[Line], form: Format) -> bool:
 
     if form is not Format.TABLE:
         print_json((line.to_dict() for line in seen()), form)
+        for name, error in failed:
+            say_cause(error, f"{name}: ")
         return bool(failed)
     _print_table([line for line in seen() if not isinstance(line.outcome, CvserveError)])
     for name, error in failed:
         say(f"cvserve: {name}: {error.detail}")
-        if error.__cause__ is not None:  # the model's own words; what is a server's log elsewhere is this terminal
-            from cvserve.predictor.mistakes import told
-
-            say(f"cvserve: {name}: {told(error.__cause__, Path.cwd())}")
+        say_cause(error, f"{name}: ")
     return bool(failed)
 
 

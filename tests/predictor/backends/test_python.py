@@ -253,6 +253,7 @@ def test_a_file_without_a_class_is_told_how_to_name_one(write):
     ("text", "words"),
     [
         ("class M: pass", "has no method infer"),
+        ("class M:\n __slots__ = ()\n def infer(self, batch): pass", "failed in taking its weights"),
         ("M = 3", "has no method infer"),
         ("def M(): return 3", "has no method infer"),
         ("class M:\n def __init__(self, a, /): pass\n def infer(self, batch): pass", "without names"),
@@ -267,7 +268,8 @@ def test_a_file_without_a_class_is_told_how_to_name_one(write):
 )
 @pytest.mark.filterwarnings("ignore:divide by zero")
 def test_what_is_no_model(write, text, words):
-    assert words in refused(f"{write(text)}:M")
+    options = {"weights": write("w", "w.txt")} if "weights" in words else {}
+    assert words in refused(f"{write(text)}:M", **options)
 
 
 def test_labels_that_are_not_as_many_as_its_scores(write):

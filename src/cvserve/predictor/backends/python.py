@@ -76,7 +76,8 @@ def load_class(
             return settle(facts, said, model)
         weights_path = None if weights_file is None else weights_file.path
         if weights_path is not None:
-            own.weights = weights_path
+            with blamed(f"{name} in {source.path.name}", "taking its weights", folder):
+                own.weights = weights_path
         return _loaded(own, name, model, weights_path, said, folder)
 
 
