@@ -170,7 +170,7 @@ def test_a_right_scale_gives_the_estimators_own_scores(skops_file, digits, logis
 def test_formats_of_a_later_version_are_refused_by_name(tmp_path, name, data, word):
     path = tmp_path / name
     path.write_bytes(data)
-    with pytest.raises(ModelLoadError, match=f"is {word}, and this version serves scikit-learn files"):
+    with pytest.raises(ModelLoadError, match=f"is {word}, and cvserve serves scikit-learn files"):
         load_model(path, trust=True)
 
 

@@ -312,7 +312,7 @@ def test_a_module_in_training_mode_answers_as_in_evaluation(net, folder, picture
     [
         (SIZE.replace('"RGB"', '"L"').replace("mean = [0.5, 0.4, 0.3]", ""), "float32 [1, 1, 8, 8]"),
         (SIZE + 'layout = "flat"\n', "float32 [1, 192]"),
-        (SIZE + 'dtype = "uint8"\nscale = 1\n', "uint8 [1, 3, 8, 8]"),
+        ('[input]\nsize = [8, 8]\nmode = "RGB"\ndtype = "uint8"\nscale = 1\n', "uint8 [1, 3, 8, 8]"),
         ('labels = ["a", "b"]\n' + SIZE, "model.toml has 2 labels, but 'model.p"),
     ],
 )
