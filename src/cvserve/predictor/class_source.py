@@ -1,4 +1,4 @@
-"""The module of a class: found without running it, then run from the very bytes that were hashed."""
+"""The module of a class: found without running anything; a file is then run from the very bytes that were hashed."""
 
 import importlib
 import importlib.util

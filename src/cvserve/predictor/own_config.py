@@ -6,6 +6,9 @@ It gives the same name, version, labels and preparation as `Predictor.load("my_m
 import hashlib
 import os
 import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,6 +23,7 @@ from cvserve.predictor.model_file import ModelFile
 from cvserve.predictor.own_steps import Steps
 
 _OURS = Path(__file__).parent.parent
+_loading: ContextVar[Path | None] = ContextVar("file whose classes are being loaded", default=None)
 
 
 class Beside(NamedTuple):
@@ -33,27 +37,37 @@ class Beside(NamedTuple):
     """
 
     info: ModelInfo
-    labels: tuple[str, ...] | None
+    labels: Sequence[str] | None
     scores: str | None
     preparation: InputSpec | None
 
 
 def read_beside(own: Steps, model_format: str) -> Beside | None:
-    """Read it; None for a class that has no file, as in a notebook.
+    """Read it; None for a class that has no file, as in a notebook, or that `config_from_loader` is about.
 
     Raises:
         ModelLoadError: `model.toml` cannot be used, or the class has a `preprocess` and it an `[input]`.
     """
     path = _source_of(type(own))
-    if path is None:
+    if path is None or path.absolute() == _loading.get():
         return None
     data = path.read_bytes()  # it has run already: to ask who may replace it would be too late
     file = ModelFile(path, data, hashlib.sha256(data).hexdigest(), PYTHON, owner=0, mode=0)
     config = read_config(path)
     info = ModelInfo(config.values.get("name", name_of(own)), file.sha256, model_format)
-    labels = config.values.get("labels", labels_of(own, path.name))
+    labels = config.values.get("labels", own.labels)
     scores = config.values.get("output.scores", own.scores)
     return Beside(info, labels, scores, _preparation(own, config, file))
+
+
+@contextmanager
+def config_from_loader(path: Path) -> Iterator[None]:
+    """While the classes of a file are made by its loader, which may have been given another `model.toml`."""
+    token = _loading.set(path.absolute())
+    try:
+        yield
+    finally:
+        _loading.reset(token)
 
 
 def name_of(own: Any) -> str:

@@ -78,6 +78,18 @@ def test_it_reads_its_model_toml_alone_as_well(write):
     assert own.warm_up_size() == (4, 4)
 
 
+def test_another_model_toml_is_the_only_one_that_counts(write, home):
+    start, end = BRIGHTNESS.index("    def preprocess"), BRIGHTNESS.index("    def infer")
+    text = BRIGHTNESS[:start] + BRIGHTNESS[end:].replace("batch[:, 0] >=", "batch.reshape(len(batch), -1).mean(1) >=")
+    path = write(text, toml='labels = ["night", "day"]\n' + SIZE)
+    (home / "other.toml").write_text('name = "other"\n')
+    predictor = Predictor.load(f"{path}:Brightness", config=home / "other.toml")
+    assert (predictor.info.name, predictor.labels) == ("other", ("dark", "light"))
+    assert predictor.predict(WHITE).label == "light"  # uint8, where [input] would have given 0 to 1
+    path.with_suffix(".toml").write_text("nmae = 3")
+    Predictor.load(f"{path}:Brightness", config=home / "other.toml")
+
+
 def test_its_model_toml_is_checked_when_it_is_made(write):
     load_model(f"{write(BRIGHTNESS)}:Brightness")
     write(BRIGHTNESS, toml="nmae = 3")

@@ -23,7 +23,7 @@ from cvserve.predictor.mistakes import blamed
 from cvserve.predictor.model_config import ModelConfig, read_config
 from cvserve.predictor.model_facts import ModelFacts, settle
 from cvserve.predictor.model_file import ModelFile, check_sha256, read_model_file, read_weights, with_weights
-from cvserve.predictor.own_config import has_input, labels_of, name_of
+from cvserve.predictor.own_config import config_from_loader, has_input, labels_of, name_of
 from cvserve.predictor.own_steps import Steps
 from cvserve.predictor.scores import KINDS
 from cvserve.predictor.steps import LoadedModel
@@ -65,10 +65,11 @@ def load_class(
     model = source if weights_file is None else with_weights(source, weights_file)
     folder = code_folder(where, source.path)
     with importable(folder):
-        with blamed(f"'{source.path.name}'", "its import", folder):
-            module = run_module(where, source)
-        thing = _named(module, name, source)
-        own = _made(thing, f"{name} in {source.path.name}", said, folder)
+        with config_from_loader(source.path):
+            with blamed(f"'{source.path.name}'", "its import", folder):
+                module = run_module(where, source)
+            thing = _named(module, name, source)
+            own = _made(thing, f"{name} in {source.path.name}", said, folder)
         if _is_torch_module(own):
             from cvserve.predictor.backends.torch_module import module_facts  # torch itself is loaded by now
 
