@@ -99,7 +99,7 @@ def test_a_mistake_is_told_on_the_terminal_of_predict(model: Path) -> None:
         assert "too light" not in said.out
     said = cvserve("model", "try", f"{model}:Brightness", "x.png")
     assert said.code == 1
-    assert said.err.endswith("cvserve: models/my_model.py, line 17: AssertionError: too light\n")
+    assert said.err.endswith("cvserve: x.png: models/my_model.py, line 17: AssertionError: too light\n")
 
 
 @pytest.mark.parametrize("file", [".env", "cvserve.toml"])

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 _BUILTIN = "builtin"
 _TYPED_CHARACTERS = 8
+_MAX_CAUSES = 5
 
 model_app = typer.Typer(
     help="Look at a model file, try it on a picture, check it on many, vouch for it.",
@@ -116,7 +117,7 @@ def check(
     from cvserve.commands import evaluation_views as views
     from cvserve.commands.model_check import checked_on, parse_share, refusals
     from cvserve.commands.options import value_of
-    from cvserve.commands.output import say
+    from cvserve.commands.output import say, say_cause
 
     wanted = None if min_accuracy is None else value_of("--min-accuracy", min_accuracy, parse_share)
     predictor = _load_or_ask(file, weights, model_config, model_sha256, trust_type)
@@ -125,6 +126,8 @@ def check(
     views.show(evaluation, reasons, worst, as_json=json)
     for reason in reasons:
         say(f"cvserve: {reason}")
+    for path, error in evaluation.failed[:_MAX_CAUSES]:
+        say_cause(error, f"{path}: ")
     raise typer.Exit(1 if reasons else 0)
 
 

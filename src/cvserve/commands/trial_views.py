@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 
 from cvserve.commands.model_trial import Trial, Tried
-from cvserve.commands.output import Format, print_json, say
+from cvserve.commands.output import Format, print_json, say, say_cause
 from cvserve.errors import CvserveError
 from cvserve.predictor.predictor import LoadedPredictor
 
@@ -20,6 +20,8 @@ def show(tried: Iterable[Tried], predictor: LoadedPredictor, *, as_json: bool) -
 
     if as_json:
         print_json((_entry(name, outcome) for name, outcome in seen()), Format.JSON)
+        for name, error in failed:
+            say_cause(error, f"{name}: ")
         return bool(failed)
     from cvserve.commands.trial_drawing import draw  # programs that read JSON need no Rich
 
@@ -28,6 +30,7 @@ def show(tried: Iterable[Tried], predictor: LoadedPredictor, *, as_json: bool) -
             draw(name, outcome)
     for name, error in failed:
         say(f"cvserve: {name}: {error.detail}")
+        say_cause(error, f"{name}: ")
     if predictor.guessed:
         say(f"guessed: {', '.join(predictor.guessed)} - a wrong guess often keeps the class and spoils the score")
     return bool(failed)
