@@ -1,5 +1,6 @@
 """`cvserve model`: look at a model file, try it on a picture, check it on many, vouch for it."""
 
+import os
 import shlex
 import sys
 from pathlib import Path
@@ -224,7 +225,12 @@ def _load(
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", ModelVersionWarning)
         model = load_model(
-            path, weights=weights, config=model_config, sha256=model_sha256, trust_types=trust_type or ()
+            path,
+            weights=weights,
+            config=model_config,
+            sha256=model_sha256,
+            trust_types=trust_type or (),
+            compile=os.environ.get("CVSERVE_COMPILE") or "auto",
         )
     for entry in caught:
         typer.echo(f"Warning: {entry.message}", err=True)

@@ -60,6 +60,9 @@ def predict(
     model_sha256: Annotated[
         str | None, typer.Option("--model-sha256", help="Load only a file with this hash.", metavar="HEX")
     ] = None,
+    compile: Annotated[  # noqa: A002 - the setting's name
+        str | None, typer.Option("--compile", help="Run estimators as ONNX: auto, never or require.", metavar="MODE")
+    ] = None,
     top_k: Annotated[str | None, typer.Option("--top-k", help="Classes to show.", metavar="K")] = None,
     home: Home = None,
     no_history: Annotated[bool, typer.Option("--no-history", help="Store nothing.")] = False,
@@ -77,6 +80,7 @@ def predict(
         "weights": weights,
         "model_config": model_config,
         "model_sha256": model_sha256,
+        "compile": compile,
         "top_k": top_k,
         "home": home,
     }
