@@ -99,6 +99,7 @@ class Generator:
         self._csv = order["csv"] and StatsCSVFileWriter(self._environment, PERCENTILES_TO_REPORT, order["csv"])
         self._latencies: Counter[int] = Counter()
         self._failures: Counter[str] = Counter()
+        self._last_at: float | None = None
         self._idle = Idle()
         locust.events.request.add_listener(self._on_request)
 
@@ -142,6 +143,7 @@ class Generator:
     def _on_request(self, response_time: float, exception: Any = None, **request: Any) -> None:
         if exception is None:
             self._latencies[three_digits(response_time)] += 1
+            self._last_at = time.monotonic()
         else:
             self._failures[f"{request['request_type']} {request['name']}: {exception}"] += 1
 
@@ -168,12 +170,14 @@ class Generator:
                 "failures": dict(self._failures),
                 "cpu": (cpu_s - self._cpu_s) / elapsed_s,
                 "busy": 1 - min(1.0, (idle_s - self._idle_s) / elapsed_s),
+                "last_at": self._last_at,
                 "waiting": self._arrivals.waiting if self._arrivals.is_open else 0,
                 "in_flight": self._arrivals.in_flight if self._arrivals.is_open else 0,
             }
         )
         self._latencies.clear()
         self._failures.clear()
+        self._last_at = None
         self._began_at, self._cpu_s, self._idle_s = now, cpu_s, idle_s
 
     def _report(self) -> dict[str, Any]:

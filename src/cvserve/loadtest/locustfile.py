@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import gevent
-from gevent.queue import Queue
+from gevent.queue import Empty, Queue
 from locust import FastHttpUser, constant, events, task
 
 HOST = "http://127.0.0.1:8000"
@@ -27,6 +27,7 @@ MARK = {"X-Cvserve-Source": "loadtest"}  # rows with this mark show in the histo
 BOUNDARY = "cvserve-loadtest-boundary"
 MAX_PICTURES_BYTES = 64 * 1024**2
 PAUSE_AFTER_FAILURE_S = 0.1  # a server that refuses must not be hammered by a loop without a wait
+LOOK_UP_S = 0.5
 LIST = "/predict?limit=20&order=desc&source=loadtest"
 
 
@@ -107,8 +108,10 @@ class Arrivals:
 
     def take(self) -> float | None:
         """The next moment that is due, once it is there; None: look again whether the load is still open."""
-        due: float | None = self._due.get()
-        return due
+        try:
+            return self._due.get(timeout=LOOK_UP_S)  # a user that is to stop must not wait for work
+        except Empty:
+            return None
 
     def _pace(self, gap_s: float, due: float) -> None:
         while True:

@@ -1,5 +1,6 @@
 """What was measured: latencies as a histogram, ticks of the generators, and windows made of them."""
 
+import itertools
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -56,6 +57,7 @@ class Tick:
         cpu: its CPU time over time passed; 1 is a whole core.
         busy: share of the time in which its event loop did not wait.
         waiting, in_flight: of open load: requests that are due and not sent, sent and not answered.
+        last_at: when the last good answer came; None: there was none.
     """
 
     index: int
@@ -68,6 +70,7 @@ class Tick:
     busy: float
     waiting: int
     in_flight: int
+    last_at: float | None
 
     @classmethod
     def read(cls, index: int, said: dict[str, Any]) -> "Tick":
@@ -113,7 +116,7 @@ def window_of(ticks: Sequence[Tick]) -> Window:
         elapsed_s = sum(tick.end - tick.begin for tick in own)
         good = sum(len(tick.latencies) for tick in own)
         window.good += good
-        window.rps += good / elapsed_s
+        window.rps += _rate(own)
         busy = sum(max(tick.cpu, tick.busy) * (tick.end - tick.begin) for tick in own) / elapsed_s
         window.busy = max(window.busy, busy)
         window.users += own[-1].users
@@ -124,6 +127,22 @@ def window_of(ticks: Sequence[Tick]) -> Window:
             window.failures.update(tick.failures)
     window.failed = window.failures.total()
     return window
+
+
+def _rate(ticks: Sequence[Tick]) -> float:
+    """Good answers a second of one generator.
+
+    A server that works in batches answers in bursts, and a window may hold one more or less of them: so it is counted
+    from the end of the first burst to the end of the last one, unless the silence behind that is the longest of all.
+    """
+    elapsed_s = ticks[-1].end - ticks[0].begin
+    seen = [(tick.last_at, len(tick.latencies)) for tick in ticks if tick.last_at is not None]
+    good = sum(count for _, count in seen)
+    times = [at for at, _ in seen]
+    longest_gap_s = max((after - before for before, after in itertools.pairwise(times)), default=0.0)
+    if not times or ticks[-1].end - times[-1] > longest_gap_s or times[0] - ticks[0].begin > longest_gap_s:
+        return good / elapsed_s
+    return (good - seen[0][1]) / (times[-1] - times[0])
 
 
 def windows_of(ticks: Sequence[Tick], length_s: float) -> list[Window]:
