@@ -14,7 +14,7 @@ import typer
 from cvserve.commands.loadtest_options import parsed, signature
 from cvserve.commands.options import home_folder
 from cvserve.commands.output import say
-from cvserve.errors import CannotStart, InvalidSetting
+from cvserve.errors import CannotStart, CvserveError, InvalidSetting
 
 if TYPE_CHECKING:
     from cvserve.loadtest.plan import Plan
@@ -90,8 +90,11 @@ def _run(url: str | None, plan: "Plan", options: dict[str, Any], folder: Path) -
             files.discard()
             raise
     files.write(ended.report, plan, target.url)
-    run_id = keep(folder, ended.report)
-    say(f"Report: {files.html}  (run {run_id} of cvserve loadtest --list)")
+    try:
+        kept = f"run {keep(folder, ended.report)} of cvserve loadtest --list"
+    except CvserveError as error:  # the report is there all the same
+        kept = f"not kept among the runs: {error}"
+    say(f"Report: {files.html}  ({kept})")
     return ended
 
 

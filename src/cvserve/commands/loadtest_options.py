@@ -90,7 +90,7 @@ OPTIONS = {
 
 def signature() -> inspect.Signature:
     """What Typer shall see: the URL and every option, as text or switch."""
-    where = typer.Argument(metavar="[URL]", help="A running server. Default: one of its own.", show_default=False)
+    where = typer.Argument(metavar="URL", help="A running server. Default: one of its own.", show_default=False)
     parameters = [_parameter("url", Annotated[str | None, where], None)]
     for name, option in OPTIONS.items():
         if option.metavar:

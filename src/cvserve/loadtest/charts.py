@@ -48,7 +48,7 @@ def over_load(report: Report) -> list[Chart]:
 
 def over_time(report: Report) -> list[Chart]:
     """Throughput, latency and users of each second."""
-    seconds = [(entry["second"], entry) for entry in report["timeline"]]
+    seconds = [(entry["second"], entry) for entry in report["timeline"] if entry["phase"] != "end"]
     lines = [_series(name, seconds, key, colour) for name, key, colour in (
         ("p50", "p50_ms", "c1"), ("p95", "p95_ms", "c2"), ("p99", "p99_ms", "c3"))]  # fmt: skip
     failed = [(second, float(entry["failures"])) for second, entry in seconds]

@@ -11,7 +11,7 @@ from cvserve.loadtest.report import Report
 from cvserve.loadtest.verdict import number
 
 _WIDE, _NARROW = (640, 280), (360, 260)
-PHASES = {"step": "step", "half": "50 %", "most": "80 %", "hold": "100 %: held", "load": "load"}
+PHASES = {"step": "step", "half": "50 %", "most": "80 %", "hold": "100 %: held", "load": "load", "end": "end"}
 _HEAD = (
     "load",
     "users",
@@ -39,7 +39,8 @@ def page(report: Report) -> str:
         f"<title>{escape(title)}</title><style>{style}</style></head><body><main>",
         f'<h1>{escape(title)}</h1><p class="soft">{escape(report["target"])} · {escape(report["created_at"])}</p>',
         '<p class="partial">Stopped before its end: this is a part of a report.</p>' if report["is_partial"] else "",
-        "".join(f"<p>{escape(sentence)}</p>" for sentence in report["verdict"]),
+        f'<p class="verdict">{escape(report["verdict"][0])}</p>',
+        "".join(f"<p>{escape(sentence)}</p>" for sentence in report["verdict"][1:]),
         _figures(report),
         _charts("Over the load", over_load(report)),
         _charts("Over time", over_time(report)),
@@ -63,8 +64,12 @@ def _figures(report: Report) -> str:
         "p50, ms": number(report["p50_ms"]),
         "p95, ms": number(report["p95_ms"]),
         "p99, ms": number(report["p99_ms"]),
-        "failures": f"{report['failures']:,} of {report['requests']:,}",
+        f"failures of {report['requests']:,}": f"{report['failures']:,}",
     }
+    if report["capacity_rps"] is None:
+        del shown["capacity, requests/s"], shown["knee, users"]
+    elif report["capacity_rps"] == report["rps"]:
+        del shown["measured, requests/s"]
     cells = "".join(f"<div><b>{escape(value)}</b><small>{escape(name)}</small></div>" for name, value in shown.items())
     return f'<div class="figures">{cells}</div>'
 
@@ -105,7 +110,7 @@ def _failures(report: Report) -> str:
     if not report["reasons"]:
         return "<h2>Failures</h2><p>None.</p>"
     rows = [("", (entry["request"], entry["reason"], f"{entry['count']:,}")) for entry in report["reasons"]]
-    return f"<h2>Failures</h2>{_table(('request', 'reason', 'count'), rows)}"
+    return f"<h2>Failures</h2>{_table(('request', 'reason', 'count'), rows, 'words')}"
 
 
 def _facts(title: str, facts: dict[str, Any]) -> str:
@@ -116,12 +121,14 @@ def _facts(title: str, facts: dict[str, Any]) -> str:
     return f"<h2>{escape(title)}</h2><dl>{shown}</dl>"
 
 
-def _table(head: Iterable[str], rows: Iterable[tuple[str, Sequence[str]]]) -> str:
+def _table(head: Iterable[str], rows: Iterable[tuple[str, Sequence[str]]], kind: str = "numbers") -> str:
     titles = "".join(f"<th>{escape(title)}</th>" for title in head)
     body = "".join(
         f'<tr class="{style}">{"".join(f"<td>{escape(cell)}</td>" for cell in cells)}</tr>' for style, cells in rows
     )
-    return f'<div class="scroll"><table><thead><tr>{titles}</tr></thead><tbody>{body}</tbody></table></div>'
+    return (
+        f'<div class="scroll"><table class="{kind}"><thead><tr>{titles}</tr></thead><tbody>{body}</tbody></table></div>'
+    )
 
 
 def number_or_dash(value: int | None) -> str:

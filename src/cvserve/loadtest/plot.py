@@ -72,25 +72,22 @@ def panel(chart: Chart, width: int, height: int, top: int = 0) -> str:
         )
     if chart.limit:
         ys.append(chart.limit[0])
-    x_ticks = _doublings(xs) if chart.is_log else _ticks(0 if min(xs) >= 0 else min(xs), max(xs), width)
+    x_ticks = _doublings(xs) if chart.is_log else _ticks(min(xs) if min(xs) > max(xs) / 2 else 0, max(xs), width)
     y_ticks = _ticks(0, max(ys), height * 2)
     to_x = _Scale(_x(x_ticks[0], chart), _x(max(x_ticks[-1], *xs), chart), _LEFT, width - _RIGHT)
     to_y = _Scale(y_ticks[0], y_ticks[-1], height - _BOTTOM, _TOP)
     parts = [f'<g transform="translate(0 {top})"><text class="t" x="{_LEFT}" y="16">{escape(chart.title)}</text>']
     parts += _axes(chart, x_ticks, y_ticks, to_x, to_y, width, height)
-    for mark in chart.marks:
+    for number, mark in enumerate(chart.marks):
         at = to_x(_x(mark.x, chart))
-        side = ("end", -4) if at > width - 90 else ("start", 4)
+        anchor, beside = ("end", at - 4) if at > width - 90 else ("start", at + 4)
+        y = _TOP + 11 + 14 * number
         parts.append(f'<path class="m" d="M{at:.1f} {_TOP}V{height - _BOTTOM}"/>')
-        parts.append(
-            f'<text class="k" x="{at + side[1]:.1f}" y="{_TOP + 11}" text-anchor="{side[0]}">{escape(mark.word)}</text>'
-        )
+        parts.append(f'<text class="k" x="{beside:.1f}" y="{y}" text-anchor="{anchor}">{escape(mark.word)}</text>')
     if chart.limit:
         at = to_y(chart.limit[0])
         parts.append(f'<path class="l" d="M{_LEFT} {at:.1f}H{width - _RIGHT}"/>')
-        parts.append(
-            f'<text class="k" x="{width - _RIGHT}" y="{at - 4:.1f}" text-anchor="end">{escape(chart.limit[1])}</text>'
-        )
+        parts.append(f'<text class="k" x="{_LEFT + 4}" y="{at - 5:.1f}">{escape(chart.limit[1])}</text>')
     for series in chart.series:
         parts += _line(series, [(to_x(_x(x, chart)), None if y is None else to_y(y)) for x, y in series.points])
     parts += _legend(chart.series, width)

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from cvserve.loadtest.bench import Run, Step
 from cvserve.loadtest.capacity import Found
 from cvserve.loadtest.plan import Plan
 from cvserve.loadtest.samples import Latencies, Window
+from cvserve.loadtest.step import Run, Step
 from cvserve.loadtest.verdict import Verdict
 
 Report = dict[str, Any]
