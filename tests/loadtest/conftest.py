@@ -2,10 +2,13 @@
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from cvserve.loadtest.plan import Plan
+from cvserve.loadtest.samples import spread
+from cvserve.loadtest.session import run_loadtest
 from cvserve.loadtest.target import Target
 from support.known_server import TOKEN, KnownServer
 
@@ -32,6 +35,17 @@ def known_server(tmp_path: Path) -> Iterator[Callable[..., KnownServer]]:
     yield start
     for server in running:
         server.stop()
+
+
+def undisturbed(where: Target, plan: Plan, tries: int = 3) -> dict[str, Any]:
+    """The report of a run that was not disturbed, as its own windows tell: something else may run on this machine."""
+    for _ in range(tries):
+        report = run_loadtest(where, plan).report
+        windows = (report["measured"] or {}).get("windows", [])
+        low, middle, high = spread([window["rps"] for window in windows] or [0.0])
+        if high - low <= middle / 4:
+            break
+    return report
 
 
 def target(server: KnownServer, token: str | None = TOKEN) -> Target:

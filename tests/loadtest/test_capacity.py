@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from cvserve.loadtest.session import run_loadtest
-from loadtest.conftest import quick, target
+from loadtest.conftest import quick, target, undisturbed
 from support.known_server import KnownServer
 
 KNOWN_RPS = 50
@@ -19,7 +19,7 @@ def within_a_tenth(found: float | None, known: float) -> bool:
 
 
 def test_closed_load_finds_the_capacity_and_that_few_users_are_enough(known: KnownServer) -> None:
-    report = run_loadtest(target(known), quick()).report
+    report = undisturbed(target(known), quick())
     assert within_a_tenth(report["capacity_rps"], KNOWN_RPS), report["steps"]
     assert report["limited_by"] == "server"
     assert report["knee_users"] <= 4
@@ -30,7 +30,7 @@ def test_closed_load_finds_the_capacity_and_that_few_users_are_enough(known: Kno
 
 
 def test_open_load_finds_the_same_capacity(known: KnownServer) -> None:
-    report = run_loadtest(target(known), quick(rate=30.0)).report
+    report = undisturbed(target(known), quick(rate=30.0))
     assert within_a_tenth(report["capacity_rps"], KNOWN_RPS), report["steps"]
     assert (report["mode"], report["limited_by"], report["knee_users"]) == ("open", "server", None)
 
@@ -39,7 +39,7 @@ def test_an_slo_that_cuts_earlier_is_where_the_search_ends(known_server: Callabl
     # Two batches alternate: n users wait (2 × 40 + 10 n) ms, and n / that many a second are answered.
     # 205 ms are reached with 12 users and 60/s; without the SLO it would be 100/s.
     server = known_server(picture_ms=10, batch_ms=40)
-    report = run_loadtest(target(server), quick(slo_p95_ms=210.0)).report
+    report = undisturbed(target(server), quick(slo_p95_ms=210.0))
     assert report["limited_by"] == "slo"
     assert report["p95_ms"] <= 210
     assert 9 <= report["measured"]["users"] <= 13, report["steps"]
@@ -57,5 +57,5 @@ def test_an_slo_that_nothing_keeps_gives_no_capacity(known: KnownServer) -> None
 def test_the_defaults_find_it_too(known: KnownServer, rate: float | None) -> None:
     from cvserve.loadtest.plan import Plan
 
-    report = run_loadtest(target(known), Plan(rate=rate)).report
+    report = undisturbed(target(known), Plan(rate=rate))
     assert within_a_tenth(report["capacity_rps"], KNOWN_RPS), report["steps"]

@@ -23,7 +23,7 @@ VOID = {"meta", "path", "circle", "rect"}
 
 def step(users: int, good: int, phase: str = "step", **changes: Any) -> Step:
     ticks = [tick(number, good, **changes) for number in range(10)]
-    return Step(phase, users, None, window_of(ticks), windows_of(ticks, 1.0), None, 0)
+    return Step(phase, users, None, window_of(ticks), windows_of(ticks, 1.0), None, None, 0)
 
 
 def report(*, is_partial: bool = False, failures: dict[str, int] | None = None, only: str = "") -> dict[str, Any]:

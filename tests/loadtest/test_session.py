@@ -11,7 +11,7 @@ from cvserve.errors import CannotStart, CvserveError, ImageError, InvalidSetting
 from cvserve.loadtest.session import run_loadtest
 from cvserve.loadtest.target import Target
 from cvserve.recording import History
-from loadtest.conftest import quick, target
+from loadtest.conftest import quick, target, undisturbed
 from support.known_server import TOKEN, KnownServer
 from support.tokens import make_token, revoke_token
 
@@ -21,8 +21,8 @@ ONE = {"find_capacity": False, "run_time_s": 1.2}
 
 
 def test_latency_of_open_load_counts_from_the_moment_a_request_was_due(known: KnownServer) -> None:
-    closed = run_loadtest(target(known), quick(**ONE, users=4)).report
-    behind = run_loadtest(target(known), quick(**ONE, users=4, rate=100.0)).report
+    closed = undisturbed(target(known), quick(**ONE, users=4))
+    behind = undisturbed(target(known), quick(**ONE, users=4, rate=100.0))
     # The server answers each of four connections in 80 ms in both; in open load half of what is due waits for them.
     assert closed["p95_ms"] < 150
     assert behind["p95_ms"] > 3 * closed["p95_ms"]
@@ -32,7 +32,7 @@ def test_latency_of_open_load_counts_from_the_moment_a_request_was_due(known: Kn
 
 
 def test_open_load_that_is_held_keeps_its_rate_and_its_latency(known: KnownServer) -> None:
-    report = run_loadtest(target(known), quick(**ONE, rate=25.0)).report
+    report = undisturbed(target(known), quick(**ONE, rate=25.0))
     assert report["rps"] == pytest.approx(25, rel=0.1)
     assert report["p95_ms"] < 100
     assert (report["limited_by"], report["capacity_rps"]) == (None, None)

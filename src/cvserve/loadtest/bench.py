@@ -137,7 +137,8 @@ class Bench:
             rate=rate,
             whole=whole,
             windows=windows_of(ticks, self._plan.window_s),
-            server=self._watch.between(whole.begin, whole.end),
+            server=self._watch.server(whole.begin, whole.end),
+            machine_busy=self._watch.machine(whole.begin, whole.end),
             backlog=_outstanding(ticks[::-1]) - _outstanding(ticks),
         )
 

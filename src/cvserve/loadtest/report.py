@@ -91,6 +91,7 @@ def step_report(step: Step) -> dict[str, Any]:
         "percentiles_ms": percentiles(step.whole.latencies),
         "client_busy": rounded(step.whole.busy),
         "server_busy": rounded(step.server.busy) if step.server else None,
+        "machine_busy": rounded(step.machine_busy),
         "queue_depth": rounded(step.server.queue_depth) if step.server else None,
         "backlog": step.backlog,
         "windows": [_numbers(window) for window in step.windows],

@@ -22,6 +22,7 @@ class Step:
         whole: all of what was measured.
         windows: the same in pieces.
         server: from inside; None when it was not seen.
+        machine_busy: share of the time in which the cores of this machine worked, for whomever; None: not seen.
         backlog: how many requests more were due or in flight at the end than at the beginning.
     """
 
@@ -31,6 +32,7 @@ class Step:
     whole: Window
     windows: list[Window]
     server: ServerLoad | None
+    machine_busy: float | None
     backlog: int
 
     @property

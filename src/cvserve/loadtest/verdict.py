@@ -7,6 +7,7 @@ from cvserve.loadtest.plan import Plan
 from cvserve.loadtest.samples import spread
 from cvserve.loadtest.step import Step
 
+_FULL = 0.95  # of a machine's cores
 _BUSY = 0.8  # of the workers' time: from here on the server is at its limit, as far as it can be seen
 
 
@@ -57,6 +58,7 @@ def judge_search(found: Found, steps: list[Step], plan: Plan, place: Place) -> V
     sharing = f"with client and server on the same {place.cores} cores" if place.is_shared else ""
     sentences = [f"The server holds {', '.join(part for part in (size, how, sharing) if part)}."]
     sentences.append(_why(found, plan, limit))
+    sentences += _full(found.hold, place)
     sentences.append(_noise(found.hold))
     return Verdict(capacity, found.knee_users, limit, tuple(sentences))
 
@@ -84,8 +86,9 @@ def judge_load(step: Step, plan: Plan, place: Place) -> Verdict:
     elif step.server is not None and step.server.busy >= _BUSY:
         limit = "server"
         sentences.append(f"Its workers were busy {step.server.busy:.0%} of the time.")
-    if place.is_shared and limit in ("client", "server"):
+    if place.is_shared:
         sentences.append(f"Client and server ran on the same {place.cores} cores.")
+        sentences += _full(step, place)
     sentences.append(_noise(step))
     capacity = step.rps if fault == "backlog" and limit == "server" else None
     return Verdict(capacity, None, limit, tuple(sentences))
@@ -132,6 +135,13 @@ def _why(found: Found, plan: Plan, limit: str) -> str:
     if found.cut == "backlog":
         return f"With more load it falls behind: the server is the limit.{seen}"
     return f"From {plural(found.knee_users or 0, 'user')} on more of them bring no more: the server is the limit.{seen}"
+
+
+def _full(step: Step, place: Place) -> list[str]:
+    """A machine without a free core gave neither of them all that it could take."""
+    if not place.is_shared or step.machine_busy is None or step.machine_busy < _FULL:
+        return []
+    return [f"The cores were busy {step.machine_busy:.0%} of the time: whatever ran took them from each other."]
 
 
 def _noise(step: Step) -> str:
