@@ -204,6 +204,18 @@ class TestOneLoad:
         assert sorted(os.listdir(home)) == ["cvserve.db", "out"]
         assert json.loads(run("history", "--json", "--source", "loadtest").out) == []
 
+    def test_its_own_server_has_the_settings_of_the_folder(self, run: Run, home: Path) -> None:
+        make = "openssl req -x509 -newkey rsa:2048 -nodes -keyout key.pem -out cert.pem -subj /CN=models.example"
+        subprocess.run(make.split(), check=True, capture_output=True, timeout=60)
+        lines = ['ssl_certfile = "cert.pem"', 'ssl_keyfile = "key.pem"', "no_auth = true", "workers = 1", "port = 9"]
+        (home / "cvserve.toml").write_text("\n".join(lines), encoding="utf-8")
+        said = run("loadtest", "-u", "1", "-t", "1", "--json", "--out", "out")
+        assert said.code == 0, said.err
+        report = json.loads(said.out)
+        assert report["settings"]["workers"] == 1
+        assert report["measured"]["requests"] > 5
+        assert 'HOST = "https://127.0.0.1:' in (home / "out" / "locustfile.py").read_text()
+
     def test_the_ejected_file_runs_with_plain_locust(self, run: Run, home: Path, known: KnownServer) -> None:
         run("loadtest", known.url, "--eject", "locustfile.py", "--rate", "50", "--reads", "20%")
         command = [

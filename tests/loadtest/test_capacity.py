@@ -11,7 +11,7 @@ from support.known_server import KnownServer
 
 KNOWN_RPS = 50
 pytestmark = pytest.mark.slow
-LONG = bool(os.environ.get("CVSERVE_LONG_TESTS"))
+LONG = bool(os.environ.get("CVSERVE_TEST_LONG"))
 
 
 def within_a_tenth(found: float | None, known: float) -> bool:
@@ -52,7 +52,7 @@ def test_an_slo_that_nothing_keeps_gives_no_capacity(known: KnownServer) -> None
     assert "No load keeps p95 ≤ 5.00 ms" in report["verdict"][0]
 
 
-@pytest.mark.skipif(not LONG, reason="minutes: CVSERVE_LONG_TESTS=1")
+@pytest.mark.skipif(not LONG, reason="minutes: CVSERVE_TEST_LONG=1")
 @pytest.mark.parametrize("rate", [None, 20.0])
 def test_the_defaults_find_it_too(known: KnownServer, rate: float | None) -> None:
     from cvserve.loadtest.plan import Plan

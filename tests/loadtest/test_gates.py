@@ -12,7 +12,8 @@ def report(rps: float = 100, p95_ms: float | None = 50, failures: int = 0, **cha
     windows = [{"rps": rps * part, "p95_ms": p95_ms and p95_ms * part} for part in (0.98, 1.0, 1.0, 1.0, 1.02)]
     measured = {"rps": rps, "p95_ms": p95_ms, "failures": failures, "requests": 1000, "windows": windows}
     about = {"is_search": True, "capacity_rps": rps, "model": {"name": "digits"}, "mode": "closed", "machine": {}}
-    return {"measured": measured, "plan": {"users": None, "rate": None}, **about, **changes}
+    counted = {"failures": failures, "requests": 1000}
+    return {"measured": measured, **counted, "plan": {"users": None, "rate": None}, **about, **changes}
 
 
 @pytest.mark.parametrize(
@@ -26,6 +27,13 @@ def report(rps: float = 100, p95_ms: float | None = 50, failures: int = 0, **cha
 def test_a_broken_limit_is_one_sentence_with_both_numbers(gate: Gate, word: str) -> None:
     (reason,) = gate.broken_by(report(failures=2))
     assert word in reason
+
+
+def test_a_search_counts_the_failures_of_its_hold_and_one_load_counts_all() -> None:
+    gate = Gate(max_failures=0.01)
+    beyond = report(failures=0) | {"failures": 500}
+    assert gate.broken_by(beyond) == []
+    assert len(gate.broken_by(beyond | {"is_search": False})) == 1
 
 
 def test_kept_limits_say_nothing() -> None:

@@ -131,3 +131,19 @@ def test_pictures_that_are_none_are_said(known: KnownServer, home: Path) -> None
     (home / "bad" / "broken.jpg").write_bytes(b"\xff\xd8\xff nothing")
     with pytest.raises(ImageError, match=r"broken\.jpg"):
         run_loadtest(target(known), quick(images="bad"))
+
+
+def test_a_server_that_refuses_is_at_its_limit(known: KnownServer) -> None:
+    report = run_loadtest(target(known), quick(**ONE, users=100, rate=150.0)).report
+    assert report["limited_by"] == "server"
+    assert [entry["reason"] for entry in report["reasons"]] in ([], ["503 overloaded"])
+    assert "more than it holds" in " ".join(report["verdict"])
+
+
+def test_users_start_at_the_rate_that_was_asked_for(known: KnownServer) -> None:
+    seen: list[int] = []
+    plan = quick(**{**ONE, "run_time_s": 0.6}, users=6, spawn_rate=2.0)
+    report = run_loadtest(target(known), plan, on_window=lambda _phase, window: seen.append(window.users)).report
+    assert report["measured"]["users"] == 6
+    assert seen[0] < 6
+    assert seen == sorted(seen[:-1]) + seen[-1:]

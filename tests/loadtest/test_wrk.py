@@ -1,4 +1,4 @@
-"""Beside wrk: the same server, number of connections and picture. A minute on a calm machine: CVSERVE_LONG_TESTS=1."""
+"""Beside wrk: the same server, number of connections and picture. A minute on a calm machine: CVSERVE_TEST_LONG=1."""
 
 import os
 import re
@@ -17,7 +17,7 @@ from support.pictures import digit_photo
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.skipif(not os.environ.get("CVSERVE_LONG_TESTS"), reason="a minute: CVSERVE_LONG_TESTS=1"),
+    pytest.mark.skipif(not os.environ.get("CVSERVE_TEST_LONG"), reason="a minute: CVSERVE_TEST_LONG=1"),
     pytest.mark.skipif(shutil.which("wrk") is None, reason="there is no wrk"),
 ]
 SECONDS = 5

@@ -126,7 +126,7 @@ def _target(url: str | None, options: dict[str, Any], folder: Path) -> "Iterator
 def _conclude(ended: "Ended", options: dict[str, Any], before: "Report | None") -> int:
     """Print the report and what is wrong with it; the exit code."""
     from cvserve.commands.loadtest_views import print_report
-    from cvserve.loadtest.gates import Gate, compare, differences
+    from cvserve.loadtest.gates import Gate, compare, differences, failure_share
 
     report = ended.report
     if options["json"]:
@@ -151,7 +151,7 @@ def _conclude(ended: "Ended", options: dict[str, Any], before: "Report | None") 
         say(f"cvserve: {reason}")
     if broken:
         return 1
-    failed = bool(report["measured"] and report["measured"]["failures"]) and options["max_failures"] is None
+    failed = failure_share(report) > 0 and options["max_failures"] is None
     code_on_error = 1 if options["exit_code_on_error"] is None else options["exit_code_on_error"]
     return code_on_error if failed else 0
 

@@ -57,7 +57,8 @@ class Bench:
             self._is_open = False
         self._set_users(users, spawn_rate)
         self._settle(users)
-        return self._measure(seconds, phase, users, None, _ANSWERS_A_USER * users)
+        # A time that somebody asked for is kept; a step of a search goes on until each user has had some answers.
+        return self._measure(seconds, phase, users, None, 0 if phase == "load" else _ANSWERS_A_USER * users)
 
     def open(self, rate: float, users: int, seconds: float, phase: str = "step") -> Step:
         """So many requests due a second, whatever the server does, over so many connections at most."""

@@ -63,6 +63,8 @@ class Client:
             connection.request(method, self._parts.path + path, body, sent)
             response = connection.getresponse()
             read = response.read(_MAX_ANSWER_BYTES)
+        except TimeoutError:
+            raise CannotStart(f"{self.url} did not answer within {self._timeout_s:g} s; is it overloaded?") from None
         except (OSError, http.client.HTTPException):
             raise CannotStart(f"Nobody answers at {self.url}; is the server running?") from None
         finally:

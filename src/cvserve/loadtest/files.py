@@ -1,5 +1,6 @@
 """Where the files of a report go, and writing them."""
 
+import contextlib
 import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -71,4 +72,5 @@ class Files:
         if self.is_new:
             for path in self.folder.glob(f"{self.csv.name}_*.csv"):
                 path.unlink(missing_ok=True)
-            self.folder.rmdir()
+            with contextlib.suppress(OSError):  # somebody else has put something into it
+                self.folder.rmdir()

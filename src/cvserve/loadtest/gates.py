@@ -17,7 +17,7 @@ class Gate:
     Attributes:
         max_p95_ms: of the hold at the capacity, or of the one load.
         min_rps: good answers a second there.
-        max_failures: failures among all answers there, 0 to 1.
+        max_failures: failures among all answers there; of one load, from its first request to its last; 0 to 1.
     """
 
     max_p95_ms: float | None = None
@@ -36,10 +36,16 @@ class Gate:
         if self.min_rps is not None and rps < self.min_rps:
             reasons.append(f"{number(rps)} requests/s were held; --min-rps asks for {number(self.min_rps)}.")
         if self.max_failures is not None:
-            share = measured.get("failures", 0) / max(measured.get("requests", 0), 1)
+            share = failure_share(report)
             if not measured.get("requests") or share > self.max_failures:
                 reasons.append(f"{share:.2%} of the requests failed; --max-failures allows {self.max_failures:.2%}.")
         return reasons
+
+
+def failure_share(report: Report) -> float:
+    """Failures among the answers that count: of a search those of the hold, since beyond it some are expected."""
+    counted = (report["measured"] or {}) if report["is_search"] else report
+    return float(counted.get("failures", 0) / max(counted.get("requests", 0), 1))
 
 
 @dataclass(frozen=True)

@@ -126,7 +126,7 @@ class Generators:
                 self._tell(index, {"finish": True})
         with contextlib.suppress(CannotStart):
             while len(done) < len(self._processes):
-                index, said = self._next(_END_S)
+                index, said = self._next(_END_S + self._order.stop_timeout_s)
                 if said is not None and "end" in said:
                     ticks.append(Tick.read(index, said))
                 if said is not None and "done" in said:

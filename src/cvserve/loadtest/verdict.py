@@ -83,15 +83,26 @@ def judge_load(step: Step, plan: Plan, place: Place) -> Verdict:
     elif fault == "backlog":
         limit = "server"
         sentences.append(f"It fell behind by {plural(step.backlog, 'request')}: this is more than it holds.")
+    elif fault == "failures" and _reason(step).startswith("503"):
+        limit = "server"
+        sentences.append("It refused what it could not take: this is more than it holds.")
     elif step.server is not None and step.server.busy >= _BUSY:
         limit = "server"
         sentences.append(f"Its workers were busy {step.server.busy:.0%} of the time.")
+    if step.whole.failed:
+        sentences.append(f"{step.whole.failure_share:.1%} of the requests failed, most with: {_reason(step)}.")
     if place.is_shared:
         sentences.append(f"Client and server ran on the same {place.cores} cores.")
         sentences += _full(step, place)
     sentences.append(_noise(step))
     capacity = step.rps if fault == "backlog" and limit == "server" else None
     return Verdict(capacity, None, limit, tuple(sentences))
+
+
+def _reason(step: Step) -> str:
+    """What most failures were."""
+    ((reason, _),) = step.whole.failures.most_common(1)
+    return reason.partition(": ")[2]
 
 
 def _nothing_held(found: Found, steps: list[Step], plan: Plan) -> Verdict:
