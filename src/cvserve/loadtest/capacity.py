@@ -136,7 +136,8 @@ def _open(bench: Bench, plan: Plan, rate: float) -> Found:
     while good is None and rate > 1:  # down while it is not
         rate /= 2
         step = measure(rate)
-        good, bad = (step, bad) if step.fault(plan) is None else (None, step)
+        cut = step.fault(plan)
+        good, bad, fault = (step, bad, fault) if cut is None else (None, step, cut)
     if good is None or good.rate is None or bad.rate is None:
         return Found(fault or "end", is_client_bound=bad.is_client_bound)
     low, high = good.rate, bad.rate

@@ -1,7 +1,7 @@
 """What runs in a process of its own: Locust, which patches the whole process, and obeys lines of JSON on stdin.
 
 In: the order (`locustfile`, `host`, `token`, `csv`, `stop_timeout_s`, `index`), then `{"users", "spawn_rate"}`,
-`{"rate"}` with `{"first"}` of open load, `{"merge"}` (statistics of another process) and `{"finish"}`.
+`{"rate", "first"}` of open load, `{"closed"}`, `{"merge"}` (statistics of another process) and `{"finish"}`.
 Out: `{"ready"}`, a tick every so often, `{"stats"}` of a process that writes no CSV, at the end `{"done"}`.
 """
 
