@@ -102,12 +102,12 @@ _EXIT_CODES = """Results are on stdout, talk is on stderr. Exit codes:
 | code | meaning |
 |--:|---|
 | 0 | done |
-| 1 | ran, but the answer is no: a picture failed, a model is less accurate than asked for, the server is not ready |
+| 1 | ran, but the answer is no: a picture failed, a model is less accurate than asked for, the server is not ready, a load test broke a limit |
 | 2 | usage, or a setting that cannot be used |
 | 3 | cannot start or cannot reach: port, database, folder, server |
 | 4 | refused for safety: file modes, links, a token |
 | 5 | the model cannot be loaded or is not trusted |
-| 130 | Ctrl-C; for `serve`, a second one: the first ends it gracefully, with 0 |
+| 130 | Ctrl-C, where a load test still writes its report; for `serve`, a second one: the first ends with 0 |
 """
 
 _SETTINGS_HEAD = """Each setting can be said in four places; the first one wins:

@@ -37,7 +37,8 @@ HEAVY = {
 def test_all_promised_commands_are_there():
     promised = {
         ("serve",), ("predict",), ("history",), ("history", "show"), ("token", "new"), ("token", "list"),
-        ("token", "revoke"), ("model", "inspect"), ("model", "try"), ("model", "trust"), ("config",), ("health",),
+        ("token", "revoke"), ("model", "inspect"), ("model", "try"), ("model", "trust"), ("loadtest",), ("config",),
+        ("health",),
     }  # fmt: skip
     assert promised <= set(PATHS)
 

@@ -43,7 +43,7 @@ def test_nobody_inside_imports_from_the_door(path: Path):
             assert not {alias.name for alias in node.names} & set(cvserve.__all__) - {"__version__"}
 
 
-@pytest.mark.parametrize("room", ["commands", "engine", "predictor", "server", "store"])
+@pytest.mark.parametrize("room", ["commands", "engine", "loadtest", "predictor", "server", "store"])
 def test_tests_mirror_the_sources(room: Path):
     """A test file in a room is named after a source file, a folder or a subject that the room has."""
     subjects = {path.stem for path in (SOURCE / room).rglob("*.py")} | {

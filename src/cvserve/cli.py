@@ -1,4 +1,4 @@
-"""The command line: `cvserve serve | predict | history | token | model | config | health`."""
+"""The command line: `cvserve serve | predict | history | token | model | loadtest | config | health`."""
 
 import os
 import sys
@@ -11,6 +11,7 @@ from cvserve import __version__
 from cvserve.commands.config import config
 from cvserve.commands.health import health
 from cvserve.commands.history import history_app
+from cvserve.commands.loadtest import loadtest
 from cvserve.commands.model import model_app
 from cvserve.commands.output import say, say_cause
 from cvserve.commands.plain import PlainCommand, PlainGroup
@@ -50,6 +51,7 @@ app.command(cls=PlainCommand)(predict)
 app.add_typer(history_app, name="history")
 app.add_typer(token_app, name="token")
 app.add_typer(model_app, name="model", cls=PlainGroup)
+app.command(cls=PlainCommand)(loadtest)
 app.command(cls=PlainCommand)(config)
 app.command(cls=PlainCommand)(health)
 

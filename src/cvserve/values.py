@@ -70,6 +70,29 @@ def seconds(text: str) -> float:
     return span
 
 
+def duration(text: str) -> float:
+    """Seconds, also of several parts as Locust writes them: `90`, `20m`, `1h30m`."""
+    parts = re.findall(r"[0-9.]+[a-z]+", text.strip().lower())
+    if len(parts) < 2 or "".join(parts) != text.strip().lower():
+        return seconds(text)
+    return sum(seconds(part) for part in parts)
+
+
+def milliseconds(text: str) -> float:
+    """Milliseconds of a time with its unit: `200ms`, `1.5s`. A bare number could be either."""
+    if not text.strip()[-1:].isalpha():
+        raise ValueError("give a time with its unit, such as 200ms or 1.5s")
+    return seconds(text) * 1000
+
+
+def share(text: str) -> float:
+    """A part of all, 0 to 1: `0.1%`, `0.001`."""
+    try:
+        return number(0, 100)(text.strip()[:-1]) / 100 if text.strip().endswith("%") else number(0, 1)(text.strip())
+    except ValueError:
+        raise ValueError("give a share such as 0.1% or 0.001") from None
+
+
 def moment(text: str) -> datetime:
     """A point in time: ISO 8601 (without a zone: UTC), or a span back from now such as `7d`."""
     try:

@@ -75,6 +75,24 @@ def test_models_page_shows_how_to_see_that_a_model_was_compiled(home: Path) -> N
     assert re.search(r"^runs as +ONNX, compiled", ended.stdout, re.MULTILINE), ended.stdout + ended.stderr
 
 
+@pytest.mark.slow
+def test_loadtest_page_runs_as_it_says(home: Path) -> None:
+    lines = [line for block in blocks("docs/loadtest.md", "sh") for line in block.strip().splitlines()]
+    quick = [
+        line.partition("#")[0].split()[1:] for line in lines if "-t 2s" in line or "--list" in line or "--eject" in line
+    ]
+    assert len(quick) == 7
+    for number, words in enumerate(quick):
+        place = ["--out", f"report-{number}", "--exit-code-on-error", "9"] if "-t" in words else []
+        ended = subprocess.run(
+            [sys.executable, "-m", "cvserve", *words, *place], capture_output=True, text=True, check=False, timeout=120
+        )
+        # What was measured before may have been quicker, which is what --compare is for.
+        assert ended.returncode in ((0, 1) if "--compare" in words else (0,)), ended.stderr
+    assert len(list(home.glob("report-*/report.html"))) == 5
+    assert (home / "locustfile.py").exists()
+
+
 def test_every_relative_link_leads_somewhere() -> None:
     for page in [
         ROOT / "README.md",

@@ -227,3 +227,29 @@ def test_file_name_is_kept_as_a_note_and_never_as_a_path(shared: ThreadedServer,
     with History.open(shared.home) as history:
         kept = [history[id_].file_name for id_ in ids]
     assert kept == [*names.values(), "\ufffd.png"]
+
+
+@pytest.mark.parametrize(
+    ("mark", "source"),
+    [({}, "http"), ({"X-Cvserve-Source": "loadtest"}, "loadtest"), ({"X-Cvserve-Source": "cli"}, "http"),
+     ({"X-Cvserve-Source": "LOADTEST"}, "http"), ({"X-Cvserve-Source": ""}, "http")],
+)  # fmt: skip
+def test_a_load_test_marks_its_rows_and_nobody_can_claim_another_source(
+    threaded_server: Start, mark: dict[str, str], source: str
+) -> None:
+    server = threaded_server()
+    with server.client() as client:
+        client.post("/predict", content=PICTURE, headers=mark)
+        client.post("/predict/batch", files=[("file", ("a.png", PICTURE))], headers=mark)
+        listed = [row["id"] for row in client.get("/predict").json()]
+        asked_for = [row["id"] for row in client.get(f"/predict?source={source}").json()]
+        assert client.get("/predict").headers["X-Total-Count"] == str(len(listed))
+    assert listed == ([1, 2] if source == "http" else [])
+    assert asked_for == [1, 2]
+
+
+def test_the_mark_of_a_load_test_opens_nothing(threaded_server: Start) -> None:
+    server = threaded_server()
+    answer = httpx.post(f"{server.url}/predict", content=PICTURE, headers={"X-Cvserve-Source": "loadtest"})
+    assert_problem(answer, "unauthenticated")
+    assert "POST /predict | 401" in server.log_lines()[-1]

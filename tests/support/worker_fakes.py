@@ -6,6 +6,7 @@ import random
 import signal
 import sys
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -136,6 +137,31 @@ class Drawing(BrightnessPredictor):
 
     def warm_up(self) -> "Drawing":
         return self
+
+
+class Paced(BrightnessPredictor):
+    """Takes so many milliseconds a batch, and so many more a picture: a capacity that is known beforehand.
+
+    What passes between two batches counts as part of the second, so that the capacity is that of the numbers, not
+    that of this machine on this day.
+    """
+
+    SLACK_S = 0.015
+
+    def __init__(self, picture_ms: float, batch_ms: float = 0.0) -> None:
+        super().__init__()
+        self.picture_ms, self.batch_ms = picture_ms, batch_ms
+        self.free_at = 0.0
+
+    def warm_up(self) -> "Paced":
+        return self
+
+    def infer(self, batch: NDArray[Any]) -> NDArray[Any]:
+        scores = super().infer(batch)
+        begin = max(self.free_at, time.perf_counter() - self.SLACK_S)
+        self.free_at = begin + (self.batch_ms + self.picture_ms * len(batch)) / 1000
+        time.sleep(max(0.0, self.free_at - time.perf_counter()))
+        return scores
 
 
 class Unloadable(BrightnessPredictor):

@@ -45,6 +45,32 @@ def m001_predictions_models_tokens(db: "Database") -> None:
     _create_predictions(db)
 
 
+@migrations()
+def m002_loadtests(db: "Database") -> None:
+    """Runs of `cvserve loadtest`; times are milliseconds, `report` is JSON."""
+    db.table("loadtests").create(
+        {
+            "id": int,
+            "created_at": str,
+            "target": str,
+            "mode": str,
+            "is_partial": int,
+            "requests": int,
+            "failures": int,
+            "rps": float,
+            "p50_ms": float,
+            "p95_ms": float,
+            "p99_ms": float,
+            "capacity_rps": float,
+            "knee_users": int,
+            "limited_by": str,
+            "report": str,
+        },
+        pk="id",
+        not_null={"created_at", "target", "mode", "is_partial", "requests", "failures", "report"},
+    )
+
+
 def _create_predictions(db: "Database") -> None:
     # AUTOINCREMENT: an id that somebody was given never names another prediction later.
     db.execute(

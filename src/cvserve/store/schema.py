@@ -2,7 +2,7 @@
 
 MIGRATION_SET = "cvserve"
 # A test compares this list with `migrations.py`.
-MIGRATIONS = ("m001_predictions_models_tokens",)
+MIGRATIONS = ("m001_predictions_models_tokens", "m002_loadtests")
 
 PREDICTION_COLUMNS = (
     "result",

@@ -5,12 +5,20 @@ import functools
 from cvserve.errors import CvserveError
 from cvserve.recording import encode_json
 from cvserve.server.client import has_left
-from cvserve.server.context import Receive, Scope, Send, context_of
+from cvserve.server.context import Receive, Scope, Send, context_of, header
 from cvserve.server.parameters import PREDICT_PARAMETERS, query_parameters
 from cvserve.server.problems import problem
 from cvserve.server.responses import send_body
 from cvserve.server.service import PredictionService
 from cvserve.server.uploads import read_many, read_one
+from cvserve.store.schema import HIDDEN_SOURCE
+
+_SOURCE_HEADER = b"x-cvserve-source"
+
+
+def source_of(scope: Scope) -> str:
+    """What the row's `source` will be: a load test labels its rows, which opens nothing; all others are `http`."""
+    return HIDDEN_SOURCE if header(scope, _SOURCE_HEADER) == HIDDEN_SOURCE else "http"
 
 
 class Predict:
@@ -34,7 +42,7 @@ class Predict:
         top_k = query_parameters(scope, PREDICT_PARAMETERS).get("top_k", self._top_k)
         upload = await read_one(scope, receive, self._max_body_bytes, self._body_timeout_s)
         recorded = await self._service.predict(
-            upload, top_k, context_of(scope), has_left=functools.partial(has_left, receive)
+            upload, top_k, context_of(scope), source_of(scope), functools.partial(has_left, receive)
         )
         body = recorded.to_json().encode("utf-8")
         await send_body(send, body, headers=((b"server-timing", recorded.server_timing()),))
@@ -58,7 +66,7 @@ class PredictBatch:
         top_k = query_parameters(scope, PREDICT_PARAMETERS).get("top_k", self._top_k)
         uploads = await read_many(scope, receive, self._body_timeout_s)
         answers = await self._service.predict_many(
-            uploads, top_k, context, has_left=functools.partial(has_left, receive)
+            uploads, top_k, context, source_of(scope), functools.partial(has_left, receive)
         )
         entries = [
             encode_json(problem(answer, context.request_id)) if isinstance(answer, CvserveError) else answer.to_json()

@@ -1,0 +1,125 @@
+"""What a run must keep to, and whether it did: limits, and an earlier run."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from cvserve.loadtest.report import Report
+from cvserve.loadtest.samples import spread
+from cvserve.loadtest.verdict import number
+
+_LEAST_NOISE = 0.03  # two runs of the same thing differ by so much, whatever their windows say
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gate:
+    """Limits; None: none.
+
+    Attributes:
+        max_p95_ms: of the hold at the capacity, or of the one load.
+        min_rps: good answers a second there.
+        max_failures: failures among all answers there; of one load, from its first request to its last; 0 to 1.
+    """
+
+    max_p95_ms: float | None = None
+    min_rps: float | None = None
+    max_failures: float | None = None
+
+    def broken_by(self, report: Report) -> list[str]:
+        """Why the run is not good enough, a sentence each; empty: it is."""
+        measured = report["measured"] or {}
+        reasons = []
+        p95_ms, rps = measured.get("p95_ms"), measured.get("rps") or 0.0
+        if report["is_search"] and report["capacity_rps"] is None:
+            rps = 0.0
+        if self.max_p95_ms is not None and (p95_ms is None or p95_ms > self.max_p95_ms):
+            reasons.append(f"p95 is {number(p95_ms)} ms; --max-p95 allows {number(self.max_p95_ms)} ms.")
+        if self.min_rps is not None and rps < self.min_rps:
+            reasons.append(f"{number(rps)} requests/s were held; --min-rps asks for {number(self.min_rps)}.")
+        if self.max_failures is not None:
+            share = failure_share(report)
+            if not measured.get("requests") or share > self.max_failures:
+                reasons.append(f"{share:.2%} of the requests failed; --max-failures allows {self.max_failures:.2%}.")
+        return reasons
+
+
+def failure_share(report: Report) -> float:
+    """Failures among the answers that count: of a search those of the hold, since beyond it some are expected."""
+    counted = (report["measured"] or {}) if report["is_search"] else report
+    return float(counted.get("failures", 0) / max(counted.get("requests", 0), 1))
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One figure of two runs.
+
+    Attributes:
+        name: `requests/s` or `p95`.
+        before, now: medians of the windows.
+        noise: how much a window is off the median, as a share; the larger of both runs.
+        change: as a share of before.
+        verdict: `better`, `worse`, or `same` when the change is within the noise.
+    """
+
+    name: str
+    before: float
+    now: float
+    noise: float
+    change: float
+    verdict: str
+
+    @property
+    def sentence(self) -> str:
+        """For people."""
+        words = {"same": "within the noise", "better": "better", "worse": "worse"}
+        return (
+            f"{self.name}: {number(self.before)} before, {number(self.now)} now ({self.change:+.1%}; "
+            f"windows differ by ±{self.noise:.1%}): {words[self.verdict]}."
+        )
+
+
+def compare(before: Report, now: Report) -> list[Comparison]:
+    """Throughput and p95 of the measured windows of two runs."""
+    found = []
+    for key, name, more_is_better in (("rps", "requests/s", True), ("p95_ms", "p95 in ms", False)):
+        old, new = _windows(before, key), _windows(now, key)
+        if old and new:
+            found.append(_compared(name, old, new, more_is_better=more_is_better))
+    return found
+
+
+def differences(before: Report, now: Report) -> list[str]:
+    """What makes two runs hard to compare: another model, mode, load or machine."""
+    pairs: list[tuple[str, Any, Any]] = [
+        ("model", before.get("model"), now.get("model")),
+        ("mode", before.get("mode"), now.get("mode")),
+        ("search", before.get("is_search"), now.get("is_search")),
+        ("machine", _machine(before), _machine(now)),
+    ]
+    if not now.get("is_search"):
+        pairs += [(name, before["plan"].get(name), now["plan"].get(name)) for name in ("users", "rate")]
+    pairs += [(name, before["plan"].get(name), now["plan"].get(name)) for name in ("body", "reads", "slo_p95_ms")]
+    return [name for name, old, new in pairs if old != new]
+
+
+def _machine(report: Report) -> Any:
+    return {name: report.get("machine", {}).get(name) for name in ("cores", "processor")}
+
+
+def _windows(report: Report, key: str) -> list[float]:
+    windows = (report.get("measured") or {}).get("windows", [])
+    return [window[key] for window in windows if window[key] is not None]
+
+
+def _compared(name: str, old: list[float], new: list[float], *, more_is_better: bool) -> Comparison:
+    old_low, before, old_high = spread(old)
+    new_low, now, new_high = spread(new)
+    noise = max(
+        _LEAST_NOISE,
+        max(old_high - before, before - old_low) / before if before else 0.0,
+        max(new_high - now, now - new_low) / now if now else 0.0,
+    )
+    change = (now - before) / before if before else 0.0
+    verdict = "same"
+    if abs(change) > noise:
+        verdict = "better" if (change > 0) == more_is_better else "worse"
+    return Comparison(name, before, now, noise, change, verdict)

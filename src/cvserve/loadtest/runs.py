@@ -1,0 +1,80 @@
+"""Earlier runs, kept in `cvserve.db` of the folder."""
+
+import json
+from contextlib import closing
+from pathlib import Path
+from typing import NamedTuple
+
+from cvserve.errors import InvalidSetting
+from cvserve.loadtest.report import Report
+from cvserve.store.database import connect, connect_reader, prepare_database
+from cvserve.store.loadtests import add_run, list_runs, read_run
+from cvserve.store.sqlite import translated
+
+LAST = "last"
+
+
+class KeptRun(NamedTuple):
+    """A row of the list.
+
+    Attributes:
+        id: in this folder.
+        report: all of it.
+    """
+
+    id: int
+    report: Report
+
+
+def keep(home: Path, report: Report) -> int:
+    """Store a report; its id.
+
+    Raises:
+        HistoryError: it cannot be stored.
+    """
+    path = home / "cvserve.db"
+    prepare_database(path)
+    with closing(connect(path)) as connection, translated():
+        return add_run(connection, report["created_at"], report, json.dumps(report))
+
+
+def kept(home: Path) -> list[KeptRun]:
+    """All runs of a folder, oldest first; looking makes no file."""
+    path = home / "cvserve.db"
+    if not path.exists():
+        return []
+    prepare_database(path)
+    with closing(connect_reader(path)) as connection, translated():
+        return [KeptRun(run_id, json.loads(text)) for run_id, text in list_runs(connection)]
+
+
+def earlier(home: Path, named: str) -> Report:
+    """The run to compare with: `last` of the folder, its id, or a `report.json`.
+
+    Raises:
+        InvalidSetting: there is none.
+    """
+    if named == LAST or named.isdecimal():
+        return _of_folder(home, named)
+    try:
+        report = json.loads(Path(named).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        raise InvalidSetting(f"--compare is '{named}': give a report.json, an id of --list, or last.") from None
+    if not isinstance(report, dict) or "measured" not in report or "plan" not in report:
+        raise InvalidSetting(f"--compare is '{named}': that is no report of a load test.")
+    return report
+
+
+def _of_folder(home: Path, named: str) -> Report:
+    path = home / "cvserve.db"
+    text = None
+    if path.exists():
+        prepare_database(path)
+        with closing(connect_reader(path)) as connection, translated():
+            text = read_run(connection, None if named == LAST else int(named))
+    if text is None:
+        raise InvalidSetting(
+            f"--compare is '{named}': there is no such run in this folder; see: cvserve loadtest --list"
+        )
+    report: Report = json.loads(text)
+    return report

@@ -1,0 +1,11 @@
+"""Becomes `cvserve serve` for a load test, and ends with the test, by whatever that ended."""
+
+import os
+import sys
+
+from cvserve.engine.worker_process import die_with_parent
+
+if __name__ == "__main__":
+    parent, *arguments = sys.argv[1:]
+    die_with_parent(int(parent))  # stays over the exec, which leaves nothing else of this process behind
+    os.execv(sys.executable, [sys.executable, "-m", "cvserve", *arguments])  # noqa: S606 - our own interpreter

@@ -1,0 +1,133 @@
+"""One load test from the first request to the report, whatever ends it."""
+
+import contextlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cvserve.errors import CvserveError
+from cvserve.loadtest.bench import Bench
+from cvserve.loadtest.capacity import Found, connections, find_capacity
+from cvserve.loadtest.client import Client
+from cvserve.loadtest.generators import Generators, Order
+from cvserve.loadtest.locustfile_text import locustfile_text
+from cvserve.loadtest.machine import machine_facts
+from cvserve.loadtest.pictures import pictures_in
+from cvserve.loadtest.plan import Plan
+from cvserve.loadtest.report import Report, main_step, report_of
+from cvserve.loadtest.samples import Window
+from cvserve.loadtest.target import Greeting, Target, greet
+from cvserve.loadtest.verdict import Place, Verdict, judge_load, judge_search
+from cvserve.loadtest.watch import Watch
+from cvserve.settings import usable_cores
+from cvserve.store.rows import timestamp
+
+_GREETINGS = 8
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a load test ended.
+
+    Attributes:
+        report: what was measured until then.
+        error: why it could not go on; None: it came to its end, or somebody stopped it.
+        is_stopped: by Ctrl-C.
+    """
+
+    report: Report
+    error: CvserveError | None = None
+    is_stopped: bool = False
+
+
+def run_loadtest(
+    target: Target,
+    plan: Plan,
+    *,
+    csv: Path | None = None,
+    on_window: Callable[[str, Window], None] = lambda _phase, _window: None,
+    settings: dict[str, Any] | None = None,
+) -> Ended:
+    """Load a server and report.
+
+    Args:
+        target: a server that answers.
+        plan: what to do.
+        csv: prefix of Locust's CSV files; None: no files.
+        on_window: hears of each second while it runs.
+        settings: of the server, for the report.
+
+    Raises:
+        CvserveError: it could not begin.
+    """
+    pictures = pictures_in(plan.images)
+    created_at = timestamp()
+    greeting = greet(target, pictures[:_GREETINGS])
+    order = Order(
+        locustfile_text(constants_of(plan, target.url)),
+        target.url,
+        target.token,
+        csv,
+        plan.stop_timeout_s,
+        plan.processes,
+    )
+    client = Client(target.url, target.token, timeout_s=5.0) if greeting.sees_metrics else None
+    found, error, is_stopped = None, None, False
+    with Watch(client) as watch, Generators(order) as generators:
+        bench = Bench(generators, plan, watch, on_window, greeting.latency_ms)
+        try:
+            found = _measure(bench, plan)
+        except CvserveError as raised:
+            error = raised
+        except KeyboardInterrupt:
+            is_stopped = True
+        with contextlib.suppress(KeyboardInterrupt):  # the second one: at once
+            bench.finish()
+    about = _about(target, greeting, created_at, len(pictures), settings)
+    is_partial = is_stopped or error is not None
+    verdict = _judge(bench, found, plan, target, is_partial=is_partial)
+    report = report_of(plan=plan, run=bench.run, found=found, verdict=verdict, about=about, is_partial=is_partial)
+    return Ended(report, error, is_stopped)
+
+
+def constants_of(plan: Plan, url: str) -> dict[str, Any]:
+    """What of a plan stands in the locustfile; the rest is told to Locust while it runs."""
+    images = str(Path(plan.images).resolve()) if plan.images else ""
+    return {"HOST": url, "IMAGES": images, "BODY": plan.body, "READS": plan.reads}
+
+
+def _measure(bench: Bench, plan: Plan) -> Found | None:
+    if plan.find_capacity:
+        return find_capacity(bench, plan)
+    if plan.rate is None:
+        bench.closed(plan.users or 1, plan.run_time_s, "load", plan.spawn_rate)
+    else:
+        bench.open(plan.rate, connections(plan.rate, plan), plan.run_time_s, "load")
+    return None
+
+
+def _judge(bench: Bench, found: Found | None, plan: Plan, target: Target, *, is_partial: bool) -> Verdict:
+    place = Place(target.is_here, usable_cores())
+    if found is not None:
+        return judge_search(found, bench.run.steps, plan, place)
+    step = main_step(bench.run.steps)
+    if step is None or is_partial:
+        return Verdict(None, None, None, ("It ended before there was a verdict: what follows is a part.",))
+    return judge_load(step, plan, place)
+
+
+def _about(
+    target: Target, greeting: Greeting, created_at: str, pictures: int, settings: dict[str, Any] | None
+) -> dict[str, Any]:
+    return {
+        "created_at": created_at,
+        "target": "own server" if target.is_own else target.url,
+        "is_own": target.is_own,
+        "is_same_machine": target.is_here,
+        "model": greeting.model,
+        "idle_latency_ms": round(greeting.latency_ms, 3),
+        "pictures": pictures,
+        "settings": settings or {},
+        "machine": machine_facts(),
+    }
