@@ -102,7 +102,7 @@ _EXIT_CODES = """Results are on stdout, talk is on stderr. Exit codes:
 | code | meaning |
 |--:|---|
 | 0 | done |
-| 1 | ran, but the answer is no: a picture failed, a model is less accurate than asked for, the server is not ready, a load test broke a limit |
+| 1 | ran, but the answer is no: a picture failed, the server is not ready, a model or a load test is below a limit |
 | 2 | usage, or a setting that cannot be used |
 | 3 | cannot start or cannot reach: port, database, folder, server |
 | 4 | refused for safety: file modes, links, a token |
