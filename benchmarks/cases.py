@@ -61,7 +61,7 @@ class Case:
 GROWTH = (0, 10**4, 10**6, 10**7)
 CASES = (
     Case("throughput", "The same work, a server on one core", (OURS, COMPILED, *PEERS, FLOOR)),
-    Case("decoder", "Peers given our decoder", (OURS, *map(_given_our_decoder, PEERS))),
+    Case("decoder", "Peers given our decoder", (OURS, COMPILED, *map(_given_our_decoder, PEERS))),
     Case("exact", "Full decode", (_ours("cvserve-exact", "cvserve, exact", model=work.EXACT), *PEERS), (1, 64)),
     Case(
         "forest",
@@ -76,6 +76,13 @@ CASES = (
         "The built-in model",
         (OURS, _ours("cvserve-builtin", "cvserve, built-in model", model="builtin")),
         (1, 64),
+    ),
+    Case(
+        "machine",
+        "The same work, whole machine, two workers",
+        tuple(replace(server, workers=2) for server in (OURS, COMPILED, *PEERS)),
+        (64,),
+        pinned=False,
     ),
     Case(
         "workers",
@@ -104,7 +111,7 @@ CASES = (
         (OURS, _ours("cvserve-full", "cvserve, full", options=("--durability", "full", "--compile", "never"))),
         (1, 64),
     ),
-    Case("memory", "Memory and cold start", (OURS, *PEERS), (64,)),
+    Case("memory", "Memory and cold start", (OURS, COMPILED, *PEERS), (64,)),
     Case(
         "growth",
         "A history that has grown",
