@@ -1,5 +1,7 @@
 """FastAPI + SQLModel as their tutorials have it: plain endpoint, SQLAlchemy's defaults, a dependency for the token."""
 
+import os
+import sys
 import time
 from typing import Annotated, Any
 
@@ -55,5 +57,7 @@ def predict(file: UploadFile) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    target = "fastapi_sqlmodel:app" if common.WORKERS > 1 else app
-    uvicorn.run(target, host="127.0.0.1", port=common.PORT, workers=common.WORKERS, access_log=False)
+    if common.WORKERS > 1:  # as from a shell: workers would import this file twice, and its table with it
+        options = ["--port", str(common.PORT), "--workers", str(common.WORKERS), "--no-access-log"]
+        os.execv(sys.executable, [sys.executable, "-m", "uvicorn", "fastapi_sqlmodel:app", *options])
+    uvicorn.run(app, host="127.0.0.1", port=common.PORT, access_log=False)

@@ -58,8 +58,10 @@ def test_pytorch(home: Path, server_process: Callable[..., ServerProcess]) -> No
     assert tried.index("four") < min(tried.index(other) for other in ("seven", "nine") if other in tried)
     answer = served(serve, server_process)
     assert answer["label"] == "four"
-    subprocess.run([sys.executable, "-c", exporting], cwd=home, check=True, timeout=120)
+    subprocess.run([sys.executable, "-W", "ignore", "-c", exporting], cwd=home, check=True, timeout=120)
     sha256 = subprocess.run(["sha256sum", "model.pt2"], cwd=home, stdout=subprocess.PIPE, text=True, check=True)
     cvserve("model", "trust", "model.pt2", "--sha256", sha256.stdout.split()[0])
-    exported = served("cvserve serve --model model.pt2", server_process)
-    assert abs(exported["score"] - answer["score"]) < 1e-5
+    for file in ("model.pt2", "model.onnx"):
+        exported = served(f"cvserve serve --model {file}", server_process)
+        assert exported["label"] == "four"
+        assert abs(exported["score"] - answer["score"]) < 1e-5
