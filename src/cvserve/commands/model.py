@@ -48,10 +48,10 @@ def inspect(
 ) -> None:
     """Print what was found in a model file and where each value came from."""
     from cvserve.commands import model_views as views  # the command line starts fast
-    from cvserve.predictor.class_source import file_of
     from cvserve.predictor.config_text import config_text, write_config
     from cvserve.predictor.model_config import read_config
     from cvserve.predictor.model_file import read_model_file
+    from cvserve.predictor.own.source import file_of
     from cvserve.predictor.properties import properties
 
     whole = None if file == _BUILTIN else read_model_file(file_of(file))
@@ -173,9 +173,9 @@ def ask_trust(path: str | Path) -> bool:
         ModelLoadError: the file cannot be read.
         Unsafe: others may replace it, or the record of trust.
     """
-    from cvserve.predictor.class_source import file_of
     from cvserve.predictor.loading import is_served
     from cvserve.predictor.model_file import read_model_file
+    from cvserve.predictor.own.source import file_of
     from cvserve.predictor.trust import is_trusted
 
     whole = read_model_file(file_of(path))

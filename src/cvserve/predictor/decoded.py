@@ -12,7 +12,7 @@ from cvserve.errors import CvserveError, ModelError
 from cvserve.predictor.facts import ImageInfo, ModelInfo
 from cvserve.predictor.images import decode
 from cvserve.predictor.limits import Limits, Want
-from cvserve.predictor.mistakes import without_ours
+from cvserve.predictor.own.mistakes import without_ours
 from cvserve.predictor.prediction import ClassScore, Prediction
 from cvserve.predictor.steps import Prepared
 

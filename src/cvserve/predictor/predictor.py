@@ -27,8 +27,8 @@ from cvserve.predictor.facts import ModelInfo
 from cvserve.predictor.images import sample_picture
 from cvserve.predictor.limits import Limits, Want
 from cvserve.predictor.loading import load_model
-from cvserve.predictor.own_config import name_of, read_beside
-from cvserve.predictor.own_steps import Steps
+from cvserve.predictor.own.config import name_of, read_beside
+from cvserve.predictor.own.steps import Steps
 from cvserve.predictor.prediction import Prediction
 from cvserve.predictor.steps import Inferred, LoadedModel, Prepared
 

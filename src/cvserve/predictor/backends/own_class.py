@@ -13,8 +13,8 @@ from cvserve.predictor import scores as score_rules
 from cvserve.predictor.decoded import decoded
 from cvserve.predictor.images import sample_picture
 from cvserve.predictor.limits import Limits, Want
-from cvserve.predictor.mistakes import blamed
-from cvserve.predictor.own_steps import Steps
+from cvserve.predictor.own.mistakes import blamed
+from cvserve.predictor.own.steps import Steps
 from cvserve.predictor.steps import Inferred, Prepared
 
 _SIZE_PX = (64, 64)

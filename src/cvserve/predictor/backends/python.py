@@ -16,15 +16,15 @@ from numpy.typing import NDArray
 
 from cvserve.errors import ModelLoadError
 from cvserve.predictor.backends.own_class import OwnBackend, OwnPreparation, sample_of
-from cvserve.predictor.class_arguments import check_arguments
-from cvserve.predictor.class_source import code_folder, importable, run_module, source_path
 from cvserve.predictor.facts import ModelInfo
-from cvserve.predictor.mistakes import blamed
 from cvserve.predictor.model_config import ModelConfig, read_config
 from cvserve.predictor.model_facts import ModelFacts, settle
 from cvserve.predictor.model_file import ModelFile, check_sha256, read_model_file, read_weights, with_weights
-from cvserve.predictor.own_config import config_from_loader, has_input, labels_of, name_of
-from cvserve.predictor.own_steps import Steps
+from cvserve.predictor.own.arguments import check_arguments
+from cvserve.predictor.own.config import config_from_loader, has_input, labels_of, name_of
+from cvserve.predictor.own.mistakes import blamed
+from cvserve.predictor.own.source import code_folder, importable, run_module, source_path
+from cvserve.predictor.own.steps import Steps
 from cvserve.predictor.scores import KINDS
 from cvserve.predictor.steps import LoadedModel
 from cvserve.predictor.trust import require_trust

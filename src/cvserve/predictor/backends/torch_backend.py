@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from cvserve.errors import ModelError, ModelLoadError
 from cvserve.predictor import scores as score_rules
-from cvserve.predictor.mistakes import told
+from cvserve.predictor.own.mistakes import told
 
 # What classifiers call their scores in a dictionary, in the order in which they are looked for
 _SCORE_NAMES = ("logits", "scores", "probabilities", "probs", "out", "output")

@@ -8,7 +8,7 @@ from types import TracebackType
 
 from cvserve.errors import CvserveError, ModelLoadError
 
-_OURS = str(Path(__file__).parent.parent)
+_OURS = str(Path(__file__).parents[2])
 _MAX_TEXT_CHARACTERS = 500
 _EXTRAS = ("torch",)
 

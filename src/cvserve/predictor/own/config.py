@@ -20,9 +20,9 @@ from cvserve.predictor.input_spec import InputSpec
 from cvserve.predictor.model_config import ModelConfig, read_config
 from cvserve.predictor.model_facts import ModelFacts, input_spec
 from cvserve.predictor.model_file import ModelFile
-from cvserve.predictor.own_steps import Steps
+from cvserve.predictor.own.steps import Steps
 
-_OURS = Path(__file__).parent.parent
+_OURS = Path(__file__).parents[2]
 _loading: ContextVar[Path | None] = ContextVar("file whose classes are being loaded", default=None)
 
 
