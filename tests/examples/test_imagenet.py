@@ -74,6 +74,8 @@ def test_served_from_a_folder_with_the_model_alone(
     assert run(exported, "compare.py").returncode == 0  # writes the photos
     with server_process("--model", "model.onnx").client() as client:
         for photo, (label, score) in EXPECTED.items():
-            answer = json.loads(client.post("/predict", content=(exported / "photos" / f"{photo}.png").read_bytes()).text)
+            answer = json.loads(
+                client.post("/predict", content=(exported / "photos" / f"{photo}.png").read_bytes()).text
+            )
             assert answer["label"] == label
             assert abs(answer["score"] - score) < TOLERANCE

@@ -1,7 +1,7 @@
-"""One picture on its way to the model: decoded, prepared, timed; whatever is wrong with it stays its own."""
+"""Pictures on their way to the model: decoded, prepared, timed; whatever is wrong with one stays its own."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,6 +15,13 @@ from cvserve.predictor.limits import Limits, Want
 from cvserve.predictor.own.mistakes import without_ours
 from cvserve.predictor.prediction import ClassScore, Prediction
 from cvserve.predictor.steps import Prepared
+
+# So many are decoded before they are prepared: either work finds its own code and tables in the processor's caches
+# when it is not interrupted by the other. Large pictures are not kept for that.
+_TOGETHER = 32
+_TOGETHER_BYTES = 4 * 1024**2
+
+Preprocess = Callable[[Image.Image], NDArray[Any] | Prepared]
 
 
 class Decoded(NamedTuple):
@@ -33,20 +40,57 @@ class Decoded(NamedTuple):
     decode_ms: float
 
 
-def decoded(
-    image: Any, want: Want, limits: Limits, preprocess: Callable[[Image.Image], NDArray[Any] | Prepared]
-) -> Decoded | CvserveError:
-    """Decode and prepare one picture, or say why not."""
+class _Opened(NamedTuple):
+    """A picture that is decoded and not prepared yet."""
+
+    picture: Image.Image
+    info: ImageInfo
+    opened_s: float
+
+
+def decoded(images: Iterable[Any], want: Want, limits: Limits, preprocess: Preprocess) -> list[Decoded | CvserveError]:
+    """Decode and prepare pictures: each, in order, or why not."""
+    entries: list[Decoded | CvserveError] = []
+    opened: list[_Opened | CvserveError] = []
+    size_bytes = 0
+    for image in images:
+        opened.append(_opened(image, want, limits))
+        size_bytes += _size_bytes(opened[-1])
+        if len(opened) == _TOGETHER or size_bytes >= _TOGETHER_BYTES:
+            entries += [_prepared(entry, preprocess) for entry in opened]
+            opened, size_bytes = [], 0
+    return entries + [_prepared(entry, preprocess) for entry in opened]
+
+
+def _opened(image: Any, want: Want, limits: Limits) -> _Opened | CvserveError:
     begin = time.perf_counter()
     try:
         picture, info = decode(image, want, limits)
+    except CvserveError as error:
+        return error
+    return _Opened(picture, info, time.perf_counter() - begin)
+
+
+def _prepared(opened: _Opened | CvserveError, preprocess: Preprocess) -> Decoded | CvserveError:
+    if isinstance(opened, CvserveError):
+        return opened
+    picture, info, opened_s = opened
+    begin = time.perf_counter() - opened_s
+    try:
         prepared = preprocess(picture)
+        array, warning = prepared if isinstance(prepared, Prepared) else (prepared, None)
+        return Decoded(np.asarray(array), warning, info, ms_since(begin))
     except CvserveError as error:
         return error
     except (Exception, SystemExit) as error:  # the model's own code; its text stays out of answers
         return model_error("preprocess", error)
-    array, warning = prepared if isinstance(prepared, Prepared) else (prepared, None)
-    return Decoded(np.asarray(array), warning, info, ms_since(begin))
+
+
+def _size_bytes(opened: _Opened | CvserveError) -> int:
+    if isinstance(opened, CvserveError):
+        return 0
+    width, height = opened.picture.size
+    return width * height * len(opened.picture.getbands())
 
 
 def answer(

@@ -147,7 +147,7 @@ class Predictor(Steps):
         if not isinstance(top_k, int) or top_k < 1:
             raise InvalidParameter(f"top_k is {top_k}; give 1 or more.")
         self.ensure_set_up()
-        entries = [decoded(image, self.want(), self.limits, self.preprocess) for image in images]
+        entries = decoded(images, self.want(), self.limits, self.preprocess)
         good = [entry for entry in entries if not isinstance(entry, CvserveError)]
         answers = iter(self._answers(good, top_k))
         outcomes: list[Prediction | CvserveError] = []

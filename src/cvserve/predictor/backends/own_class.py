@@ -134,7 +134,7 @@ def sample_of(preparation: OwnPreparation, title: str, folder: Path) -> NDArray[
     limits = Limits()
     with blamed(title, "preprocess", folder):
         picture = sample_picture(preparation.size, limits.formats[0])
-        outcome = decoded(picture, preparation.want(), limits, preparation.prepare)
+        (outcome,) = decoded([picture], preparation.want(), limits, preparation.prepare)
         if isinstance(outcome, CvserveError):
             raise outcome.__cause__ or outcome
     return outcome.array[None]
