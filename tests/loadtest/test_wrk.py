@@ -21,6 +21,7 @@ pytestmark = [
     pytest.mark.skipif(shutil.which("wrk") is None, reason="there is no wrk"),
 ]
 SECONDS = 5
+HEAVY = 0.25  # of a core: a client that takes so much of two shared ones spaces what it sends, and batches get smaller
 SCRIPT = """
 local file = assert(io.open("%s", "rb"))
 wrk.method, wrk.body = "POST", file:read("*a")
@@ -57,7 +58,9 @@ def test_throughput_is_that_of_wrk_or_the_client_was_the_limit(
     seen_by_wrk, report = max(seen), max(reports, key=lambda report: report["rps"])
     print(f"wrk {seen_by_wrk:.0f}/s, Locust {report['rps']:.0f}/s: {report['verdict']}")
     is_near = abs(report["rps"] - seen_by_wrk) <= seen_by_wrk / 10
-    # On one machine both take cores from the server, Locust more of them; then the verdict says whose limit it was.
-    assert is_near or report["limited_by"] == "client" or "took them from each other" in " ".join(report["verdict"])
+    # On one machine both take cores from the server, Locust more of them; then the verdict says so.
+    said = " ".join(report["verdict"])
+    is_heavy = report["steps"][-1]["client_busy"] > HEAVY and "by itself the server may do more" in said
+    assert is_near or report["limited_by"] == "client" or is_heavy
     if picture_ms >= 2:
         assert is_near

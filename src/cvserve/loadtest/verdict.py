@@ -7,7 +7,7 @@ from cvserve.loadtest.plan import Plan
 from cvserve.loadtest.samples import spread
 from cvserve.loadtest.step import Step
 
-_FULL = 0.95  # of a machine's cores
+_FULL = 0.9  # of a machine's cores
 _BUSY = 0.8  # of the workers' time: from here on the server is at its limit, as far as it can be seen
 
 
@@ -92,7 +92,10 @@ def judge_load(step: Step, plan: Plan, place: Place) -> Verdict:
     if step.whole.failed:
         sentences.append(f"{step.whole.failure_share:.1%} of the requests failed, most with: {_reason(step)}.")
     if place.is_shared:
-        sentences.append(f"Client and server ran on the same {place.cores} cores.")
+        sentences.append(
+            f"Client and server ran on the same {place.cores} cores, and the client took {step.whole.busy:.0%} of one: "
+            "by itself the server may do more."
+        )
         sentences += _full(step, place)
     sentences.append(_noise(step))
     capacity = step.rps if fault == "backlog" and limit == "server" else None
