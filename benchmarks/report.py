@@ -61,7 +61,7 @@ def document(figures: Figures, about: dict[str, str], *, repeats: int, seconds: 
     """All tables."""
     parts = [
         f"Measured on {about['date']}: {about['cpu']}, {about['cores']} cores, {about['kernel']}, {about['python']}; "
-        f"medians of {repeats} runs of {seconds:g} s each, servers in turn.",
+        f"medians of {repeats} or more runs of {seconds:g} s, servers in turn.",
         goal_table(figures),
     ]
     for case in cases.CASES:

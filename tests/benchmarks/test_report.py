@@ -81,10 +81,10 @@ def test_compiled_rows_have_goals_of_their_own(bench: Any) -> None:
     runs += [run("cvserve", 600, **busy), run("cvserve-compiled", 900, **busy), run("mosec-batching", 250, **busy)]
     figures = bench.figures.Figures(runs, [])
     assert goal(bench, figures, "median wait, c=1: fastest peer")[1:] == ("≤ 0.65 ×", "0.60 ×", "met")
-    compiled = "compiled linear, median wait, c=1: fastest peer"
+    compiled = "compiled: median wait, c=1: fastest peer"
     assert goal(bench, figures, compiled)[1:] == ("≤ 0.45 ×", "0.40 ×", "met")
     assert goal(bench, figures, "forest, c=16: fastest peer")[2:] == ("2.40 ×", "**not met**")
-    assert goal(bench, figures, "compiled forest, c=16: fastest peer")[2:] == ("3.60 ×", "met")
+    assert goal(bench, figures, "compiled: forest, c=16: fastest peer")[2:] == ("3.60 ×", "met")
 
 
 def test_a_run_that_went_wrong_is_never_a_figure(bench: Any) -> None:
