@@ -376,3 +376,15 @@ def test_loading_by_name_imports_nothing_of_torch(write):
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
+
+
+@pytest.mark.parametrize(
+    ("toml", "source"),
+    [('labels = ["a", "b", "c"]\n', "my_model.toml"), ('labels = "names.txt"\n', "names.txt")],
+)
+def test_labels_of_another_number_are_told_by_the_file_that_says_them(write, toml, source):
+    path = write(BRIGHTNESS, toml=toml)
+    (path.parent / "names.txt").write_text("a\nb\nc\n")
+    assert refused(f"{path}:Brightness").startswith(
+        f"{source} has 3 labels, but Brightness in my_model.py gives 2 scores;"
+    )

@@ -169,8 +169,7 @@ def _with_own_preparation(
     backend.try_with(sample_of(preparation, title, folder))
     said = config.values
     name, labels = said.get("name", facts.name), said.get("labels", facts.labels)
-    sources = {"model.toml": config.file_name, "labels.txt": "labels.txt"}
-    backend.check_labels(labels, sources.get(config.origins.get("labels", ""), file.path.name))
+    backend.check_labels(labels, config.labels_source if "labels" in said else file.path.name)
     scores = said.get("output.scores", getattr(own, "scores", None))
     origins: dict[str, tuple[Any, str]] = {"name": (name, config.origins.get("name", "file"))}
     origins |= {key: (value, "file") for key, value in facts.extra.items()}
