@@ -58,6 +58,7 @@ class Case:
     rows: tuple[int, ...] = ()
 
 
+ONE_AND_TWO = (_ours("cvserve-1", "cvserve, 1 worker"), _ours("cvserve-2", "cvserve, 2 workers", workers=2))
 GROWTH = (0, 10**4, 10**6, 10**7)
 CASES = (
     Case("throughput", "The same work, a server on one core", (OURS, COMPILED, *PEERS, FLOOR)),
@@ -87,14 +88,14 @@ CASES = (
     Case(
         "workers",
         "Worker processes, whole machine",
-        (_ours("cvserve-1", "cvserve, 1 worker"), _ours("cvserve-2", "cvserve, 2 workers", workers=2)),
+        ONE_AND_TWO,
         (64,),
         pinned=False,
     ),
     Case(
         "workers-large",
         "Worker processes, whole machine, pictures of 2 megapixels",
-        (_ours("cvserve-1", "cvserve, 1 worker"), _ours("cvserve-2", "cvserve, 2 workers", workers=2)),
+        ONE_AND_TWO,
         (16,),
         work.LARGE,
         pinned=False,

@@ -49,8 +49,9 @@ def loadtest(url: str | None = None, **typed: Any) -> None:
     raise typer.Exit(_conclude(ended, options, before))
 
 
-loadtest.__signature__ = signature()  # type: ignore[attr-defined]
-loadtest.__annotations__ = {name: entry.annotation for name, entry in signature().parameters.items()}
+_signature = signature()
+loadtest.__signature__ = _signature  # type: ignore[attr-defined]
+loadtest.__annotations__ = {name: entry.annotation for name, entry in _signature.parameters.items()}
 
 
 def _plan(options: dict[str, Any]) -> "Plan":

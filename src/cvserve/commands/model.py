@@ -91,7 +91,8 @@ def try_(
     from cvserve.commands.model_trial import save_trials, trials
     from cvserve.commands.pictures import pictures
 
-    predictor = _load_or_ask(file, weights, model_config, model_sha256, trust_type)
+    _ask_first(file, model_sha256)
+    predictor = _load(file, weights, model_config, model_sha256, trust_type)
     done = trials(predictor, pictures(images), top_k)
     if save is not None:
         done = save_trials(done, save)
@@ -121,7 +122,8 @@ def check(
     from cvserve.commands.output import say, say_cause
 
     wanted = None if min_accuracy is None else value_of("--min-accuracy", min_accuracy, parse_share)
-    predictor = _load_or_ask(file, weights, model_config, model_sha256, trust_type)
+    _ask_first(file, model_sha256)
+    predictor = _load(file, weights, model_config, model_sha256, trust_type)
     evaluation = checked_on(predictor, pictures)
     reasons = refusals(evaluation, wanted)
     views.show(evaluation, reasons, worst, as_json=json)
@@ -237,13 +239,7 @@ def _load(
     return LoadedPredictor(model)
 
 
-def _load_or_ask(
-    file: str,
-    weights: Path | None,
-    model_config: Path | None,
-    model_sha256: str | None,
-    trust_type: list[str] | None,
-) -> "LoadedPredictor":
+def _ask_first(file: str, model_sha256: str | None) -> None:
+    """On a terminal, whether a file in which code can hide is trusted, unless that was said already."""
     if file != _BUILTIN and model_sha256 is None and class_reference(file) is None:
         ask_trust(file)
-    return _load(file, weights, model_config, model_sha256, trust_type)

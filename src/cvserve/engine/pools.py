@@ -32,5 +32,6 @@ def pool_for(settings: Settings, predictor: "Predictor | None" = None) -> Worker
 
     if predictor is None:
         predictor = load_configured(settings)
-    predictor.limits = limits_of(settings)
+    else:
+        predictor.limits = limits_of(settings)
     return ThreadPool(predictor, workers or usable_cores())

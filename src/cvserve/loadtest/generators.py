@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, Self
@@ -48,6 +49,7 @@ class Generators:
     def __init__(self, order: Order) -> None:
         self._order = order
         self._said: queue.SimpleQueue[tuple[int, dict[str, Any] | None]] = queue.SimpleQueue()
+        self._telling = threading.Lock()  # readers pass on what is to be merged
         self._stack = contextlib.ExitStack()
         self._processes: list[subprocess.Popen[bytes]] = []
         self._readers: list[threading.Thread] = []
@@ -96,7 +98,7 @@ class Generators:
     def open_load(self, rate: float) -> None:
         """So many requests are due a second from now on, evenly spaced over all processes; 0: none."""
         number = len(self._processes)
-        begin = _now() + _FIRST_DUE_S
+        begin = time.perf_counter() + _FIRST_DUE_S
         for index in range(number):
             first = begin + index / rate if rate else None
             self._tell(index, {"rate": rate / number, "first": first})
@@ -207,15 +209,6 @@ class Generators:
     def _tell(self, index: int, what: dict[str, Any]) -> None:
         stdin = self._processes[index].stdin
         assert stdin
-        with _one_at_a_time:
+        with self._telling:
             stdin.write(json.dumps(what).encode("ascii") + b"\n")
             stdin.flush()
-
-
-_one_at_a_time = threading.Lock()
-
-
-def _now() -> float:
-    import time
-
-    return time.perf_counter()

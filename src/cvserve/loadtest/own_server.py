@@ -4,6 +4,7 @@ import contextlib
 import os
 import re
 import secrets
+import shutil
 import signal
 import subprocess
 import sys
@@ -115,8 +116,6 @@ def _throw_away(beside: Path) -> Iterator[Path]:
     try:
         yield Path(made)
     finally:
-        import shutil
-
         shutil.rmtree(made, ignore_errors=True)
 
 

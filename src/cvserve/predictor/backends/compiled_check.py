@@ -11,7 +11,7 @@ from PIL import Image
 from cvserve.predictor.images import decode
 from cvserve.predictor.limits import Limits
 from cvserve.predictor.scores import soft_max
-from cvserve.predictor.steps import Backend, Inferred, Preparation, Prepared
+from cvserve.predictor.steps import Backend, Preparation, Prepared, scores_of
 
 PICTURES = 200
 TOLERANCE = 1e-5
@@ -71,6 +71,5 @@ def _pictures(preparation: Preparation) -> Iterator[Image.Image]:
 
 
 def _probabilities(backend: Backend, batch: NDArray[Any], kind: str) -> NDArray[np.float64]:
-    answer = backend.infer(batch)
-    values = np.asarray(answer.scores if isinstance(answer, Inferred) else answer, dtype=np.float64)
+    values = np.asarray(scores_of(backend.infer(batch)), dtype=np.float64)
     return soft_max(values) if kind == "logits" else values

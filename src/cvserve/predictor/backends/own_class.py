@@ -15,7 +15,7 @@ from cvserve.predictor.images import sample_picture
 from cvserve.predictor.limits import Limits, Want
 from cvserve.predictor.own.mistakes import blamed
 from cvserve.predictor.own.steps import Steps
-from cvserve.predictor.steps import Inferred, Prepared
+from cvserve.predictor.steps import Inferred, Prepared, scores_of
 
 _SIZE_PX = (64, 64)
 
@@ -99,10 +99,8 @@ class OwnBackend:
             ModelLoadError: a mistake in it, or it gives no scores.
         """
         with blamed(self._title, "infer", self._folder):
-            raw = self.infer(batch)
-            raw = raw.scores if isinstance(raw, Inferred) else raw
             # A tensor that wants a gradient, say, fails only here, in words of its own.
-            raw = np.asarray(raw, dtype=np.float64)
+            raw = np.asarray(scores_of(self.infer(batch)), dtype=np.float64)
         try:
             self.classes = score_rules.checked(raw, len(batch), None).shape[1]
         except ModelError as error:

@@ -14,7 +14,7 @@ from cvserve.predictor import scores as score_rules
 from cvserve.predictor.model_facts import ModelFacts
 from cvserve.predictor.model_file import ModelFile
 from cvserve.predictor.plugins import Plugin, plugin_of
-from cvserve.predictor.steps import Backend, Inferred
+from cvserve.predictor.steps import Backend, scores_of
 
 
 def load_plugin(file: ModelFile, _trust_types: Sequence[str]) -> ModelFacts:
@@ -36,8 +36,7 @@ def load_plugin(file: ModelFile, _trust_types: Sequence[str]) -> ModelFacts:
     def connect(probe: NDArray[Any], wanted: str | None) -> tuple[Backend, str | None]:
         with _named(plugin, file):
             backend, kind = facts.connect(probe, wanted)
-            answer = backend.infer(probe)
-        scores = answer.scores if isinstance(answer, Inferred) else answer
+            scores = scores_of(backend.infer(probe))
         try:
             score_rules.checked(scores, len(probe), len(facts.labels) if facts.labels else None)
         except ModelError as error:
