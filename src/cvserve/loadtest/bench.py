@@ -176,7 +176,9 @@ class Bench:
             self._barren.append(tick)
         if not self._barren or tick.end - self._barren[0].begin < _GIVE_UP_S:
             return
-        reasons = {reason.partition(": ")[2] for barren in self._barren for reason in barren.failures}
+        # How the last answers before that broke off says nothing about what came after.
+        lately = [barren for barren in self._barren if barren.begin > tick.end - _GIVE_UP_S] or self._barren
+        reasons = {reason.partition(": ")[2] for barren in lately for reason in barren.failures}
         if all(reason.startswith("no answer") for reason in reasons):
             raise CannotStart("The server is gone: it does not answer any more. See its own words or log.")
         if all(reason.startswith(("401", "403")) for reason in reasons):
