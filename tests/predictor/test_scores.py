@@ -63,6 +63,18 @@ def test_best_is_best_first_and_ties_go_by_index():
     assert best(np.array([[0.1234567]]), ("a",), 1)[0][0].score == 0.123457
 
 
+@pytest.mark.parametrize("classes", [2, 10, 64])
+def test_a_row_alone_is_ranked_like_one_among_many(classes):
+    random = np.random.default_rng(classes)
+    # Few different scores, so that many are equal, and others that lie next to where six decimals round up or down.
+    few = random.integers(0, 4, (40, classes)) / 4
+    near = (random.integers(0, 10**6, (40, classes)) + 0.5) / 1e6
+    labels = tuple(map(str, range(classes)))
+    for values in (few, np.nextafter(near, random.choice([0, 1], near.shape)), near):
+        together = best(values, labels, 5)
+        assert together == [best(row[None], labels, 5)[0] for row in values]
+
+
 def test_label_as_long_as_a_novel_is_cut_for_answer_and_row_alike():
     ((entry,),) = best(np.array([[1.0]]), ("x" * 5_000,), 1)
     assert entry.label == "x" * 1_024

@@ -22,6 +22,7 @@ from cvserve.predictor.prediction import ClassScore, Prediction
 LENGTH = struct.Struct("!I")
 _TASK = struct.Struct("!II")
 _json = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
+_from_json = json.JSONDecoder().decode  # `json.loads` first looks for the encoding, which we know
 # The errors that a picture can end with; their classes take one text.
 _KINDS = {
     kind.__name__: kind
@@ -74,7 +75,7 @@ def unpack_outcomes(body: bytes, info: ModelInfo) -> list[Outcome]:
         BrokenFrame: it is not what `pack_outcomes` makes.
     """
     try:
-        return [_unpacked(entry, info) for entry in json.loads(body)]
+        return [_unpacked(entry, info) for entry in _from_json(body.decode("ascii"))]
     except (ValueError, TypeError, KeyError) as error:
         raise BrokenFrame from error
 

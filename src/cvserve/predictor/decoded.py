@@ -19,7 +19,7 @@ from cvserve.predictor.steps import Prepared
 # So many are decoded before they are prepared: either work finds its own code and tables in the processor's caches
 # when it is not interrupted by the other. Large pictures are not kept for that.
 _TOGETHER = 32
-_TOGETHER_BYTES = 4 * 1024**2
+_TOGETHER_PIXELS = 1024**2
 
 Preprocess = Callable[[Image.Image], NDArray[Any] | Prepared]
 
@@ -52,13 +52,13 @@ def decoded(images: Iterable[Any], want: Want, limits: Limits, preprocess: Prepr
     """Decode and prepare pictures: each, in order, or why not."""
     entries: list[Decoded | CvserveError] = []
     opened: list[_Opened | CvserveError] = []
-    size_bytes = 0
+    pixels = 0
     for image in images:
         opened.append(_opened(image, want, limits))
-        size_bytes += _size_bytes(opened[-1])
-        if len(opened) == _TOGETHER or size_bytes >= _TOGETHER_BYTES:
+        pixels += _pixels(opened[-1])
+        if len(opened) == _TOGETHER or pixels >= _TOGETHER_PIXELS:
             entries += [_prepared(entry, preprocess) for entry in opened]
-            opened, size_bytes = [], 0
+            opened, pixels = [], 0
     return entries + [_prepared(entry, preprocess) for entry in opened]
 
 
@@ -86,11 +86,11 @@ def _prepared(opened: _Opened | CvserveError, preprocess: Preprocess) -> Decoded
         return model_error("preprocess", error)
 
 
-def _size_bytes(opened: _Opened | CvserveError) -> int:
+def _pixels(opened: _Opened | CvserveError) -> int:
     if isinstance(opened, CvserveError):
         return 0
     width, height = opened.picture.size
-    return width * height * len(opened.picture.getbands())
+    return width * height
 
 
 def answer(

@@ -57,10 +57,10 @@ def decode(source: Any, want: Want, limits: Limits) -> tuple[Image.Image, ImageI
         ImageTooLarge: more pixels or frames than `limits` allow.
         UnsupportedImage: an image of another format.
     """
-    if isinstance(source, (str, os.PathLike)):
-        return _decode_bytes(read_picture(source), want, limits)
     if isinstance(source, (bytes, bytearray, memoryview)):
         return _decode_bytes(bytes(source), want, limits)
+    if isinstance(source, (str, os.PathLike)):
+        return _decode_bytes(read_picture(source), want, limits)
     if isinstance(source, Image.Image):
         info = _upright_info(source, "PIL")
         check_pixels(info.width, info.height, limits)
@@ -164,12 +164,12 @@ def _allowed_format(data: bytes, limits: Limits) -> str:
     if not data:
         raise InvalidImage("The picture is empty (0 bytes).")
     name = image_format(data)
+    if name in limits.formats:
+        return name
     known = ", ".join(limits.formats)
     if name is None:
         raise InvalidImage(f"These {len(data):,} bytes are not an image; send one of {known}.")
-    if name not in limits.formats:
-        raise UnsupportedImage(f"The picture is {name}, which is not allowed here; send one of {known}.")
-    return name
+    raise UnsupportedImage(f"The picture is {name}, which is not allowed here; send one of {known}.")
 
 
 def _upright_info(image: Image.Image, name: str, data: bytes = b"") -> ImageInfo:

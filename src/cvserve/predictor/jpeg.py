@@ -5,7 +5,7 @@ Pillow tells a picture that is cut off from one with a few stray bytes, which ha
 """
 
 import struct
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import simplejpeg
 from PIL import Image
@@ -23,8 +23,7 @@ _SAMPLING = frozenset({0x11, 0x12, 0x21, 0x22, 0x41, 0x14})
 _DIVISORS = (8, 4, 2)
 
 
-@dataclass(frozen=True, slots=True)
-class JpegHeader:
+class JpegHeader(NamedTuple):
     """What stands before the pixels of a JPEG.
 
     Attributes:
@@ -80,7 +79,10 @@ def divisor_of(header_size: tuple[int, int], wanted: tuple[int, int] | None) -> 
     if wanted is None:
         return 1
     scale = min(header_size[0] // wanted[0], header_size[1] // wanted[1])
-    return next((divisor for divisor in _DIVISORS if divisor <= scale), 1)
+    for divisor in _DIVISORS:
+        if divisor <= scale:
+            return divisor
+    return 1
 
 
 def decode_plain(data: bytes, header: JpegHeader, mode: str, divisor: int) -> Image.Image | None:

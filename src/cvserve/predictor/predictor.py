@@ -171,6 +171,8 @@ class Predictor(Steps):
 
     def ensure_set_up(self) -> None:
         """Run `setup`, unless that was done; whatever answers calls it first."""
+        if self._is_set_up:
+            return
         with self._setup_lock:
             if not self._is_set_up:
                 self.setup()
@@ -184,7 +186,7 @@ class Predictor(Steps):
             return []
         begin = time.perf_counter()
         try:
-            batch = np.stack([entry.array for entry in entries])
+            batch = _stacked(entries)
             raw = self.infer(batch)
             scores, warnings = raw if isinstance(raw, Inferred) else (raw, [None] * len(entries))
             rows = self._probabilities(scores, len(entries))
@@ -205,6 +207,13 @@ class Predictor(Steps):
         return values
 
 
+def _stacked(entries: list[Decoded]) -> NDArray[Any]:
+    """The arrays as one batch, which the model may write to."""
+    if len(entries) == 1:  # an idle server's case, and `np.stack` makes a dozen calls of it
+        return entries[0].array[None].copy()
+    return np.stack([entry.array for entry in entries])
+
+
 class LoadedPredictor(Predictor):
     """A model that came from a file, or the built-in one.
 
@@ -220,6 +229,7 @@ class LoadedPredictor(Predictor):
         self.labels = model.labels
         self.scores = model.scores
         self.guessed = model.guessed
+        self._want = model.preparation.want()
 
     def preprocess(self, image: Image.Image) -> NDArray[Any] | Prepared:
         """As the file's `[input]` says."""
@@ -231,7 +241,7 @@ class LoadedPredictor(Predictor):
 
     def want(self) -> Want:
         """As the file's `[input]` says."""
-        return self.model.preparation.want()
+        return self._want
 
     def warm_up_size(self) -> tuple[int, int]:
         """The model's own size: even `resize = "exact"` takes it."""

@@ -10,6 +10,8 @@ from cvserve.errors import ModelError
 from cvserve.predictor.prediction import ClassScore
 
 MAX_LABEL_CHARACTERS = 1_024
+# So many numbers are sorted sooner than NumPy begins.
+_FEW = 64
 KINDS = ("probabilities", "logits", "labels")
 
 
@@ -77,12 +79,25 @@ def best(values: NDArray[np.float64], labels: tuple[str, ...], top_k: int) -> li
         labels: of the C classes.
         top_k: from 1; at most all classes are given.
     """
-    # All rows at once: each call into NumPy costs as much as a row.
+    ranked = _ranked_one_by_one if values.size <= _FEW else _ranked_together
+    return [
+        # A label as long as a novel would be in every answer and every row.
+        tuple([ClassScore(index, labels[index][:MAX_LABEL_CHARACTERS], score) for index, score in row])
+        for row in ranked(values, top_k)
+    ]
+
+
+def _ranked_together(values: NDArray[np.float64], top_k: int) -> list[list[tuple[int, float]]]:
+    """Index and rounded score of the best classes of each row: many rows for the price of a dozen calls of NumPy."""
     order = np.argsort(-values, axis=1, kind="stable")[:, :top_k]
     scores = np.take_along_axis(values, order, axis=1).round(6)
-    # A label as long as a novel would be in every answer and every row.
-    names = {index: labels[index][:MAX_LABEL_CHARACTERS] for index in set(order.ravel().tolist())}
-    return [
-        tuple([ClassScore(index, names[index], score) for index, score in zip(row, row_scores, strict=True)])
-        for row, row_scores in zip(order.tolist(), scores.tolist(), strict=True)
-    ]
+    return [list(zip(*pair, strict=True)) for pair in zip(order.tolist(), scores.tolist(), strict=True)]
+
+
+def _ranked_one_by_one(values: NDArray[np.float64], top_k: int) -> list[list[tuple[int, float]]]:
+    """The same for a picture alone, whose few numbers are sorted before NumPy's first call is made."""
+    rows = []
+    for row in values.tolist():
+        order = sorted(range(len(row)), key=row.__getitem__, reverse=True)[:top_k]
+        rows.append([(index, round(row[index] * 1e6) / 1e6) for index in order])  # as NumPy rounds
+    return rows

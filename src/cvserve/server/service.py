@@ -3,8 +3,8 @@
 import asyncio
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 from cvserve.engine.engine import Engine
 from cvserve.engine.task import Abandoned, Task
@@ -19,8 +19,7 @@ from cvserve.server.uploads import Upload
 from cvserve.store.rows import ModelKey, NewRow, Stored
 
 
-@dataclass(frozen=True, slots=True)
-class Recorded:
+class Recorded(NamedTuple):
     """A prediction that is in the history.
 
     Attributes:

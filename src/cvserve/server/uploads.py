@@ -4,8 +4,7 @@ import asyncio
 import base64
 import binascii
 import json
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from cvserve.errors import (
     InvalidParameter,
@@ -26,8 +25,7 @@ _MAX_OTHER_PARTS = 16
 _WAYS = 'send the picture as multipart field \'file\', as the body itself, or as JSON {"image": "<base64>"}'
 
 
-@dataclass(frozen=True, slots=True)
-class Upload:
+class Upload(NamedTuple):
     """One picture as it came.
 
     Attributes:
