@@ -27,12 +27,18 @@ class Recorder:
         self._loop = asyncio.get_running_loop()
         self._writer.start()
 
-    async def record(self, rows: Sequence[NewRow]) -> list[Stored]:
+    async def record(self, rows: Sequence[NewRow], *, alone: bool = False) -> list[Stored]:
         """Store all rows in one transaction; returns after the commit.
+
+        Args:
+            rows: of one request.
+            alone: whether nobody else is there whose rows could go with them.
 
         Raises:
             HistoryError: nothing was stored.
         """
+        if alone and (stored := self._writer.store_now(rows)) is not None:
+            return stored
         future: asyncio.Future[list[Stored]] = self._loop.create_future()
         if not self._gathered:
             self._loop.call_soon(self._hand_over)

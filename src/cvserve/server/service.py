@@ -95,7 +95,7 @@ class PredictionService:
             CvserveError: it could not be answered or not be stored.
             ClientGone: it was dropped.
         """
-        (future,) = self._engine.submit([Task(upload.data, top_k)], has_left)
+        (future,) = self._engine.submit([Task(upload.data, top_k)], has_left, alone=self._metrics.is_alone)
         try:
             prediction = await future
         except Abandoned:
@@ -161,7 +161,7 @@ class PredictionService:
         ]
         begin = time.perf_counter()
         try:
-            stored = await self._recorder.record(rows)
+            stored = await self._recorder.record(rows, alone=self._metrics.is_alone)
         except HistoryError:
             self._metrics.history_write_failed()
             raise

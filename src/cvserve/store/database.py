@@ -10,6 +10,7 @@ from cvserve.store.schema import MIGRATION_SET, MIGRATIONS
 from cvserve.store.sqlite import SAFE_VERSION, as_ours, sqlite3, translated
 
 _BUSY_TIMEOUT_MS = 5_000
+_AUTOCHECKPOINT_PAGES = 1_000
 _JOURNAL_SIZE_BYTES = 64 * 1024**2
 _SMALLEST_DATABASE_BYTES = 512
 
@@ -88,10 +89,16 @@ def connect(path: Path, *, writer: bool = False, durability: str = "full") -> "s
             "trusted_schema = OFF",
             "mmap_size = 0",
             f"journal_size_limit = {_JOURNAL_SIZE_BYTES}",
-            f"wal_autocheckpoint = {1000 if writer else 0}",
+            f"wal_autocheckpoint = {_AUTOCHECKPOINT_PAGES if writer else 0}",
         ):
             connection.execute(f"PRAGMA {pragma}")
     return connection
+
+
+def set_hasty(connection: "sqlite3.Connection", hasty: bool) -> None:
+    """Let a writer neither wait for another program's lock nor move the WAL into the file; or do both again."""
+    connection.execute(f"PRAGMA busy_timeout = {0 if hasty else _BUSY_TIMEOUT_MS}")
+    connection.execute(f"PRAGMA wal_autocheckpoint = {0 if hasty else _AUTOCHECKPOINT_PAGES}")
 
 
 def connect_reader(path: Path) -> "sqlite3.Connection":

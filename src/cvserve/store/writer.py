@@ -1,7 +1,8 @@
 """The one writer of a server: a thread that stores all that waits in one transaction (group commit).
 
 A caller hands over rows and a function; the function is called after COMMIT, so whoever hears of an id can
-rely on it. While one commit syncs to the disk, the next group gathers by itself: there is no timer.
+rely on it. While one commit syncs to the disk, the next group gathers by itself: there is no timer. A caller that is
+alone may commit in its own thread, where that takes no waiting.
 """
 
 import os
@@ -14,7 +15,7 @@ from queue import Empty, SimpleQueue
 from loguru import logger
 
 from cvserve.errors import HistoryError, HistoryUnavailable
-from cvserve.store.database import connect
+from cvserve.store.database import connect, set_hasty
 from cvserve.store.rows import ModelKey, NewRow, Stored
 from cvserve.store.sqlite import as_ours, sqlite3
 from cvserve.store.transaction import insert_rows
@@ -28,6 +29,9 @@ _MAX_GROUP_ROWS = 1_024
 # After these the connection is as good as before; opening another would wait for the same lock once more.
 _HARMLESS = ("SQLITE_BUSY", "SQLITE_FULL")
 _SYNC_INTERVAL_S = 1.0
+# Then one goes to the writer's thread, where commits also move the WAL into the file: it stays short.
+_MAX_HASTY_COMMITS = 100
+_WAKE_UP: _Entry = ((), lambda result: None)
 
 
 class HistoryWriter:
@@ -45,9 +49,12 @@ class HistoryWriter:
         self._durability = durability
         self._waiting: SimpleQueue[_Entry | None] = SimpleQueue()  # None: there will be nothing more
         self._lock = threading.Lock()
-        self._closing = self._ended = False
+        self._closing = self._ended = self._unsynced = False
+        self._hasty_commits = 0
         self._model_ids: dict[ModelKey, int] = {}
         self._connection = connect(path, writer=True, durability=durability)
+        self._connection_lock = threading.Lock()
+        self._is_hasty = False
         self._thread = threading.Thread(target=self._run, name="cvserve-writer", daemon=True)
         self.failure: HistoryError | None = None
 
@@ -66,6 +73,33 @@ class HistoryWriter:
                 raise HistoryUnavailable("The server is stopping; the history takes no more.")
             self._waiting.put((rows, done))
 
+    def store_now(self, rows: Sequence[NewRow]) -> list[Stored] | None:
+        """Store rows, all or none, in the caller's thread, which need not wait for anything.
+
+        One row alone is committed in the time that it takes to hand it to the writer's thread and back.
+
+        Returns:
+            None: nothing was stored, since that would have to wait, for a disk (`full`), a lock, a checkpoint or rows
+                that came before; or it failed. `submit` is the way then.
+        """
+        would_wait = self._durability == "full" or self._hasty_commits >= _MAX_HASTY_COMMITS
+        if would_wait or self.failure or not self._waiting.empty() or not self._connection_lock.acquire(blocking=False):
+            return None
+        try:
+            if self._closing:
+                return None
+            self._set_hasty(True)
+            stored = insert_rows(self._connection, rows, self._model_ids)
+        except Exception:
+            return None  # the writer's thread will find the same, and knows what to do about it
+        finally:
+            self._connection_lock.release()
+        self._hasty_commits += 1
+        if not self._unsynced:
+            self._unsynced = True
+            self._waiting.put(_WAKE_UP)  # its clock runs while something is not synced
+        return stored
+
     def close(self) -> None:
         """Write what waits, then stop. May be called twice."""
         with self._lock:
@@ -73,22 +107,25 @@ class HistoryWriter:
             self._waiting.put(None)
         if self._thread.is_alive():
             self._thread.join()
-        self._connection.close()
+        with self._connection_lock:
+            self._connection.close()
 
     def _run(self) -> None:
         synced_at = time.monotonic()
-        dirty = False
         while True:
-            group = self._next_group(_SYNC_INTERVAL_S if dirty else None)
+            group = self._next_group(_SYNC_INTERVAL_S if self._unsynced else None)
             if group is None:
                 break
             if group:
-                self._commit(group)
-                dirty = self._durability == "normal"
-            if dirty and time.monotonic() - synced_at >= _SYNC_INTERVAL_S:
+                with self._connection_lock:
+                    self._set_hasty(False)
+                    self._commit(group)
+                self._hasty_commits = 0
+                self._unsynced = self._durability == "normal"
+            if self._unsynced and time.monotonic() - synced_at >= _SYNC_INTERVAL_S:
                 self._sync_wal()
-                synced_at, dirty = time.monotonic(), False
-        if dirty:
+                synced_at = time.monotonic()
+        if self._unsynced:
             self._sync_wal()
 
     def _next_group(self, timeout_s: float | None) -> list[_Entry] | None:
@@ -98,7 +135,8 @@ class HistoryWriter:
         try:
             entry = None if self._ended else self._waiting.get(timeout=timeout_s)
             while entry is not None:
-                group.append(entry)
+                if entry is not _WAKE_UP:
+                    group.append(entry)
                 size += len(entry[0])
                 if size >= _MAX_GROUP_ROWS:
                     return group
@@ -122,6 +160,11 @@ class HistoryWriter:
             results.append((done, stored[start : start + len(entry)]))
             start += len(entry)
         self._deliver(results)
+
+    def _set_hasty(self, hasty: bool) -> None:
+        if hasty is not self._is_hasty:
+            set_hasty(self._connection, hasty)
+            self._is_hasty = hasty
 
     def _fail(self, group: list[_Entry], error: Exception) -> None:
         """Nothing of the group was stored: tell everybody who waits, and go on."""
@@ -148,11 +191,12 @@ class HistoryWriter:
             logger.error("history: cannot be opened again yet: {}", error)
             return
         self._connection.close()
-        self._connection = fresh
+        self._connection, self._is_hasty = fresh, False
         self._model_ids.clear()
 
     def _sync_wal(self) -> None:
         """With `normal`, commits of the last second are what a power cut may take."""
+        self._unsynced = False  # before the sync: what is committed meanwhile needs the next one
         try:
             descriptor = os.open(f"{self._path}-wal", os.O_RDONLY | os.O_CLOEXEC)
         except FileNotFoundError:

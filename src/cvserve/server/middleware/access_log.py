@@ -118,11 +118,17 @@ class _Exchange:
             if not message.get("more_body", False):
                 self._gone = self._gone or self._has_left()
                 if not self._context.is_logged:
-                    await self._access_log.written(self._record())
+                    await self._write(self._record())
             if self._held is not None:
                 await self._send(self._held)
                 self._held = None
         await self._send(message)
+
+    async def _write(self, record: AccessRecord) -> None:
+        if self._metrics.is_alone:
+            self._access_log.write(record)
+        else:
+            await self._access_log.written(record)
 
     def _has_left(self) -> bool:
         # Asking would tell a client that waits for "100 Continue" to go on.
