@@ -1,7 +1,6 @@
 """A log file of which no line is lost or torn: one `os.write` for whole lines, kept back while the disk is full.
 
-loguru's own file sink drops a line that cannot be written and may leave half of it in its buffer; this sink is
-given to loguru in its place.
+loguru's file sink drops a line that cannot be written and may leave half of it in its buffer.
 """
 
 import errno
@@ -17,6 +16,7 @@ from cvserve.errors import CannotStart, Unsafe
 ROTATE_BYTES = 100 * 1000**2
 _MAX_WAITING_LINES = 10_000
 _LINES_A_WRITE = 64
+_BYTES_A_WRITE = 64 * 1024
 _LOOK_INTERVAL_S = 0.5
 # The disk is full, or sick, or read-only for a while: the line is kept.
 _MAY_PASS = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG, errno.EROFS)
@@ -51,10 +51,13 @@ class LogFile:
 
     def write_lines(self, text: str) -> None:
         """Append one line or several (their ends included). What the disk does not take waits for the next call."""
-        lines = text.encode("utf-8", "backslashreplace").splitlines(keepends=True)
+        data = text.encode("utf-8", "backslashreplace")
+        self._follow_the_name()
+        if not self._waiting and len(data) <= _BYTES_A_WRITE and self._append(data):
+            return
+        lines = data.splitlines(keepends=True)
         self.lines_lost += max(0, len(self._waiting) + len(lines) - _MAX_WAITING_LINES)
         self._waiting.extend(lines)
-        self._follow_the_name()
         self._write_waiting()
 
     def close(self) -> None:

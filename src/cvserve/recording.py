@@ -4,6 +4,7 @@ import json
 import os
 from collections.abc import Iterator, Sequence
 from datetime import datetime
+from functools import lru_cache
 from math import isfinite
 from pathlib import Path
 from types import TracebackType
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 # An answer and its row are written alike.
 encode_json = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode
+# A model has few labels, and each answer has some of them.
+encode_label = lru_cache(maxsize=1024)(encode_json)
 _MAX_FILE_NAME_BYTES = 255
 
 
@@ -76,7 +79,7 @@ def _top_json(prediction: Prediction) -> str:
     top = prediction.top
     if not isfinite(sum([entry.score for entry in top])):
         raise ValueError("a score that is not a finite number cannot be JSON")
-    entries = [f'{{"index":{entry.index},"label":{encode_json(entry.label)},"score":{entry.score}}}' for entry in top]
+    entries = [f'{{"index":{entry.index},"label":{encode_label(entry.label)},"score":{entry.score}}}' for entry in top]
     return f"[{','.join(entries)}]"
 
 

@@ -58,7 +58,7 @@ class AdmissionQueue(Generic[Job]):
         """
         if self._closed:
             raise NotReady("The server is stopping; send the request again in a moment.")
-        size_bytes = sum(job.size_bytes for job in jobs)
+        size_bytes = sum([job.size_bytes for job in jobs])
         if len(self._waiting) + len(jobs) > self._max_jobs or self._waiting_bytes + size_bytes > self._max_bytes:
             raise Overloaded(
                 f"{len(self._waiting)} pictures wait already and no more fit; send the request again in a moment."

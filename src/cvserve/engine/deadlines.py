@@ -23,7 +23,7 @@ class Deadlines:
 
     def add(self, jobs: list[Job]) -> None:
         """Watch jobs that were admitted just now."""
-        self._in_flight.extend((job.submitted_at, job.future) for job in jobs)
+        self._in_flight.extend([(job.submitted_at, job.future) for job in jobs])
 
     def expire(self) -> bool:
         """End what is late; whether anything is still waited for. Jobs were added in the order of their deadlines."""

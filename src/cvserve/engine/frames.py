@@ -41,10 +41,10 @@ class ModelTraceback(Exception):
 
 def pack_tasks(tasks: Sequence[Task]) -> list[bytes]:
     """The frame of a batch, in pieces, so that no picture is copied to make it one."""
-    head = [LENGTH.pack(len(tasks)), *(_TASK.pack(task.top_k, len(task.data)) for task in tasks)]
     pictures = [task.data for task in tasks]
     size = LENGTH.size + _TASK.size * len(tasks) + sum(map(len, pictures))
-    return [LENGTH.pack(size) + b"".join(head), *pictures]
+    head = [LENGTH.pack(size), LENGTH.pack(len(tasks)), *[_TASK.pack(task.top_k, len(task.data)) for task in tasks]]
+    return [b"".join(head), *pictures]
 
 
 def unpack_tasks(frame: memoryview) -> list[Task]:

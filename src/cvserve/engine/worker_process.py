@@ -19,6 +19,7 @@ from cvserve.predictor.predictor import Predictor
 _PR_SET_PDEATHSIG = 1  # prctl(2)
 # When memory runs out, the kernel takes a worker, not the process that owns the port and the history.
 _OOM_SCORE = "500"
+_PIECE_BYTES = 256 * 1024
 
 
 def run_worker(predictor: Predictor, connection: socket.socket, parent: int) -> None:
@@ -83,6 +84,8 @@ class SocketChannel:
 
     def __init__(self, connection: socket.socket) -> None:
         self._connection = connection
+        self._piece = memoryview(bytearray(_PIECE_BYTES))
+        self._heard = bytearray()
 
     def take(self) -> Sequence[Task]:
         """The next batch; pings are answered on the way. Empty when the front is gone."""
@@ -99,19 +102,19 @@ class SocketChannel:
             self._connection.sendall(pack_outcomes(outcomes))
 
     def _frame(self) -> memoryview | None:
-        head = self._read(LENGTH.size)
-        return None if head is None else self._read(LENGTH.unpack(head)[0])
-
-    def _read(self, size: int) -> memoryview | None:
-        """So many bytes, or None at the end of the connection."""
-        whole = memoryview(bytearray(size))
-        place = 0
-        while place < size:
+        """The next frame without its length, or None at the end of the connection."""
+        while True:
+            if len(self._heard) >= LENGTH.size:
+                end = LENGTH.size + LENGTH.unpack_from(self._heard)[0]
+                if len(self._heard) >= end:
+                    frame = memoryview(self._heard)[LENGTH.size : end]
+                    self._heard = self._heard[end:]
+                    return frame
+            # What comes is often a whole frame: one call for its length and its pictures.
             try:
-                count = self._connection.recv_into(whole[place:], flags=socket.MSG_WAITALL)
+                count = self._connection.recv_into(self._piece)
             except ConnectionResetError:
                 count = 0
             if count == 0:
                 return None
-            place += count
-        return whole
+            self._heard += self._piece[:count]

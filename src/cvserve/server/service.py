@@ -10,7 +10,7 @@ from cvserve.engine.engine import Engine
 from cvserve.engine.task import Abandoned, Task
 from cvserve.errors import CvserveError, HistoryError
 from cvserve.predictor.prediction import Prediction
-from cvserve.recording import encode_json, to_row
+from cvserve.recording import encode_json, encode_label, to_row
 from cvserve.server.client import ClientGone
 from cvserve.server.context import RequestContext
 from cvserve.server.metrics import Metrics
@@ -40,7 +40,7 @@ class Recorded(NamedTuple):
         row, stored = self.row, self.stored
         times = ",".join([f'"{step}":{time_ms}' for step, time_ms in self._times()])
         return (
-            f'{{"id":{stored.id},"result":{row.result},"label":{encode_json(row.label)},"score":{row.score}'
+            f'{{"id":{stored.id},"result":{row.result},"label":{encode_label(row.label)},"score":{row.score}'
             f',"top":{row.top},"model":{_model_json(row.model)},"created_at":"{stored.created_at}"'
             f',"timing_ms":{{{times}}},"warning":{"null" if row.warning is None else encode_json(row.warning)}}}'
         )
