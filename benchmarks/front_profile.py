@@ -61,7 +61,8 @@ class ReadyEngine:
 
     def __init__(self, answer: Prediction) -> None:
         self.info = answer.model
-        self._answer = answer.with_queue_ms(0.05)
+        answer.timing_ms["queue"] = 0.05
+        self._answer = answer
 
     async def start(self) -> None:
         """Nothing to do."""
@@ -74,7 +75,7 @@ class ReadyEngine:
         """Nothing to do."""
 
     def submit(
-        self, tasks: Sequence[Task], has_left: Callable[[], bool] | None = None
+        self, tasks: Sequence[Task], has_left: Callable[[], bool] | None = None, *, alone: bool = False
     ) -> list["asyncio.Future[Prediction]"]:
         """One answer for each."""
         futures = [self._loop.create_future() for _ in tasks]

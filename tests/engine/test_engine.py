@@ -211,7 +211,7 @@ def test_answers_are_the_same_as_those_of_the_library_but_for_their_times(kind: 
         return await engine.submit(tasks(WHITE))[0]
 
     answer = run(kind, order("BrightnessPredictor"), use)
-    assert list(answer.timing_ms) == ["decode", "queue", "infer"]
+    assert set(answer.timing_ms) == {"decode", "queue", "infer"}
     assert all(time_ms >= 0 for time_ms in answer.timing_ms.values())
     assert answer.source is None
     own = BrightnessPredictor().predict(WHITE)

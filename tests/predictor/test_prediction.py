@@ -21,11 +21,6 @@ def test_a_dict_is_a_copy():
     assert made.timing_ms["decode"] == 1.5
 
 
-def test_the_queue_comes_between_decode_and_infer():
-    later = prediction().with_queue_ms(2.5)
-    assert list(later.timing_ms.items()) == [("decode", 1.5), ("queue", 2.5), ("infer", 0.5)]
-
-
 def test_it_cannot_be_changed():
     with pytest.raises(AttributeError):
         prediction().label = "5"  # type: ignore[misc]

@@ -252,4 +252,5 @@ def _resolve(job: Job, outcome: Outcome, given_at: float) -> None:
         if not job.future.done():
             job.future.set_exception(outcome)
     elif not job.future.done():  # else its caller left, or it took too long
-        job.future.set_result(outcome.with_queue_ms(round((given_at - job.submitted_at) * 1000, 3)))
+        outcome.timing_ms["queue"] = round((given_at - job.submitted_at) * 1000, 3)
+        job.future.set_result(outcome)

@@ -1,6 +1,6 @@
 """What is said between front and worker process: length-prefixed bytes, nothing pickled, a batch a frame each way.
 
-    to a worker     u32 length | u32 count | count × (u32 top_k, u32 size) | the pictures, one after another
+    to a worker     u32 count | count × (u32 top_k, u32 size) | the pictures, one after another
     to the front    u32 length | JSON: a list with one entry a picture
 
 All numbers are big-endian. A frame without pictures is a ping; it is answered by one without entries, which is
@@ -10,7 +10,7 @@ also what a worker says first, when it is warm.
 import json
 import struct
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from cvserve import errors
@@ -41,21 +41,18 @@ class ModelTraceback(Exception):
 
 def pack_tasks(tasks: Sequence[Task]) -> list[bytes]:
     """The frame of a batch, in pieces, so that no picture is copied to make it one."""
-    pictures = [task.data for task in tasks]
-    size = LENGTH.size + _TASK.size * len(tasks) + sum(map(len, pictures))
-    head = [LENGTH.pack(size), LENGTH.pack(len(tasks)), *[_TASK.pack(task.top_k, len(task.data)) for task in tasks]]
-    return [b"".join(head), *pictures]
+    head = [LENGTH.pack(len(tasks)), *[_TASK.pack(task.top_k, len(task.data)) for task in tasks]]
+    return [b"".join(head), *[task.data for task in tasks]]
 
 
-def unpack_tasks(frame: memoryview) -> list[Task]:
-    """The tasks of a frame, its length already taken off."""
-    (count,) = LENGTH.unpack_from(frame)
-    place = LENGTH.size + _TASK.size * count
-    tasks = []
-    for top_k, size in _TASK.iter_unpack(frame[LENGTH.size : place]):
-        tasks.append(Task(bytes(frame[place : place + size]), top_k))
-        place += size
-    return tasks
+def read_tasks(read: Callable[[int], bytes]) -> list[Task]:
+    """The tasks of the next frame.
+
+    Args:
+        read: gives exactly so many bytes as soon as they are there; what it raises ends the reading.
+    """
+    (count,) = LENGTH.unpack(read(LENGTH.size))
+    return [Task(read(size), top_k) for top_k, size in list(_TASK.iter_unpack(read(_TASK.size * count)))]
 
 
 def pack_outcomes(outcomes: Sequence[Outcome]) -> bytes:

@@ -11,7 +11,7 @@ import socket
 import sys
 from collections.abc import Sequence
 
-from cvserve.engine.frames import LENGTH, pack_outcomes, unpack_tasks
+from cvserve.engine.frames import pack_outcomes, read_tasks
 from cvserve.engine.task import Outcome, Task
 from cvserve.engine.worker_loop import WorkerLoop
 from cvserve.predictor.predictor import Predictor
@@ -19,7 +19,6 @@ from cvserve.predictor.predictor import Predictor
 _PR_SET_PDEATHSIG = 1  # prctl(2)
 # When memory runs out, the kernel takes a worker, not the process that owns the port and the history.
 _OOM_SCORE = "500"
-_PIECE_BYTES = 256 * 1024
 
 
 def run_worker(predictor: Predictor, connection: socket.socket, parent: int) -> None:
@@ -84,37 +83,27 @@ class SocketChannel:
 
     def __init__(self, connection: socket.socket) -> None:
         self._connection = connection
-        self._piece = memoryview(bytearray(_PIECE_BYTES))
-        self._heard = bytearray()
 
     def take(self) -> Sequence[Task]:
         """The next batch; pings are answered on the way. Empty when the front is gone."""
-        while (frame := self._frame()) is not None:
-            tasks = unpack_tasks(frame)
-            if tasks:
-                return tasks
-            self.answer([])
-        return []
+        try:
+            while not (tasks := read_tasks(self._read)):
+                self.answer([])
+        except (EOFError, ConnectionResetError):
+            return []
+        return tasks
 
     def answer(self, outcomes: Sequence[Outcome]) -> None:
         """Send the answers in one frame; a front that is gone will be noticed by `take`."""
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):
             self._connection.sendall(pack_outcomes(outcomes))
 
-    def _frame(self) -> memoryview | None:
-        """The next frame without its length, or None at the end of the connection."""
-        while True:
-            if len(self._heard) >= LENGTH.size:
-                end = LENGTH.size + LENGTH.unpack_from(self._heard)[0]
-                if len(self._heard) >= end:
-                    frame = memoryview(self._heard)[LENGTH.size : end]
-                    self._heard = self._heard[end:]
-                    return frame
-            # What comes is often a whole frame: one call for its length and its pictures.
-            try:
-                count = self._connection.recv_into(self._piece)
-            except ConnectionResetError:
-                count = 0
-            if count == 0:
-                return None
-            self._heard += self._piece[:count]
+    def _read(self, size: int) -> bytes:
+        """So many bytes, which nobody copies again: a picture is read where it stays."""
+        data = self._connection.recv(size, socket.MSG_WAITALL)
+        while len(data) < size:  # the end, or a signal came between
+            more = self._connection.recv(size - len(data), socket.MSG_WAITALL)
+            if not more:
+                raise EOFError
+            data += more
+        return data

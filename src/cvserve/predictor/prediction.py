@@ -64,14 +64,6 @@ class Prediction:
             "warning": self.warning,
         }
 
-    def with_queue_ms(self, queue_ms: float) -> "Prediction":
-        """The same with the time that it waited for a worker, in milliseconds."""
-        timing_ms = {"decode": self.timing_ms["decode"], "queue": queue_ms, "infer": self.timing_ms["infer"]}
-        # By hand: `replace` takes three times as long, in every request.
-        return Prediction(
-            self.result, self.label, self.score, self.top, self.model, self.warning, timing_ms, self.image, self.source
-        )
-
     def _repr_html_(self) -> str:
         from cvserve.predictor.display import prediction_html  # only a notebook needs it
 
