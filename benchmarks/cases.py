@@ -17,6 +17,7 @@ COMPILED = replace(
     title="cvserve, compiled",
     options=("--durability", "normal", "--compile", "require"),
 )
+COMPILED_THREADS = replace(COMPILED, key="cvserve-compiled-threads", title="cvserve, compiled, on threads", workers=0)
 SQLMODEL = Server("fastapi", "FastAPI + SQLModel", "fastapi_sqlmodel.py", "fastapi_sqlmodel")
 LITSERVE = Server("litserve", "LitServe", "litserve_server.py", "litserve")
 LITSERVE_BATCHING = replace(LITSERVE, key="litserve-batching", title="LitServe, batching", variables=BATCHING)
@@ -61,7 +62,7 @@ class Case:
 ONE_AND_TWO = (_ours("cvserve-1", "cvserve, 1 worker"), _ours("cvserve-2", "cvserve, 2 workers", workers=2))
 GROWTH = (0, 10**4, 10**6, 10**7)
 CASES = (
-    Case("throughput", "The same work, a server on one core", (OURS, COMPILED, *PEERS, FLOOR)),
+    Case("throughput", "The same work, a server on one core", (OURS, COMPILED, COMPILED_THREADS, *PEERS, FLOOR)),
     Case("decoder", "Peers given our decoder", (OURS, COMPILED, *map(_given_our_decoder, PEERS))),
     Case("exact", "Full decode", (_ours("cvserve-exact", "cvserve, exact", model=work.EXACT), *PEERS), (1, 64)),
     Case(

@@ -141,6 +141,7 @@ GOALS = (
     Goal("compiled: throughput, c=64: FastAPI + SQLModel", 10, True, _rates("throughput", 64, _COMPILED, "fastapi")),
     Goal("compiled: throughput, c=64: what decode, model and HTTP alone allow", 0.85, True, _possible(_COMPILED)),
     Goal("compiled: median wait, c=1: fastest peer", 0.45, False, _waiting(_COMPILED)),
+    Goal("compiled, on threads: median wait, c=1: fastest peer", 0.45, False, _waiting(f"{_COMPILED}-threads")),
     Goal("compiled: forest, c=16: fastest peer", 3, True, _fastest("forest", 16, _COMPILED, PEERS)),
     Goal("compiled: forest, c=64: fastest peer", 3, True, _fastest("forest", 64, _COMPILED, PEERS)),
     Goal(

@@ -79,19 +79,17 @@ class HistoryWriter:
         One row alone is committed in the time that it takes to hand it to the writer's thread and back.
 
         Returns:
-            None: nothing was stored, since that would have to wait, for a disk (`full`), a lock, a checkpoint or rows
-                that came before; or it failed. `submit` is the way then.
+            None: nothing was stored, since that would have to wait, for a disk (`full`), a lock, a checkpoint or a
+                commit that runs; or it failed. `submit` is the way then.
         """
         would_wait = self._durability == "full" or self._hasty_commits >= _MAX_HASTY_COMMITS
-        if would_wait or self.failure or not self._waiting.empty() or not self._connection_lock.acquire(blocking=False):
+        if would_wait or self.failure or not self._connection_lock.acquire(blocking=False):
             return None
         try:
-            if self._closing:
-                return None
             self._set_hasty(True)
             stored = insert_rows(self._connection, rows, self._model_ids)
         except Exception:
-            return None  # the writer's thread will find the same, and knows what to do about it
+            return None  # the writer's thread finds the same, and knows what to do; or it was closed
         finally:
             self._connection_lock.release()
         self._hasty_commits += 1
