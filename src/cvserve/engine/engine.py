@@ -16,7 +16,7 @@ from cvserve.engine.job import Batch, Job
 from cvserve.engine.quarantine import Quarantine
 from cvserve.engine.task import Outcome, Task
 from cvserve.engine.worker import Worker, WorkerPool
-from cvserve.errors import CvserveError, InvalidImage, ModelError, NotReady, WorkerDied
+from cvserve.errors import InvalidImage, ModelError, NotReady, WorkerDied
 from cvserve.predictor.facts import ModelInfo
 from cvserve.predictor.prediction import Prediction
 
@@ -176,7 +176,7 @@ class Engine:
         if self._observer is not None:
             self._observer.batch(len(batch.jobs), busy_s)
         for job, outcome in zip(batch.jobs, outcomes, strict=True):
-            _resolve(job, outcome, batch.given_at)
+            job.resolve(outcome, batch.given_at)
 
     def lost(self, worker: Worker, *, hung: bool) -> None:
         """As `Office` says. What it held is tried again, one by one, once."""
@@ -243,14 +243,3 @@ class Engine:
                 worker.end_hung()
         goes_on = is_awaited or self._busy
         self._sweeper = self._loop.call_later(_SWEEP_INTERVAL_S, self._sweep) if goes_on else None
-
-
-def _resolve(job: Job, outcome: Outcome, given_at: float) -> None:
-    if isinstance(outcome, CvserveError):
-        if outcome.__cause__ is not None:
-            logger.opt(exception=outcome.__cause__).error("model: {}", outcome)
-        if not job.future.done():
-            job.future.set_exception(outcome)
-    elif not job.future.done():  # else its caller left, or it took too long
-        outcome.timing_ms["queue"] = round((given_at - job.submitted_at) * 1000, 3)
-        job.future.set_result(outcome)

@@ -6,7 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import NamedTuple, Self
 
-from cvserve.engine.task import Abandoned, Task
+from loguru import logger
+
+from cvserve.engine.task import Abandoned, Outcome, Task
+from cvserve.errors import CvserveError
 from cvserve.predictor.prediction import Prediction
 
 
@@ -43,6 +46,17 @@ class Job:
             self.future.set_exception(Abandoned())
             return False
         return True
+
+    def resolve(self, outcome: Outcome, given_at: float) -> None:
+        """End the future with what a worker said of a batch that it was given at that time."""
+        if isinstance(outcome, CvserveError):
+            if outcome.__cause__ is not None:
+                logger.opt(exception=outcome.__cause__).error("model: {}", outcome)
+            if not self.future.done():
+                self.future.set_exception(outcome)
+        elif not self.future.done():  # else its caller left, or it took too long
+            outcome.timing_ms["queue"] = round((given_at - self.submitted_at) * 1000, 3)
+            self.future.set_result(outcome)
 
 
 class Batch(NamedTuple):
