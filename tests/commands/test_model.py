@@ -99,6 +99,16 @@ def test_inspect_an_untrusted_pickle_shows_its_imports_and_loads_nothing(tmp_pat
     assert not (tmp_path / "canary").exists()
 
 
+@pytest.mark.parametrize("command", ["inspect", "try", "check"])
+def test_how_estimators_run_is_said_by_flag_or_environment(skops_file, tmp_path, monkeypatch, command):
+    monkeypatch.setenv("CVSERVE_COMPILE", "maybe")
+    pictures = [] if command == "inspect" else [tmp_path]
+    for flag, mode in (([], "maybe"), (["--compile", "perhaps"], "perhaps")):
+        result = run(command, skops_file, *pictures, *flag)
+        assert isinstance(result.exception, InvalidSetting)
+        assert f"compile is '{mode}'; use one of auto, never, require." in str(result.exception)
+
+
 def test_inspect_with_the_hash_loads_a_pickle(pickle_file):
     result = run("inspect", pickle_file, "--model-sha256", read_model_file(pickle_file).sha256)
     assert result.exit_code == 0

@@ -1,6 +1,5 @@
 """`cvserve model`: look at a model file, try it on a picture, check it on many, vouch for it."""
 
-import os
 import shlex
 import sys
 from pathlib import Path
@@ -32,6 +31,9 @@ _Weights = Annotated[Path | None, typer.Option("--weights", metavar="FILE", help
 _Config = Annotated[Path | None, typer.Option("--model-config", help="Another model.toml than the one beside.")]
 _Sha256 = Annotated[str | None, typer.Option("--model-sha256", metavar="HEX", help="The hash that FILE must have.")]
 _Json = Annotated[bool, typer.Option("--json", help="For programs.")]
+_Compile = Annotated[
+    str, typer.Option(metavar="MODE", envvar="CVSERVE_COMPILE", help="Run estimators as ONNX: auto, never or require.")
+]
 _TrustType = Annotated[list[str] | None, typer.Option("--trust-type", help="Allow this type in a skops file.")]
 
 
@@ -44,6 +46,7 @@ def inspect(
     model_config: _Config = None,
     model_sha256: _Sha256 = None,
     trust_type: _TrustType = None,
+    compile: _Compile = "auto",  # noqa: A002 - the setting's name
     json: _Json = False,
 ) -> None:
     """Print what was found in a model file and where each value came from."""
@@ -56,7 +59,7 @@ def inspect(
 
     whole = None if file == _BUILTIN else read_model_file(file_of(file))
     try:
-        predictor = _load(file, weights, model_config, model_sha256, trust_type)
+        predictor = _load(file, weights, model_config, model_sha256, trust_type, compile)
     except UntrustedModel:
         if whole is not None:
             views.show_untrusted(whole, as_json=json)
@@ -83,6 +86,7 @@ def try_(
     model_config: _Config = None,
     model_sha256: _Sha256 = None,
     trust_type: _TrustType = None,
+    compile: _Compile = "auto",  # noqa: A002 - the setting's name
     top_k: Annotated[int, typer.Option(min=1, help="How many classes to show.")] = 5,
     json: _Json = False,
 ) -> None:
@@ -92,7 +96,7 @@ def try_(
     from cvserve.commands.pictures import pictures
 
     _ask_first(file, model_sha256)
-    predictor = _load(file, weights, model_config, model_sha256, trust_type)
+    predictor = _load(file, weights, model_config, model_sha256, trust_type, compile)
     done = trials(predictor, pictures(images), top_k)
     if save is not None:
         done = save_trials(done, save)
@@ -113,6 +117,7 @@ def check(
     model_config: _Config = None,
     model_sha256: _Sha256 = None,
     trust_type: _TrustType = None,
+    compile: _Compile = "auto",  # noqa: A002 - the setting's name
     json: _Json = False,
 ) -> None:
     """Ask a model about pictures whose class is known, and count how often it is right."""
@@ -123,7 +128,7 @@ def check(
 
     wanted = None if min_accuracy is None else value_of("--min-accuracy", min_accuracy, parse_share)
     _ask_first(file, model_sha256)
-    predictor = _load(file, weights, model_config, model_sha256, trust_type)
+    predictor = _load(file, weights, model_config, model_sha256, trust_type, compile)
     evaluation = checked_on(predictor, pictures)
     reasons = refusals(evaluation, wanted)
     views.show(evaluation, reasons, worst, as_json=json)
@@ -215,6 +220,7 @@ def _load(
     model_config: Path | None,
     model_sha256: str | None,
     trust_type: list[str] | None,
+    compile: str,  # noqa: A002
 ) -> "LoadedPredictor":
     """Load, with the warnings of the model as sentences on stderr."""
     import warnings
@@ -226,13 +232,9 @@ def _load(
     path = None if file == _BUILTIN else file
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", ModelVersionWarning)
+        types = trust_type or ()
         model = load_model(
-            path,
-            weights=weights,
-            config=model_config,
-            sha256=model_sha256,
-            trust_types=trust_type or (),
-            compile=os.environ.get("CVSERVE_COMPILE") or "auto",
+            path, weights=weights, config=model_config, sha256=model_sha256, trust_types=types, compile=compile
         )
     for entry in caught:
         typer.echo(f"Warning: {entry.message}", err=True)
