@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from cvserve.errors import ModelError
-from cvserve.predictor.scores import best, checked, looks_like_probabilities, soft_max
+from cvserve.predictor.scores import best, checked, looks_like_probabilities, settled, soft_max
 
 
 @pytest.mark.parametrize(
@@ -54,6 +54,27 @@ def test_soft_max_never_overflows_and_sums_to_one(rows):
 )
 def test_probabilities_are_seen(rows, are):
     assert looks_like_probabilities(np.array(rows)) is are
+
+
+@pytest.mark.parametrize(
+    ("kind", "numbers", "first"),
+    [
+        ("probabilities", [[0.25], [0.0], [1.0]], [0.75, 1.0, 0.0]),
+        ("logits", [[0.0], [800.0], [-800.0]], [0.5, 0.0, 1.0]),
+    ],
+)
+@pytest.mark.parametrize("labels", [None, ("no", "yes")])
+def test_one_number_is_the_second_class(kind, numbers, first, labels):
+    values, known, _ = settled(np.array(numbers), 3, labels, kind)
+    assert values[:, 0].tolist() == first
+    assert values.sum(axis=1) == pytest.approx(1)
+    assert known == (labels or ("0", "1"))
+
+
+@pytest.mark.parametrize("kind", [None, "labels"])
+def test_one_number_says_nothing_by_itself(kind):
+    with pytest.raises(ModelError, match="one number"):
+        settled(np.array([[0.5]]), 1, None, kind)
 
 
 def test_best_is_best_first_and_ties_go_by_index():

@@ -20,6 +20,7 @@ from cvserve.predictor.facts import ModelInfo
 from cvserve.predictor.input_spec import InputSpec
 from cvserve.predictor.model_config import ModelConfig
 from cvserve.predictor.model_file import ModelFile
+from cvserve.predictor.scores import classes_in
 from cvserve.predictor.steps import Backend, LoadedModel, scores_of
 
 # Without these a picture still gets an answer, only a wrong one, and nobody notices.
@@ -78,7 +79,7 @@ def settle(facts: ModelFacts, config: ModelConfig, file: ModelFile) -> LoadedMod
     grey = spec.prepare(Image.new("L" if spec.mode == "L" else "RGB", spec.size, (_GREY,) * spec.channels))
     backend, scores = facts.connect(grey[None], config.values.get("output.scores"))
     if facts.labels is None and labels is not None:
-        _check_classes(backend, grey, labels, config, file)
+        _check_classes(backend, grey, labels, scores, config, file)
     if scores is not None:
         origins["output.scores"] = (scores, config.origins.get("output.scores", "file"))
     info = ModelInfo(name, file.sha256, facts.format)
@@ -96,12 +97,18 @@ def _labels(facts: ModelFacts, config: ModelConfig, file: ModelFile) -> tuple[st
 
 
 def _check_classes(
-    backend: Backend, grey: NDArray[Any], labels: tuple[str, ...], config: ModelConfig, file: ModelFile
+    backend: Backend,
+    grey: NDArray[Any],
+    labels: tuple[str, ...],
+    scores: str | None,
+    config: ModelConfig,
+    file: ModelFile,
 ) -> None:
     """Where only an answer tells how many classes there are, ask for one."""
-    shape = np.shape(scores_of(backend.infer(grey[None])))
-    if len(shape) == 2 and shape[1] != len(labels):
-        raise _other_count(len(labels), shape[1], config, file)
+    values = np.asarray(scores_of(backend.infer(grey[None])), dtype=np.float64)
+    classes = classes_in(values, scores) if values.ndim == 2 else len(labels)
+    if classes != len(labels):
+        raise _other_count(len(labels), classes, config, file)
 
 
 def _other_count(said: int, known: int, config: ModelConfig, file: ModelFile) -> ModelLoadError:

@@ -13,10 +13,12 @@ MAX_LABEL_CHARACTERS = 1_024
 # So many numbers are sorted sooner than NumPy begins.
 _FEW = 64
 KINDS = ("probabilities", "logits", "labels")
+# A network that ends in one neuron is of two classes, and its number is that of the second one.
+_PAIR = 2
 
 
 def checked(scores: Any, rows: int, classes: int | None) -> NDArray[np.float64]:
-    """The model's answer as finite numbers, float64 [rows, classes].
+    """The model's answer as finite numbers, float64 [rows, classes]; [rows, 1] also for two classes.
 
     Raises:
         ModelError: another number of rows or classes, or a value that is not a finite number.
@@ -25,12 +27,12 @@ def checked(scores: Any, rows: int, classes: int | None) -> NDArray[np.float64]:
         values = np.asarray(scores, dtype=np.float64)
     except (TypeError, ValueError):
         raise ModelError("The model answered something that is not an array of numbers.") from None
-    if values.ndim == 1 and rows == 1 and (classes is None or values.shape[0] == classes):
+    if values.ndim == 1 and rows == 1 and values.shape[0] > 1 and classes in (None, values.shape[0]):
         values = values[None, :]
     if values.ndim != 2 or values.shape[0] != rows or values.shape[1] < 1:
         shape = list(values.shape)
         raise ModelError(f"The model answered shape {shape} for {rows} pictures; [{rows}, classes] was expected.")
-    if classes is not None and values.shape[1] != classes:
+    if classes not in (None, values.shape[1]) and (values.shape[1], classes) != (1, _PAIR):
         raise ModelError(f"The model answered {values.shape[1]} scores for {classes} labels.")
     if not np.isfinite(values).all():
         raise ModelError("The model answered a score that is not a finite number.")
@@ -52,11 +54,43 @@ def settled(
         ModelError: as `checked`.
     """
     values = checked(raw, rows, len(labels) if labels else None)
+    if values.shape[1] == 1 and (labels is None or len(labels) == _PAIR):
+        values = both_classes(values, kind)
     if labels is None:
         labels = tuple(str(index) for index in range(values.shape[1]))
     if kind is None:
         kind = "probabilities" if looks_like_probabilities(values) else "logits"
     return soft_max(values) if kind == "logits" else values, labels, kind
+
+
+def classes_in(values: NDArray[np.float64], kind: str | None) -> int:
+    """How many classes a checked answer speaks of: one a column, and two where there is one column of a known kind.
+
+    Raises:
+        ModelError: as `both_classes`.
+    """
+    if values.shape[1] == 1:
+        values = both_classes(values, kind)
+    return int(values.shape[1])
+
+
+def both_classes(values: NDArray[np.float64], kind: str | None) -> NDArray[np.float64]:
+    """The scores of two classes, [N, 2], from those of the second one, [N, 1].
+
+    Raises:
+        ModelError: it was not said whether they are probabilities or logits, which cannot be seen from them; or
+            they cannot be what was said.
+    """
+    if kind == "logits":  # the sigmoid of x is the soft-max over (0, x)
+        return np.concatenate([np.zeros_like(values), values], axis=1)
+    if kind != "probabilities":
+        raise ModelError(
+            "It gives one number for a picture, that of the second of two classes; say which number: [output] "
+            'scores = "probabilities" (after a sigmoid) or "logits" (before it).'
+        )
+    if ((values < 0) | (values > 1)).any():
+        raise ModelError("It gives a number outside of 0 to 1 as a probability; perhaps it is a logit.")
+    return np.concatenate([1 - values, values], axis=1)
 
 
 def looks_like_probabilities(values: NDArray[np.float64]) -> bool:

@@ -371,7 +371,10 @@ REFUSED = [
         r"gives 'scores' tensor\(float\), 'flat' tensor\(float\); a classifier",
     ),
     (lambda: with_classes_only(linear(PICTURE)), r"gives 'scores' tensor\(int64\); a classifier gives one output"),
-    (lambda: linear(PICTURE, classes=1), "gives one number a picture"),
+    (
+        lambda: linear(PICTURE, classes=1),
+        "gives one number for a picture, that of the second of two classes; say",
+    ),
     (lambda: linear(("N", 4, 6, 5)), r"takes arrays of shape \[\?, 4, 6, 5\]; pictures are given as"),
     (lambda: linear(("N", 3, 2, 6, 4)), r"takes arrays of shape \[\?, 3, 2, 6, 4\]"),
     (lambda: huge("N", 3, 10**6, 10**6), r"shape \[\?, 3, 1000000, 1000000\], over 67,108,864 values in one run"),
@@ -388,6 +391,35 @@ def test_what_cannot_be_served_is_refused_by_name(saved, make, text):
     with pytest.raises(ModelLoadError, match=text) as refused:
         load_model(saved(make()))
     assert "onnxruntime_src" not in str(refused.value)
+
+
+@pytest.mark.parametrize("kind", ["logits", "probabilities"])
+def test_one_number_is_that_of_the_second_of_two_classes(saved, pictures, kind):
+    model = linear(PICTURE, classes=1)
+    if kind == "probabilities":
+        model.graph.node[-1].output[0] = "sums"
+        model.graph.node.append(helper.make_node("Sigmoid", ["sums"], ["scores"]))
+    config = f'labels = ["cat", "dog"]\n[output]\nscores = "{kind}"'
+    predictor = Predictor.load(saved(model, config))
+    batch = prepared(predictor, pictures)
+    sums = batch.reshape(len(batch), -1).astype(np.float64) @ weights_of(batch[0].size, 1)
+    dog = 1 / (1 + np.exp(-sums))
+    assert np.abs(answers(predictor, pictures) - np.concatenate([1 - dog, dog], axis=1)).max() < 1e-5
+    assert predictor.labels == ("cat", "dog")
+    assert Predictor.load(saved(model, f'[output]\nscores = "{kind}"')).warm_up().labels == ("0", "1")
+
+
+def test_one_number_with_other_labels_than_two_is_refused(saved):
+    config = 'labels = ["cat", "dog", "mouse"]\n[output]\nscores = "logits"'
+    with pytest.raises(ModelLoadError, match=r"has 3 labels, but 'm\.onnx' knows 2 classes"):
+        load_model(saved(linear(PICTURE, classes=1), config))
+
+
+def test_one_number_that_is_no_probability_is_refused(saved):
+    model = linear(PICTURE, classes=1)
+    model.graph.initializer[0].CopyFrom(numpy_helper.from_array(np.full((72, 1), 9, np.float32), "weights"))
+    with pytest.raises(ModelLoadError, match="outside of 0 to 1 as a probability; perhaps it is a logit"):
+        load_model(saved(model, '[output]\nscores = "probabilities"'))
 
 
 def test_class_only_scores_are_refused(saved):

@@ -291,6 +291,36 @@ def test_labels_that_are_not_as_many_as_its_scores(write):
     assert "my_model.py has 3 labels, but Plain in my_model.py gives 2 scores" in refused(f"{path}:Plain")
 
 
+ONE_NUMBER = BRIGHTNESS.replace("np.stack([1 - light, light], axis=1)", "light[:, None]")
+
+
+def test_one_number_is_that_of_the_second_of_two_classes(write):
+    path = write(ONE_NUMBER)
+    predictor = Predictor.load(f"{path}:Brightness")
+    own = sys.modules["my_model"].Brightness()
+    for each in (predictor, own):
+        assert [(entry.label, entry.score) for entry in each.predict(WHITE).top] == [("light", 0.75), ("dark", 0.25)]
+        assert [answer.label for answer in each.predict_batch([BLACK, WHITE])] == ["dark", "light"]
+
+
+@pytest.mark.parametrize("labels", ['labels = ("dark", "light")', ""])
+def test_one_number_of_which_nobody_said_what_it_is(write, labels):
+    text = ONE_NUMBER.replace('    scores = "probabilities"\n', "").replace(
+        'labels = ("dark", "light")', labels or "x = 1"
+    )
+    path = write(text)
+    assert "say which number: [output] scores" in refused(f"{path}:Brightness")
+    names: dict[str, object] = {}
+    exec(text, names)
+    with pytest.raises(ModelError, match="It gives one number for a picture"):
+        names["Brightness"]().predict(WHITE)
+
+
+def test_numbers_without_a_row_each_are_refused(write):
+    path = write(ONE_NUMBER.replace("light[:, None]", "light"))
+    assert "answered shape [1] for 1 pictures; [1, classes] was expected" in refused(f"{path}:Brightness")
+
+
 def test_a_preprocess_and_an_input_section_contradict_each_other(write):
     assert "has a preprocess of its own, and my_model.toml has [input]" in refused(
         f"{write(BRIGHTNESS, toml=SIZE)}:Brightness"

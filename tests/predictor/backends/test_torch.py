@@ -354,6 +354,23 @@ def test_what_a_module_may_give(net, folder, pictures, returned, words):
     assert np.abs(scores(served(folder, weights), pictures) - expected).max() < (1e-2 if "bfloat" in returned else 2e-6)
 
 
+@pytest.mark.parametrize("form", ["state dict", "TorchScript", "export"])
+def test_one_logit_is_that_of_the_second_of_two_classes(folder, pictures, form):
+    net = trained(num_classes=1)
+    (folder / "model.toml").write_text(
+        'labels = ["cat", "dog"]\n' + SIZE + '[output]\nscores = "logits"\n[model]\nargs = { num_classes = 1 }\n'
+        if form == "state dict"
+        else 'labels = ["cat", "dog"]\n' + SIZE + '[output]\nscores = "logits"\n'
+    )
+    model, options = model_of(form, net, folder)
+    predictor = Predictor.load(model, **options)
+    import torch
+
+    with torch.inference_mode():
+        dog = torch.sigmoid(net(torch.from_numpy(prepared(pictures)))).double().numpy()
+    assert np.abs(scores(predictor, pictures) - np.concatenate([1 - dog, dog], axis=1)).max() < 2e-6
+
+
 def test_a_mistake_in_forward_is_told_by_its_line(net, folder):
     (folder / "model.py").write_text(MODEL_PY.replace("self.features(x)", "self.featurez(x)"))
     said = refused_weights(folder, save(net.state_dict(), folder / "best.pth"))

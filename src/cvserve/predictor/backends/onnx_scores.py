@@ -5,9 +5,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cvserve.errors import ModelLoadError
+from cvserve.errors import ModelError, ModelLoadError
 from cvserve.predictor.backends.onnx_input import InputFacts, check_values, shown
-from cvserve.predictor.scores import looks_like_probabilities
+from cvserve.predictor.scores import classes_in, looks_like_probabilities
 
 # How far the scores of a picture may be apart when it is alone and when it has company: rounding, no more.
 _RELATIVE, _ABSOLUTE = 1e-3, 1e-4
@@ -94,7 +94,7 @@ def connect(
             f"'{name}' fails on a grey picture of shape {list(probe.shape[1:])}; check [input] in its model.toml, and "
             "that it was exported for pictures of this size."
         ) from None
-    _check_scores(alone, classes, name)
+    _check_scores(alone, classes, wanted, name)
     if not _same_in_company(backend, both, alone):
         if facts.batch is not None:
             raise ModelLoadError(
@@ -119,18 +119,18 @@ def _check_shape(facts: InputFacts, probe: NDArray[Any], name: str) -> None:
         )
 
 
-def _check_scores(alone: NDArray[Any], classes: int | None, name: str) -> None:
-    if alone.shape[1] < 2:
-        raise ModelLoadError(
-            f"'{name}' gives one number a picture; a classifier gives one for each class: export it with two or more."
-        )
-    if classes not in (None, alone.shape[1]):
-        raise ModelLoadError(f"'{name}' names {classes} classes and gives {alone.shape[1]} scores; export it again.")
+def _check_scores(alone: NDArray[Any], classes: int | None, kind: str | None, name: str) -> None:
     if not np.isfinite(alone[0]).all():
         raise ModelLoadError(
             f"'{name}' gives a grey picture a score that is not a finite number; check [input] in its model.toml, and "
             "the model itself."
         )
+    try:
+        given = classes_in(alone, kind)
+    except ModelError as error:
+        raise ModelLoadError(f"'{name}' cannot be served: {error}") from None
+    if classes not in (None, given):
+        raise ModelLoadError(f"'{name}' names {classes} classes and gives {given} scores; export it again.")
 
 
 def _same_in_company(backend: OnnxBackend, both: NDArray[Any], alone: NDArray[Any]) -> bool:

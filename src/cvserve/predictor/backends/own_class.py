@@ -92,8 +92,12 @@ class OwnBackend:
             elif hasattr(self._own, "setup"):
                 self._own.setup()
 
-    def try_with(self, batch: NDArray[Any]) -> None:
+    def try_with(self, batch: NDArray[Any], kind: str | None) -> None:
         """Run it once on a prepared batch of one picture, and count its classes.
+
+        Args:
+            batch: a prepared picture.
+            kind: of its scores, if that was said.
 
         Raises:
             ModelLoadError: a mistake in it, or it gives no scores.
@@ -102,7 +106,7 @@ class OwnBackend:
             # A tensor that wants a gradient, say, fails only here, in words of its own.
             raw = np.asarray(scores_of(self.infer(batch)), dtype=np.float64)
         try:
-            self.classes = score_rules.checked(raw, len(batch), None).shape[1]
+            self.classes = score_rules.classes_in(score_rules.checked(raw, len(batch), None), kind)
         except ModelError as error:
             raise ModelLoadError(f"{self._title} cannot be served: {error}") from None
 

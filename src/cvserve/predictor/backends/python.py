@@ -155,9 +155,10 @@ def _connected(
     wanted: str | None,
 ) -> tuple[OwnBackend, str | None]:
     backend.set_up()
-    backend.try_with(probe)
+    kind = wanted or scores
+    backend.try_with(probe, kind)
     backend.check_labels(labels, source)
-    return backend, wanted or scores
+    return backend, kind
 
 
 def _with_own_preparation(
@@ -166,11 +167,11 @@ def _with_own_preparation(
     title = f"{facts.extra['class']} in {file.path.name}"
     preparation, backend = OwnPreparation(own), OwnBackend(own, title, folder)
     backend.set_up()
-    backend.try_with(sample_of(preparation, title, folder))
     said = config.values
+    scores = said.get("output.scores", getattr(own, "scores", None))
+    backend.try_with(sample_of(preparation, title, folder), scores)
     name, labels = said.get("name", facts.name), said.get("labels", facts.labels)
     backend.check_labels(labels, config.labels_source if "labels" in said else file.path.name)
-    scores = said.get("output.scores", getattr(own, "scores", None))
     origins: dict[str, tuple[Any, str]] = {"name": (name, config.origins.get("name", "file"))}
     origins |= {key: (value, "file") for key, value in facts.extra.items()}
     if labels is not None:

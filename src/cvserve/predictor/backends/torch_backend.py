@@ -47,19 +47,18 @@ class TorchBackend:
             parts.append(self._scores(full)[: len(part)])
         return np.concatenate(parts)
 
-    def try_with(self, batch: NDArray[Any]) -> None:
+    def try_with(self, batch: NDArray[Any], kind: str | None) -> None:
         """Run it once and count its classes.
 
+        Args:
+            batch: prepared pictures.
+            kind: of its scores, if that was said.
+
         Raises:
-            ModelError: it gives no scores.
+            ModelError: it gives no scores, or one number of which nobody said what it is.
             Exception: whatever the module raises.
         """
-        self.classes = score_rules.checked(self.infer(batch), len(batch), None).shape[1]
-        if self.classes < 2:
-            raise ModelError(
-                "It gives one number for a picture, and a class needs a score each; let it give two, such as "
-                "torch.stack([-x, x], dim=1) of a logit x."
-            )
+        self.classes = score_rules.classes_in(score_rules.checked(self.infer(batch), len(batch), None), kind)
 
     def _scores(self, batch: NDArray[Any]) -> NDArray[Any]:
         with self._torch.inference_mode():

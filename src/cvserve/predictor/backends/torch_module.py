@@ -75,7 +75,7 @@ def connected(
     """
     backend = TorchBackend(torch, call, fixed_batch)
     try:
-        backend.try_with(probe)
+        backend.try_with(probe, wanted)
     except Exception as error:  # the module's own code, and all that PyTorch raises
         raise as_load_error(title, error, probe, config, folder) from None
     return backend, wanted
