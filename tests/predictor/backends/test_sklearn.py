@@ -36,7 +36,7 @@ from sklearn.tree import DecisionTreeClassifier
 
 from cvserve import Predictor
 from cvserve.errors import ModelLoadError
-from cvserve.predictor.backends import skops_zip
+from cvserve.predictor.backends import zip_limits
 from cvserve.predictor.backends.estimator_parts import parts
 from cvserve.predictor.loading import load_model
 from cvserve.predictor.steps import ModelVersionWarning
@@ -402,16 +402,16 @@ def test_an_archive_that_skops_never_writes_is_refused(tmp_path, data, words):
 
 def test_limits_of_an_archive(monkeypatch):
     data = archive(*[(f"m{number}", b"x" * 100) for number in range(20)])
-    skops_zip.check_archive(data, "m.skops")
+    zip_limits.check_archive(data, "m.skops")
     for limit, value, words in (
         ("MAX_MEMBERS", 20, "21 members; at most 20"),
         ("MAX_UNPACKED_BYTES", 1000, "2,002 bytes unpacked; at most 1,000"),
         ("MAX_SCHEMA_BYTES", 1, "schema.json of 2 bytes; at most 1"),
     ):
         with monkeypatch.context() as patch:
-            patch.setattr(skops_zip, limit, value)
+            patch.setattr(zip_limits, limit, value)
             with pytest.raises(ModelLoadError, match=words):
-                skops_zip.check_archive(data, "m.skops")
+                zip_limits.check_archive(data, "m.skops")
 
 
 def test_a_bad_checksum_is_damage(tmp_path, skops_file):

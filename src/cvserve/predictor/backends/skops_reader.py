@@ -6,9 +6,9 @@ from typing import Any
 import skops.io
 
 from cvserve.errors import ModelLoadError
-from cvserve.predictor.backends.skops_zip import check_archive
 from cvserve.predictor.backends.tree_checks import check_trees
 from cvserve.predictor.backends.trusted_types import SKLEARN_TYPES
+from cvserve.predictor.backends.zip_limits import check_archive
 from cvserve.predictor.model_file import ModelFile
 
 

@@ -4,7 +4,7 @@ import io
 import zipfile
 
 from cvserve.errors import ModelLoadError
-from cvserve.predictor.backends.skops_zip import check_archive
+from cvserve.predictor.backends.zip_limits import check_archive
 from cvserve.predictor.model_file import ModelFile
 
 
