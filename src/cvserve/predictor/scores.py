@@ -85,8 +85,8 @@ def both_classes(values: NDArray[np.float64], kind: str | None) -> NDArray[np.fl
         return np.concatenate([np.zeros_like(values), values], axis=1)
     if kind != "probabilities":
         raise ModelError(
-            "It gives one number for a picture, that of the second of two classes; say which number: [output] "
-            'scores = "probabilities" (after a sigmoid) or "logits" (before it).'
+            "It gives one number for a picture, that of the second of two classes; say in its model.toml what it "
+            'is: [output] scores = "probabilities" (after a sigmoid) or "logits" (before it).'
         )
     if ((values < 0) | (values > 1)).any():
         raise ModelError("It gives a number outside of 0 to 1 as a probability; perhaps it is a logit.")
