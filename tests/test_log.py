@@ -70,6 +70,15 @@ def test_secrets_are_left_out(home: Path, line_format: str) -> None:
     assert "secret" not in line
 
 
+def test_a_line_after_the_end_goes_nowhere(home: Path) -> None:
+    log = AccessLog(home / "output.log")
+    log.close()
+    other = (home / "other").open("wb")  # perhaps with the number that the log's file had
+    log.write(RECORD)
+    other.close()
+    assert (home / "output.log").read_bytes() == (home / "other").read_bytes() == b""
+
+
 def test_two_logs_do_not_write_into_each_other(tmp_path: Path) -> None:
     one, two = AccessLog(tmp_path / "one.log"), AccessLog(tmp_path / "two.log")
     one.write(RECORD)

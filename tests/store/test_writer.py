@@ -57,6 +57,14 @@ def submitted(writer: HistoryWriter, *rows: NewRow) -> Any:
     return heard.get(timeout=30)
 
 
+def ready(writer: HistoryWriter) -> HistoryWriter:
+    """After a first row, which its thread stores."""
+    assert writer.store_now([row()]) is None
+    assert isinstance(submitted(writer, row()), list)
+    wait_until(lambda: writer._is_hasty and not writer._connection_lock.locked())
+    return writer
+
+
 def ids_in(path: Path) -> list[int]:
     connection = connect(path)
     ids = [found[0] for found in connection.execute("SELECT id FROM predictions ORDER BY id")]
@@ -65,16 +73,16 @@ def ids_in(path: Path) -> list[int]:
 
 
 def test_a_row_alone_is_committed_in_the_thread_that_asks(path: Path, made: Callable[..., HistoryWriter]) -> None:
-    writer = made()
-    assert [stored.id for stored in writer.store_now([row()]) or ()] == [1]
-    assert ids_in(path) == [1]
-    assert [stored.id for stored in submitted(writer, row(), row())] == [2, 3]
-    assert [stored.id for stored in writer.store_now([row(), row()]) or ()] == [4, 5]
-    assert ids_in(path) == [1, 2, 3, 4, 5]
+    writer = ready(made())
+    assert [stored.id for stored in writer.store_now([row()]) or ()] == [2]
+    assert ids_in(path) == [1, 2]
+    assert [stored.id for stored in submitted(writer, row(), row())] == [3, 4]
+    assert [stored.id for stored in ready(writer).store_now([row(), row()]) or ()] == [6, 7]
+    assert ids_in(path) == [1, 2, 3, 4, 5, 6, 7]
 
 
 def test_both_threads_at_once_do_not_mix_their_rows(path: Path, made: Callable[..., HistoryWriter]) -> None:
-    writer = made()
+    writer = ready(made())
     heard: SimpleQueue[Any] = SimpleQueue()
     known: dict[int, str] = {}
     for number in range(500):
@@ -86,17 +94,20 @@ def test_both_threads_at_once_do_not_mix_their_rows(path: Path, made: Callable[.
         number, result = heard.get(timeout=30)
         known[result[0].id] = f"theirs {number}"
     connection = connect(path)
-    assert dict(connection.execute("SELECT id, label FROM predictions")) == known
+    assert dict(connection.execute("SELECT id, label FROM predictions WHERE id > 1")) == known
     connection.close()
 
 
 def test_a_commit_that_syncs_is_left_to_the_thread(path: Path, made: Callable[..., HistoryWriter]) -> None:
-    assert made("full").store_now([row()]) is None
-    assert ids_in(path) == []
+    writer = made("full")
+    for number in range(3):
+        assert writer.store_now([row()]) is None
+        assert submitted(writer, row())[0].id == number + 1
+    assert ids_in(path) == [1, 2, 3]
 
 
 def test_another_programs_lock_is_not_waited_for(path: Path, made: Callable[..., HistoryWriter]) -> None:
-    writer = made()
+    writer = ready(made())
     other = connect(path)
     other.execute("BEGIN IMMEDIATE")
     held = threading.Event()
@@ -114,20 +125,28 @@ def test_another_programs_lock_is_not_waited_for(path: Path, made: Callable[...,
     assert heard.empty()
     other.execute("ROLLBACK")
     other.close()
-    assert [stored.id for stored in heard.get(timeout=30)] == [1]
+    assert [stored.id for stored in heard.get(timeout=30)] == [2]
 
 
 def test_what_cannot_be_stored_is_left_to_the_thread_which_says_why(
     path: Path, made: Callable[..., HistoryWriter]
 ) -> None:
-    writer = made()
+    writer = ready(made())
     assert writer.store_now([row(), row("\ud800")]) is None
-    assert ids_in(path) == []
+    assert ids_in(path) == [1]
     assert isinstance(submitted(writer, row("\ud800")), HistoryError)
-    assert [stored.id for stored in writer.store_now([row()]) or ()] == [1]
+    assert [stored.id for stored in ready(writer).store_now([row()]) or ()] == [3]
 
 
-def test_after_a_failure_the_thread_comes_first(path: Path, made: Callable[..., HistoryWriter]) -> None:
+def test_a_connection_that_failed_is_not_gone_on_with(path: Path, made: Callable[..., HistoryWriter]) -> None:
+    writer = ready(made())
+    failed = writer._connection
+    assert writer.store_now([row(label=None)]) is None
+    assert [stored.id for stored in submitted(writer, row())] == [2]
+    assert writer._connection is not failed
+
+
+def test_after_a_failure_the_thread_comes_first(made: Callable[..., HistoryWriter]) -> None:
     writer = made()
     assert isinstance(submitted(writer, row(label=None)), HistoryError)
     assert writer.failure is not None
@@ -135,17 +154,18 @@ def test_after_a_failure_the_thread_comes_first(path: Path, made: Callable[..., 
     assert writer.store_now([row()]) is None
     assert [stored.id for stored in submitted(writer, row())] == [1]
     assert writer.failure is None
-    assert writer.store_now([row()]) is not None
+    assert ready(writer).store_now([row()]) is not None
 
 
 def test_the_wal_stays_short_whoever_commits(path: Path, made: Callable[..., HistoryWriter]) -> None:
-    writer = made()
+    writer = ready(made())
     left_to_the_thread = 0
     for _ in range(1_500):
         if writer.store_now([row()]) is None:
             left_to_the_thread += 1
             submitted(writer, row())
-    assert len(ids_in(path)) == 1_500
+            wait_until(lambda: not writer._connection_lock.locked())
+    assert len(ids_in(path)) == 1_501
     assert 10 <= left_to_the_thread <= 100
     wal = path.with_name(f"{path.name}-wal")
     assert wal.stat().st_size < 2_500 * _PAGE_BYTES  # 1,500 commits are some 9,000 pages
@@ -162,12 +182,13 @@ def test_what_was_committed_is_synced_within_a_second(
         sync(descriptor)
 
     monkeypatch.setattr(os, "fsync", seen)
-    writer = made()
+    writer = ready(made())
+    assert synced.get(timeout=10)
     for _ in range(2):
         assert writer.store_now([row()]) is not None
         assert synced.get(timeout=10) == str(path.with_name(f"{path.name}-wal"))
     connection = connect(path)
-    assert connection.execute("SELECT token_id, predictions FROM token_usage").fetchall() == [(NO_TOKEN, 2)]
+    assert connection.execute("SELECT token_id, predictions FROM token_usage").fetchall() == [(-1, 0), (NO_TOKEN, 3)]
     connection.close()
 
 

@@ -1,4 +1,4 @@
-"""What is said between front and worker process: length-prefixed bytes, nothing pickled, a batch a frame each way.
+"""What is said between front and worker process: bytes with their sizes before them, nothing pickled, a batch a frame.
 
     to a worker     u32 count | count × (u32 top_k, u32 size) | the pictures, one after another
     to the front    u32 length | JSON: a list with one entry a picture

@@ -1,4 +1,4 @@
-"""The writer's thread seen from the event loop: rows in, ids when they are committed, one hop a group."""
+"""The writer seen from the event loop: rows in, ids when they are committed, one hop a group, none for a row alone."""
 
 import asyncio
 import functools

@@ -29,13 +29,13 @@ _MAX_GROUP_ROWS = 1_024
 # After these the connection is as good as before; opening another would wait for the same lock once more.
 _HARMLESS = ("SQLITE_BUSY", "SQLITE_FULL")
 _SYNC_INTERVAL_S = 1.0
-# Then one goes to the writer's thread, where commits also move the WAL into the file: it stays short.
+# Then the writer's thread is next, whose commits also move the WAL into the file: it stays short.
 _MAX_HASTY_COMMITS = 100
 _WAKE_UP: _Entry = ((), lambda result: None)
 
 
 class HistoryWriter:
-    """Group commit on one connection and one thread.
+    """Group commit on one connection, by a thread of its own; `store_now` uses the same connection beside it.
 
     Args:
         path: a prepared database.
@@ -51,6 +51,7 @@ class HistoryWriter:
         self._lock = threading.Lock()
         self._closing = self._ended = self._unsynced = False
         self._hasty_commits = 0
+        self._is_wanted_hasty = self._is_doubtful = False
         self._model_ids: dict[ModelKey, int] = {}
         self._connection = connect(path, writer=True, durability=durability)
         self._connection_lock = threading.Lock()
@@ -74,22 +75,24 @@ class HistoryWriter:
             self._waiting.put((rows, done))
 
     def store_now(self, rows: Sequence[NewRow]) -> list[Stored] | None:
-        """Store rows, all or none, in the caller's thread, which need not wait for anything.
+        """Store rows, all or none, in the caller's thread, which waits for no sync, lock or checkpoint.
 
         One row alone is committed in the time that it takes to hand it to the writer's thread and back.
 
         Returns:
-            None: nothing was stored, since that would have to wait, for a disk (`full`), a lock, a checkpoint or a
-                commit that runs; or it failed. `submit` is the way then.
+            None: nothing was stored, since that would have to wait, or it failed; or the writer's thread has to commit
+                first and make the connection ready for this. `submit` is the way then.
         """
-        would_wait = self._durability == "full" or self._hasty_commits >= _MAX_HASTY_COMMITS
-        if would_wait or self.failure or not self._connection_lock.acquire(blocking=False):
+        if self._durability == "full" or self.failure or not self._connection_lock.acquire(blocking=False):
             return None
         try:
-            self._set_hasty(True)
+            if not self._is_hasty or self._hasty_commits >= _MAX_HASTY_COMMITS:
+                self._is_wanted_hasty = True
+                return None
             stored = insert_rows(self._connection, rows, self._model_ids)
-        except Exception:
-            return None  # the writer's thread finds the same, and knows what to do; or it was closed
+        except Exception as error:
+            self._is_doubtful |= isinstance(error, sqlite3.Error) and _is_harmful(error)
+            return None  # the writer's thread tries again, and tells when it fails
         finally:
             self._connection_lock.release()
         self._hasty_commits += 1
@@ -116,9 +119,7 @@ class HistoryWriter:
                 break
             if group:
                 with self._connection_lock:
-                    self._set_hasty(False)
-                    self._commit(group)
-                self._hasty_commits = 0
+                    self._commit_patiently(group)
                 self._unsynced = self._durability == "normal"
             if self._unsynced and time.monotonic() - synced_at >= _SYNC_INTERVAL_S:
                 self._sync_wal()
@@ -143,6 +144,23 @@ class HistoryWriter:
             return group
         self._ended = True
         return group or None
+
+    def _commit_patiently(self, group: list[_Entry]) -> None:
+        """Commit, and then make the connection ready for `store_now`, if it was asked."""
+        if self._is_doubtful:
+            logger.error("history: a commit failed in the event loop; the database is opened again")
+            self._reopen()
+            self._is_doubtful = False
+        self._set_hasty(False)
+        self._commit(group)
+        if self._is_wanted_hasty and self.failure is None:
+            self._is_wanted_hasty, self._hasty_commits = False, 0
+            self._set_hasty(True)
+            try:
+                # If the WAL was just moved into the file, the next commit begins it anew, and that is synced.
+                insert_rows(self._connection, [], self._model_ids)
+            except sqlite3.Error:
+                self._set_hasty(False)
 
     def _commit(self, group: list[_Entry]) -> None:
         rows = [row for entry, _ in group for row in entry]
@@ -178,7 +196,7 @@ class HistoryWriter:
         self.failure = as_ours(error)
         logger.error("history: a commit of {} rows failed: {}", sum(len(entry) for entry, _ in group), error)
         self._deliver([(done, self.failure) for _, done in group])
-        if error.sqlite_errorname not in _HARMLESS:
+        if _is_harmful(error):
             self._reopen()
 
     def _reopen(self) -> None:
@@ -201,5 +219,12 @@ class HistoryWriter:
             return
         try:
             os.fsync(descriptor)
+        except OSError as error:
+            logger.error("history: the WAL cannot be synced: {}", error.strerror)
+            self._unsynced = True
         finally:
             os.close(descriptor)
+
+
+def _is_harmful(error: "sqlite3.Error") -> bool:
+    return getattr(error, "sqlite_errorname", "") not in _HARMLESS

@@ -38,7 +38,8 @@ def load_plugin(file: ModelFile, _trust_types: Sequence[str]) -> ModelFacts:
             backend, kind = facts.connect(probe, wanted)
             scores = scores_of(backend.infer(probe))
         try:
-            score_rules.checked(scores, len(probe), len(facts.labels) if facts.labels else None)
+            values = score_rules.checked(scores, len(probe), len(facts.labels) if facts.labels else None)
+            score_rules.classes_in(values, kind)
         except ModelError as error:
             raise ModelLoadError(f"'{file.path.name}', loaded by the plugin {plugin.title}: {error}") from None
         return backend, kind
