@@ -53,12 +53,14 @@ class LogFile:
         """Append one line or several (their ends included). What the disk does not take waits for the next call."""
         data = text.encode("utf-8", "backslashreplace")
         self._follow_the_name()
-        if not self._waiting and len(data) <= _BYTES_A_WRITE and self._append(data):
+        at_once = not self._waiting and len(data) <= _BYTES_A_WRITE
+        if at_once and self._append(data):
             return
         lines = data.splitlines(keepends=True)
         self.lines_lost += max(0, len(self._waiting) + len(lines) - _MAX_WAITING_LINES)
         self._waiting.extend(lines)
-        self._write_waiting()
+        if not at_once:  # else the disk was asked just now
+            self._write_waiting()
 
     def close(self) -> None:
         """Write what waits and give the file back."""

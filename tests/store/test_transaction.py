@@ -5,18 +5,10 @@ import pytest
 from cvserve.errors import HistoryUnavailable
 from cvserve.recording import History
 from cvserve.store.database import connect
-from cvserve.store.rows import ModelKey, NewRow
+from cvserve.store.rows import ModelKey
 from cvserve.store.sqlite import sqlite3, translated
 from cvserve.store.transaction import insert_rows
-
-MODEL = ModelKey("m", "0" * 64, "0" * 12, "x")
-
-
-def row(**changes: object) -> NewRow:
-    made = NewRow(1, "x", 0.5, "[]", None, MODEL, 1.0, None, 1.0, "cli")
-    for name, value in changes.items():
-        setattr(made, name, value)
-    return made
+from support.rows import MODEL, row
 
 
 @pytest.fixture

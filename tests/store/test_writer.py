@@ -12,17 +12,13 @@ import pytest
 from cvserve.errors import HistoryError, HistoryUnavailable
 from cvserve.recording import History
 from cvserve.store.database import connect
-from cvserve.store.rows import ModelKey, NewRow
+from cvserve.store.rows import NewRow
 from cvserve.store.transaction import NO_TOKEN
 from cvserve.store.writer import HistoryWriter
+from support.rows import row
 from support.waiting import wait_until
 
-MODEL = ModelKey("m", "0" * 64, "0" * 12, "x")
 _PAGE_BYTES = 4_096
-
-
-def row(label: Any = "x") -> NewRow:
-    return NewRow(1, label, 0.5, "[]", None, MODEL, 1.0, None, 1.0, "http")
 
 
 @pytest.fixture
@@ -86,8 +82,8 @@ def test_both_threads_at_once_do_not_mix_their_rows(path: Path, made: Callable[.
     heard: SimpleQueue[Any] = SimpleQueue()
     known: dict[int, str] = {}
     for number in range(500):
-        writer.submit([row(f"theirs {number}")], lambda result, number=number: heard.put((number, result)))
-        for stored in writer.store_now([row(f"ours {number}")]) or ():
+        writer.submit([row(label=f"theirs {number}")], lambda result, number=number: heard.put((number, result)))
+        for stored in writer.store_now([row(label=f"ours {number}")]) or ():
             known[stored.id] = f"ours {number}"
     assert any(known)
     for _ in range(500):
@@ -132,9 +128,9 @@ def test_what_cannot_be_stored_is_left_to_the_thread_which_says_why(
     path: Path, made: Callable[..., HistoryWriter]
 ) -> None:
     writer = ready(made())
-    assert writer.store_now([row(), row("\ud800")]) is None
+    assert writer.store_now([row(), row(label="\ud800")]) is None
     assert ids_in(path) == [1]
-    assert isinstance(submitted(writer, row("\ud800")), HistoryError)
+    assert isinstance(submitted(writer, row(label="\ud800")), HistoryError)
     assert [stored.id for stored in ready(writer).store_now([row()]) or ()] == [3]
 
 

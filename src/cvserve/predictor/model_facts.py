@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from cvserve.errors import ModelError, ModelLoadError
+from cvserve.errors import ModelLoadError
 from cvserve.predictor.contradictions import check_input, check_order
 from cvserve.predictor.facts import ModelInfo
 from cvserve.predictor.input_spec import InputSpec
@@ -106,10 +106,7 @@ def _check_classes(
 ) -> None:
     """Where only an answer tells how many classes there are, ask for one."""
     values = np.asarray(scores_of(backend.infer(grey[None])), dtype=np.float64)
-    try:
-        classes = classes_in(values, scores) if values.ndim == 2 else len(labels)
-    except ModelError as error:
-        raise ModelLoadError(f"'{file.path.name}' cannot be served: {error}") from None
+    classes = classes_in(values, scores) if values.ndim == 2 else len(labels)  # `connect` has looked at them already
     if classes != len(labels):
         raise _other_count(len(labels), classes, config, file)
 

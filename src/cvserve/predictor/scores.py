@@ -54,8 +54,8 @@ def settled(
         ModelError: as `checked`.
     """
     values = checked(raw, rows, len(labels) if labels else None)
-    if values.shape[1] == 1 and (labels is None or len(labels) == _PAIR):
-        values = both_classes(values, kind)
+    if labels is None or len(labels) == _PAIR:
+        values = _both_classes(values, kind)
     if labels is None:
         labels = tuple(str(index) for index in range(values.shape[1]))
     if kind is None:
@@ -67,20 +67,16 @@ def classes_in(values: NDArray[np.float64], kind: str | None) -> int:
     """How many classes a checked answer speaks of: one a column, and two where there is one column of a known kind.
 
     Raises:
-        ModelError: as `both_classes`.
+        ModelError: for one column it was not said whether it is probabilities or logits, which cannot be seen from
+            it; or it cannot be what was said.
     """
-    if values.shape[1] == 1:
-        values = both_classes(values, kind)
-    return int(values.shape[1])
+    return int(_both_classes(values, kind).shape[1])
 
 
-def both_classes(values: NDArray[np.float64], kind: str | None) -> NDArray[np.float64]:
-    """The scores of two classes, [N, 2], from those of the second one, [N, 1].
-
-    Raises:
-        ModelError: it was not said whether they are probabilities or logits, which cannot be seen from them; or
-            they cannot be what was said.
-    """
+def _both_classes(values: NDArray[np.float64], kind: str | None) -> NDArray[np.float64]:
+    """The scores of two classes, [N, 2], from those of the second one, [N, 1]; more columns stay as they are."""
+    if values.shape[1] > 1:
+        return values
     if kind == "logits":  # the sigmoid of x is the soft-max over (0, x)
         return np.concatenate([np.zeros_like(values), values], axis=1)
     if kind != "probabilities":

@@ -357,11 +357,9 @@ def test_what_a_module_may_give(net, folder, pictures, returned, words):
 @pytest.mark.parametrize("form", ["state dict", "TorchScript", "export"])
 def test_one_logit_is_that_of_the_second_of_two_classes(folder, pictures, form):
     net = trained(num_classes=1)
-    (folder / "model.toml").write_text(
-        'labels = ["cat", "dog"]\n' + SIZE + '[output]\nscores = "logits"\n[model]\nargs = { num_classes = 1 }\n'
-        if form == "state dict"
-        else 'labels = ["cat", "dog"]\n' + SIZE + '[output]\nscores = "logits"\n'
-    )
+    arguments = "[model]\nargs = { num_classes = 1 }\n" if form == "state dict" else ""
+    toml = f'labels = ["cat", "dog"]\n{SIZE}[output]\nscores = "logits"\n{arguments}'
+    (folder / "model.toml").write_text(toml)
     model, options = model_of(form, net, folder)
     predictor = Predictor.load(model, **options)
     import torch
