@@ -17,9 +17,9 @@ import numpy as np
 import sklearn.datasets
 from PIL import Image
 
-from cvserve.predictor.images import decode
-from cvserve.predictor.input_spec import InputSpec
-from cvserve.predictor.limits import Limits
+from cvserve.predictor.images.decode import decode
+from cvserve.predictor.images.limits import Limits
+from cvserve.predictor.models.input_spec import InputSpec
 
 PHOTOS = ("china.jpg", "flower.jpg")
 LONG_SIDES_PX = (640, 1600, 4000)

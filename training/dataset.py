@@ -11,7 +11,7 @@ from scipy.ndimage import distance_transform_edt, gaussian_filter, map_coordinat
 from skimage.morphology import skeletonize
 
 from composites import KINDS, Shape, Truth
-from cvserve.predictor.builtin.preparation import SOURCE_SIDE_PX, prepare
+from cvserve.predictor.backends.builtin.preparation import SOURCE_SIDE_PX, prepare
 from fonts import HANDWRITTEN, PRINTED, random_glyph
 from photos import blank, photo, texture
 from scans import Scan, load_digits_scans, opencv_scans, scans, traced

@@ -12,8 +12,8 @@ import numpy as np
 from PIL import Image
 
 from composites import Truth
-from cvserve.predictor.builtin.digits import infer
-from cvserve.predictor.builtin.preparation import prepare
+from cvserve.predictor.backends.builtin.digits import infer
+from cvserve.predictor.backends.builtin.preparation import prepare
 from dataset import digit_picture, raw_picture, upright
 from newsprint import cells as newspaper_cells
 from photos import blank, photo, photos
@@ -21,7 +21,7 @@ from scans import load_digits_scans, opencv_scans
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "builtin-model.md"
-MODEL = ROOT / "src" / "cvserve" / "predictor" / "builtin" / "digits.npz"
+MODEL = ROOT / "src" / "cvserve" / "predictor" / "backends" / "builtin" / "digits.npz"
 SEED = 2026
 PER_KIND = 500
 BLANKS = PHOTOS = 1000

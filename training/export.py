@@ -32,7 +32,7 @@ def network_arrays(
     biases: list[NDArray[np.float32]],
     numbers: dict[str, NDArray[np.generic]],
 ) -> dict[str, NDArray[np.generic]]:
-    """Arrays of a multi-layer perceptron in the layout that ``cvserve.predictor.builtin.digits`` reads."""
+    """Arrays of a multi-layer perceptron in the layout that ``cvserve.predictor.backends.builtin.digits`` reads."""
     arrays: dict[str, NDArray[np.generic]] = {"layers": np.asarray(len(matrices), dtype=np.int64), **numbers}
     for n, (matrix, bias) in enumerate(zip(matrices, biases, strict=True)):
         arrays[f"matrix_{n}"], arrays[f"step_{n}"] = quantised(matrix)

@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from composites import Shape, Truth, canvas, chalk, paper
-from cvserve.predictor.builtin import infer, prepare
+from cvserve.predictor.backends.builtin import infer, prepare
 from dataset import digit_picture, digit_shape, raw_picture, upright
 from fonts import HANDWRITTEN, PRINTED, random_glyph
 from photos import FREE_TEST_PHOTOS, photo

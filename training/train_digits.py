@@ -17,14 +17,14 @@ from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPClassifier
 
-from cvserve.predictor.builtin.grid import GRID_SIDE
+from cvserve.predictor.backends.builtin.grid import GRID_SIDE
 from dataset import NO_DIGIT, features_of, training_pictures, tuning_pictures
 from export import network_arrays, write_npz
 from fonts import missing_packages
 from photos import OPENCV_DATA
 from scans import OPENCV_DIGITS
 
-MODEL = Path(__file__).resolve().parent.parent / "src" / "cvserve" / "predictor" / "builtin" / "digits.npz"
+MODEL = Path(__file__).resolve().parent.parent / "src" / "cvserve" / "predictor" / "backends" / "builtin" / "digits.npz"
 SEED = 20
 CHUNK = 1000
 HIDDEN = (384, 128)

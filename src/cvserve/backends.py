@@ -10,10 +10,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from cvserve.errors import ModelLoadError
-from cvserve.predictor.file_kinds import Kind
-from cvserve.predictor.model_facts import ModelFacts
-from cvserve.predictor.model_file import ModelFile
-from cvserve.predictor.steps import Backend, Inferred
+from cvserve.predictor.contract import Backend, Inferred
+from cvserve.predictor.models.file import ModelFile
+from cvserve.predictor.models.kinds import Kind
+from cvserve.predictor.models.resolve import ModelFacts
 
 __all__ = ["Backend", "BackendPlugin", "Inferred", "Kind", "ModelFacts", "ModelFile", "ModelLoadError"]
 

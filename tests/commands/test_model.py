@@ -17,8 +17,8 @@ from typer.testing import CliRunner
 from cvserve.commands.model import ask_trust, model_app
 from cvserve.errors import InvalidSetting, ModelLoadError, UntrustedModel
 from cvserve.predictor.loading import load_model
-from cvserve.predictor.model_file import read_model_file
-from cvserve.predictor.trust import is_trusted, record
+from cvserve.predictor.models.file import read_model_file
+from cvserve.predictor.models.trust import is_trusted, record
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,7 @@ from PIL import Image
 
 from cvserve import Predictor
 from cvserve.errors import InvalidImage, InvalidParameter, ModelError
-from cvserve.predictor.steps import Inferred
+from cvserve.predictor.contract import Inferred
 from support.drawings import drawn_four
 from support.fakes import BrightnessPredictor, FailingPredictor, ScriptedPredictor
 from support.pictures import grey

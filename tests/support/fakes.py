@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from cvserve.predictor.limits import Want
+from cvserve.predictor.images.limits import Want
 from cvserve.predictor.predictor import Predictor
 
 

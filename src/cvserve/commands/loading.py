@@ -1,9 +1,9 @@
 """The model that the settings name, with a question on a terminal when nobody has vouched for it yet."""
 
 from cvserve.errors import UntrustedModel
-from cvserve.predictor.configured import load_configured
-from cvserve.predictor.images import lift_pillow_limit
+from cvserve.predictor.images.decode import lift_pillow_limit
 from cvserve.predictor.predictor import Predictor
+from cvserve.predictor.source import load_configured
 from cvserve.settings import Settings
 
 

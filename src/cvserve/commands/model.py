@@ -11,7 +11,7 @@ from cvserve.errors import InvalidSetting, UntrustedModel
 from cvserve.values import class_reference
 
 if TYPE_CHECKING:
-    from cvserve.predictor.model_file import ModelFile
+    from cvserve.predictor.models.file import ModelFile
     from cvserve.predictor.predictor import LoadedPredictor
 
 _BUILTIN = "builtin"
@@ -51,10 +51,10 @@ def inspect(
 ) -> None:
     """Print what was found in a model file and where each value came from."""
     from cvserve.commands import model_views as views  # the command line starts fast
-    from cvserve.predictor.config_text import config_text, write_config
-    from cvserve.predictor.model_config import read_config
-    from cvserve.predictor.model_file import read_model_file
-    from cvserve.predictor.own.source import file_of
+    from cvserve.predictor.backends.python.module import file_of
+    from cvserve.predictor.models.file import read_model_file
+    from cvserve.predictor.models.toml_read import read_config
+    from cvserve.predictor.models.toml_write import config_text, write_config
     from cvserve.predictor.properties import properties
 
     whole = None if file == _BUILTIN else read_model_file(file_of(file))
@@ -145,8 +145,8 @@ def trust(
     sha256: Annotated[str | None, typer.Option(metavar="HEX", help="Its hash; without it you are asked.")] = None,
 ) -> None:
     """Vouch for a file in which code can hide; it is remembered for you, by its hash."""
-    from cvserve.predictor.model_file import check_sha256, read_model_file
-    from cvserve.predictor.trust import record
+    from cvserve.predictor.models.file import check_sha256, read_model_file
+    from cvserve.predictor.models.trust import record
 
     whole = read_model_file(file)
     if not whole.kind.hides_code:
@@ -180,10 +180,10 @@ def ask_trust(path: str | Path) -> bool:
         ModelLoadError: the file cannot be read.
         Unsafe: others may replace it, or the record of trust.
     """
+    from cvserve.predictor.backends.python.module import file_of
     from cvserve.predictor.loading import is_served
-    from cvserve.predictor.model_file import read_model_file
-    from cvserve.predictor.own.source import file_of
-    from cvserve.predictor.trust import is_trusted
+    from cvserve.predictor.models.file import read_model_file
+    from cvserve.predictor.models.trust import is_trusted
 
     whole = read_model_file(file_of(path))
     # What has no loader is refused by the loader, with a better reason than trust.
@@ -199,7 +199,7 @@ def _is_terminal() -> bool:
 def _asked(whole: "ModelFile") -> bool:
     """Ask for the beginning of the hash: a key that the hand knows by itself would be no answer."""
     from cvserve.commands.model_views import show_risk
-    from cvserve.predictor.trust import record
+    from cvserve.predictor.models.trust import record
 
     show_risk(whole)
     answer = typer.prompt(
@@ -225,9 +225,9 @@ def _load(
     """Load, with the warnings of the model as sentences on stderr."""
     import warnings
 
+    from cvserve.predictor.contract import ModelVersionWarning
     from cvserve.predictor.loading import load_model
     from cvserve.predictor.predictor import LoadedPredictor
-    from cvserve.predictor.steps import ModelVersionWarning
 
     path = None if file == _BUILTIN else file
     with warnings.catch_warnings(record=True) as caught:

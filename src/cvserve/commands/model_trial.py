@@ -12,11 +12,11 @@ from PIL import Image
 from cvserve.commands.pictures import Picture
 from cvserve.commands.side_by_side import side_by_side
 from cvserve.errors import CvserveError, InvalidSetting
-from cvserve.predictor.images import decode
-from cvserve.predictor.limits import Want
+from cvserve.predictor.contract import Prepared
+from cvserve.predictor.images.decode import decode
+from cvserve.predictor.images.limits import Want
 from cvserve.predictor.prediction import Prediction
 from cvserve.predictor.predictor import LoadedPredictor
-from cvserve.predictor.steps import Prepared
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,9 +11,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from cvserve.predictor.code_names import names_in
-from cvserve.predictor.model_file import ModelFile
-from cvserve.predictor.pickle_scan import PickleGlobals
+from cvserve.predictor.models.file import ModelFile
+from cvserve.predictor.models.hidden_code import names_in
+from cvserve.predictor.models.pickle_scan import PickleGlobals
 from cvserve.predictor.predictor import LoadedPredictor
 
 _PIPE_WIDTH = 200

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cvserve.errors import InvalidSetting
-from cvserve.predictor.formats import SUFFIXES
+from cvserve.predictor.images.signatures import SUFFIXES
 
 STDIN = "-"
 

@@ -20,7 +20,7 @@ from typing import Any
 from cvserve.engine import collector
 from cvserve.engine.worker_process import die_with_parent, ignore_stops, run_worker
 from cvserve.errors import CvserveError
-from cvserve.predictor.images import lift_pillow_limit
+from cvserve.predictor.images.decode import lift_pillow_limit
 from cvserve.predictor.predictor import Predictor
 
 _MAX_LINE_BYTES = 65_536

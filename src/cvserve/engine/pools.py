@@ -10,7 +10,7 @@ from cvserve.settings import Settings, usable_cores
 if TYPE_CHECKING:
     from cvserve.predictor.predictor import Predictor
 
-_LOAD = "cvserve.predictor.configured:load_parts"
+_LOAD = "cvserve.predictor.source:load_parts"
 
 
 def pool_for(settings: Settings, predictor: "Predictor | None" = None) -> WorkerPool:
@@ -28,7 +28,7 @@ def pool_for(settings: Settings, predictor: "Predictor | None" = None) -> Worker
         return ProcessPool(ModelOrder(_LOAD, settings.model_parts()), workers, settings.worker_memory)
     # A front with worker processes never loads NumPy, Pillow and what comes with a model.
     from cvserve.engine.threads import ThreadPool
-    from cvserve.predictor.configured import limits_of, load_configured
+    from cvserve.predictor.source import limits_of, load_configured
 
     if predictor is None:
         predictor = load_configured(settings)

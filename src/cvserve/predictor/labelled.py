@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cvserve.errors import InvalidSetting
-from cvserve.predictor.formats import SUFFIXES
+from cvserve.predictor.images.signatures import SUFFIXES
 
 _COLUMNS = ("path", "label")
 _MAX_SHOWN = 12

@@ -6,24 +6,24 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from cvserve.errors import InvalidSetting, ModelLoadError
-from cvserve.predictor.file_kinds import PYTHON, TORCH
-from cvserve.predictor.model_config import read_config
-from cvserve.predictor.model_facts import ModelFacts, settle
-from cvserve.predictor.model_file import ModelFile, check_sha256, read_model_file
-from cvserve.predictor.plugins import plugin_of
-from cvserve.predictor.steps import LoadedModel
-from cvserve.predictor.trust import require_trust
+from cvserve.predictor.contract import LoadedModel
+from cvserve.predictor.models.file import ModelFile, check_sha256, read_model_file
+from cvserve.predictor.models.kinds import PYTHON, TORCH
+from cvserve.predictor.models.plugins import plugin_of
+from cvserve.predictor.models.resolve import ModelFacts, settle
+from cvserve.predictor.models.toml_read import read_config
+from cvserve.predictor.models.trust import require_trust
 from cvserve.values import class_reference
 
 # What each loader imports is heavy, so it is imported when a file of its format comes.
 # A new format is one file in `backends/` and one line here.
 _LOADERS = {
-    "skops": "cvserve.predictor.backends.sklearn:load_skops",
-    "joblib": "cvserve.predictor.backends.sklearn:load_joblib",
-    "pickle": "cvserve.predictor.backends.sklearn:load_pickle",
-    "onnx": "cvserve.predictor.backends.onnx:load_onnx",
-    "torchscript": "cvserve.predictor.backends.torch_files:load_torchscript",
-    "torch-export": "cvserve.predictor.backends.torch_files:load_export",
+    "skops": "cvserve.predictor.backends.sklearn.load:load_skops",
+    "joblib": "cvserve.predictor.backends.sklearn.load:load_joblib",
+    "pickle": "cvserve.predictor.backends.sklearn.load:load_pickle",
+    "onnx": "cvserve.predictor.backends.onnx.load:load_onnx",
+    "torchscript": "cvserve.predictor.backends.torch.load:load_torchscript",
+    "torch-export": "cvserve.predictor.backends.torch.load:load_export",
 }
 _PLUGIN_LOADER = "cvserve.predictor.backends.plugin:load_plugin"
 # What skl2onnx knows.
@@ -66,12 +66,12 @@ def load_model(
     if compile not in COMPILE_MODES:
         raise InvalidSetting(f"compile is '{compile}'; use one of {', '.join(COMPILE_MODES)}.")
     if path is None:
-        from cvserve.predictor.backends.builtin import load_builtin  # heavy as every loader
+        from cvserve.predictor.backends.builtin.load import load_builtin  # heavy as every loader
 
         return load_builtin()
     reference = class_reference(os.fspath(path))
     if reference is not None:
-        from cvserve.predictor.backends.python import load_class  # most models are files
+        from cvserve.predictor.backends.python.load import load_class  # most models are files
 
         return load_class(*reference, config=config, trust=trust or not named_by_file, sha256=sha256, weights=weights)
     if weights is not None:
@@ -87,7 +87,7 @@ def load_model(
     said = read_config(file.path, config)
     if compile == "never" or file.kind.key not in _COMPILED:
         return settle(_facts(file, trust_types), said, file)
-    from cvserve.predictor.backends.compilation import load_compiled  # with what it needs
+    from cvserve.predictor.backends.sklearn.compiled import load_compiled  # with what it needs
 
     return load_compiled(file, said, trust_types, partial(_facts, file, trust_types), is_required=compile == "require")
 
@@ -99,7 +99,7 @@ def is_served(file: ModelFile) -> bool:
 
 def _check_served(file: ModelFile) -> None:
     if file.kind in (PYTHON, TORCH):
-        from cvserve.predictor.half_models import half_model  # a mistake, so it may take its time
+        from cvserve.predictor.models.incomplete import half_model  # a mistake, so it may take its time
 
         raise half_model(file)
     if not is_served(file):

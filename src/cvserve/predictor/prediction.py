@@ -65,7 +65,7 @@ class Prediction:
         }
 
     def _repr_html_(self) -> str:
-        from cvserve.predictor.display import prediction_html  # only a notebook needs it
+        from cvserve.predictor.notebook import prediction_html  # only a notebook needs it
 
         names = [(entry.label, entry.score) for entry in self.top]
         return prediction_html(self.source, names, self.warning, f"{self.model.name} {self.model.version}")

@@ -22,15 +22,15 @@ from PIL import Image
 
 from cvserve.errors import CvserveError, InvalidParameter, ModelError
 from cvserve.predictor import scores as score_rules
-from cvserve.predictor.decoded import Decoded, answer, decoded, model_error, ms_since
+from cvserve.predictor.backends.python.beside import name_of, read_beside
+from cvserve.predictor.batch import Decoded, answer, decoded, model_error, ms_since
+from cvserve.predictor.contract import Inferred, LoadedModel, Prepared
 from cvserve.predictor.facts import ModelInfo
-from cvserve.predictor.images import sample_picture
-from cvserve.predictor.limits import Limits, Want
+from cvserve.predictor.images.decode import sample_picture
+from cvserve.predictor.images.limits import Limits, Want
 from cvserve.predictor.loading import load_model
-from cvserve.predictor.own.config import name_of, read_beside
-from cvserve.predictor.own.steps import Steps
 from cvserve.predictor.prediction import Prediction
-from cvserve.predictor.steps import Inferred, LoadedModel, Prepared
+from cvserve.predictor.steps import Steps
 
 DEFAULT_TOP_K = 5
 _BATCH = 64

@@ -13,7 +13,7 @@ from cvserve.errors import (
     PayloadTooLarge,
     UnsupportedMediaType,
 )
-from cvserve.predictor.formats import image_format
+from cvserve.predictor.images.signatures import image_format
 from cvserve.server.client import ClientGone, next_message
 from cvserve.server.context import Receive, Scope, header
 from cvserve.server.multipart import Part, parse_multipart

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from cvserve.errors import ModelError, ModelLoadError
 from cvserve.predictor import scores as score_rules
-from cvserve.predictor.model_facts import ModelFacts
-from cvserve.predictor.model_file import ModelFile
-from cvserve.predictor.plugins import Plugin, plugin_of
-from cvserve.predictor.steps import Backend, scores_of
+from cvserve.predictor.contract import Backend, scores_of
+from cvserve.predictor.models.file import ModelFile
+from cvserve.predictor.models.plugins import Plugin, plugin_of
+from cvserve.predictor.models.resolve import ModelFacts
 
 
 def load_plugin(file: ModelFile, _trust_types: Sequence[str]) -> ModelFacts:

@@ -1,0 +1,1 @@
+"""A user-defined class: found, checked, and made into a model."""

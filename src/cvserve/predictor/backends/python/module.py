@@ -1,0 +1,114 @@
+"""The module of a class: found without running anything; a file is then run from the very bytes that were hashed."""
+
+import importlib
+import importlib.util
+import os
+import re
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.machinery import ModuleSpec
+from pathlib import Path
+from types import ModuleType
+
+from cvserve.errors import ModelLoadError
+from cvserve.predictor.models.file import ModelFile
+from cvserve.values import class_reference
+
+
+def source_path(where: str) -> Path:
+    """The Python file of `my_model.py` or `package.module`; no code of it or of its packages is run.
+
+    Raises:
+        ModelLoadError: there is no such module, or it has no source.
+    """
+    if where.endswith(".py"):
+        return Path(where)
+    with importable(Path.cwd()):
+        spec = _spec_of(where)
+    if spec.origin is None or not spec.origin.endswith(".py"):
+        raise ModelLoadError(f"The module '{where}' is no Python file; name the module in which the class stands.")
+    return Path(spec.origin)
+
+
+def file_of(model: str | os.PathLike[str]) -> Path:
+    """The file to hash of what was named as a model: itself, or the Python file of a class.
+
+    Raises:
+        ModelLoadError: as `source_path`.
+    """
+    reference = class_reference(os.fspath(model))
+    return Path(model) if reference is None else source_path(reference[0])
+
+
+def code_folder(where: str, source: Path) -> Path:
+    """What must be on the path for the module's own imports: its folder, or that of its outermost package."""
+    return source.parent if where.endswith(".py") else Path.cwd()
+
+
+@contextmanager
+def importable(folder: Path) -> Iterator[None]:
+    """Put a folder first on `sys.path`, as it is for a script in it."""
+    entry = str(folder.absolute())
+    sys.path.insert(0, entry)
+    importlib.invalidate_caches()
+    try:
+        yield
+    finally:
+        if entry in sys.path:
+            sys.path.remove(entry)
+
+
+def run_module(where: str, source: ModelFile) -> ModuleType:
+    """The module, in `sys.modules` under a name that stays the same: a pickle made with it finds its classes.
+
+    Raises:
+        Exception: whatever the module raises.
+    """
+    if not where.endswith(".py"):
+        return importlib.import_module(where)
+    path = source.path.absolute()
+    name = _name_for(path)
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None  # it ends in .py
+    module = importlib.util.module_from_spec(spec)
+    before = sys.modules.get(name)
+    sys.modules[name] = module
+    try:
+        exec(compile(source.data, str(path), "exec"), module.__dict__)  # noqa: S102 - this is what was asked for
+    except BaseException:
+        if before is None:
+            del sys.modules[name]
+        else:
+            sys.modules[name] = before
+        raise
+    return module
+
+
+def _name_for(path: Path) -> str:
+    """The file's stem, as if it had been imported, unless that is the name of another module."""
+    name = path.stem
+    known = sys.modules.get(name)
+    is_other = known is not None and getattr(known, "__file__", None) != str(path)
+    if name.isidentifier() and name not in sys.stdlib_module_names and not is_other:
+        return name
+    return "cvserve_model_" + re.sub(r"\W", "_", name)
+
+
+def _spec_of(module: str) -> ModuleSpec:
+    """Where a module would be imported from. `importlib.util.find_spec` would run the packages around it."""
+    search: list[str] | None = None
+    spec: ModuleSpec | None = None
+    parts = module.split(".")
+    for count in range(1, len(parts) + 1):
+        name = ".".join(parts[:count])
+        found = (finder.find_spec(name, search) for finder in sys.meta_path if hasattr(finder, "find_spec"))
+        spec = next((candidate for candidate in found if candidate is not None), None)
+        if spec is None or (count < len(parts) and spec.submodule_search_locations is None):
+            raise ModelLoadError(
+                f"There is no module '{module}' ('{name}' was not found here or among what is installed); check its "
+                "name, or give the path of its file: folder/my_model.py:ClassName."
+            )
+        search = None if spec.submodule_search_locations is None else list(spec.submodule_search_locations)
+    assert spec is not None  # a name has at least one part
+    return spec

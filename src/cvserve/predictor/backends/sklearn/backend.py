@@ -1,0 +1,95 @@
+"""A scikit-learn classifier as a backend: from its methods to scores [N, C]."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cvserve.errors import ModelLoadError
+from cvserve.predictor.backends.sklearn.forest import direct_forest
+
+# Which method gives which kind of scores, the best first.
+_METHODS = {"probabilities": "predict_proba", "logits": "decision_function", "labels": "predict"}
+
+
+class EstimatorBackend:
+    """One classifier and the method that is asked.
+
+    Attributes:
+        estimator: as it was loaded.
+        scores: `probabilities`, `logits` or `labels`.
+    """
+
+    def __init__(self, estimator: Any, scores: str) -> None:
+        self.estimator = estimator
+        self.scores = scores
+        direct = direct_forest(estimator) if scores == "probabilities" else None
+        self._ask: Callable[[NDArray[Any]], Any] = direct or getattr(estimator, _METHODS[scores])
+
+    def infer(self, batch: NDArray[Any]) -> NDArray[Any]:
+        """Scores [N, C] in the order of `classes_`, for rows of pixels [N, F]."""
+        answer = np.asarray(self._ask(batch))
+        if self.scores == "labels":
+            return one_hot(answer, np.asarray(self.estimator.classes_))
+        if self.scores == "logits" and answer.ndim == 1:
+            # For two classes there is one number, of which the sigmoid is the second one's probability; the
+            # soft-max over (0, x) is the same.
+            return np.stack([np.zeros_like(answer), answer], axis=1)
+        return answer
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {type(self.estimator).__name__}.{_METHODS[self.scores]}>"
+
+
+def connect(estimator: Any, name: str, probe: NDArray[Any], wanted: str | None) -> tuple["EstimatorBackend", str]:
+    """The backend that asks the best method, tried on one picture.
+
+    Args:
+        estimator: a trained classifier.
+        name: of its file, for error texts.
+        probe: a batch of one prepared picture.
+        wanted: kind of scores to use, None for the best that there is.
+
+    Returns:
+        The backend and the kind of scores that it gives.
+
+    Raises:
+        ModelLoadError: the classifier cannot give `wanted`, or fails on the picture.
+    """
+    n_classes = len(estimator.classes_)
+    failed = False
+    for kind in (wanted,) if wanted else tuple(_METHODS):
+        if not hasattr(estimator, _METHODS[kind]):
+            continue
+        backend = EstimatorBackend(estimator, kind)
+        try:
+            shape = backend.infer(probe).shape
+        except Exception:  # any model may fail in any way, and its text is not for users
+            failed = True
+            continue
+        # One column a pair of classes (SVC "ovo") is no score of a class.
+        if shape == (1, n_classes):
+            return backend, kind
+    title = type(estimator).__name__
+    if failed:
+        raise ModelLoadError(
+            f"The {title} in '{name}' fails on a grey picture of shape {list(probe.shape[1:])}; "
+            "check [input] in its model.toml, and that it was saved whole with this version of scikit-learn."
+        )
+    have = ", ".join(f'"{kind}"' for kind, method in _METHODS.items() if hasattr(estimator, method))
+    raise ModelLoadError(
+        f"The {title} in '{name}' gives no scores = \"{wanted}\" for {n_classes} classes; "
+        f"it has {have}: correct [output] in its model.toml."
+    )
+
+
+def one_hot(predicted: NDArray[Any], classes: NDArray[Any]) -> NDArray[Any]:
+    """1 in the column of the predicted class, else 0.
+
+    Args:
+        predicted: one class a picture, [N].
+        classes: all of them, in the order of their indices.
+    """
+    hits: NDArray[np.bool_] = np.reshape(predicted, (-1, 1)) == classes[None, :]
+    return hits.astype(np.float32)

@@ -1,0 +1,80 @@
+"""From a scikit-learn estimator to an ONNX graph that answers the same, or the reason why there is none."""
+
+import itertools
+import warnings
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import skl2onnx
+from skl2onnx.common.data_types import DoubleTensorType, FloatTensorType
+
+from cvserve.predictor.backends.onnx.graph import cut_zip_map
+from cvserve.predictor.backends.onnx.runtime import VERSION, open_session
+from cvserve.predictor.backends.sklearn.backend import EstimatorBackend
+from cvserve.predictor.backends.sklearn.compiled_backend import CompiledBackend
+from cvserve.predictor.backends.sklearn.compiled_check import difference
+from cvserve.predictor.contract import Preparation
+
+# float32 is what ONNX Runtime is fastest with; some sums need the other.
+_TYPES = (FloatTensorType, DoubleTensorType)
+# Not every converter has every option; one that it does not have is an error.
+_WAYS: dict[str, tuple[dict[str, bool], ...]] = {"probabilities": ({},), "logits": ({"raw_scores": True}, {})}
+
+
+class Compiled(NamedTuple):
+    """What came of it.
+
+    Attributes:
+        graph: serialised `ModelProto`; empty when there is none.
+        reason: why there is none, a sentence's second half; empty when there is one.
+    """
+
+    graph: bytes
+    reason: str
+
+
+def compiled(backend: EstimatorBackend, title: str, features: int, preparation: Preparation) -> Compiled:
+    """Convert an estimator and compare what both say of the same pictures.
+
+    Args:
+        backend: as the estimator is asked.
+        title: of the estimator, for the reason.
+        features: values in one picture.
+        preparation: makes them, for the pictures of the comparison.
+    """
+    if backend.scores == "labels":
+        return Compiled(b"", f"{title} gives only a class and no scores")
+    reason = f"skl2onnx {skl2onnx.__version__} does not convert {title}"
+    compared = False
+    for graph in _graphs(backend, features):
+        try:
+            candidate = CompiledBackend(open_session(graph), backend.scores)
+            differs = difference(backend, candidate, preparation)
+        except Exception:  # a graph that ONNX Runtime does not run is one of the ways in which this can fail
+            if not compared:
+                reason = f"ONNX Runtime {VERSION} does not run what skl2onnx makes of {title}"
+            continue
+        if not differs:
+            return Compiled(graph, "")
+        compared, reason = True, f"{title} {differs}"
+    return Compiled(b"", reason)
+
+
+def _graphs(backend: EstimatorBackend, features: int) -> Iterator[bytes]:
+    """Conversions, the best first."""
+    estimator = backend.estimator
+    for values, as_scores, as_array in itertools.product(_TYPES, _WAYS[backend.scores], ({"zipmap": False}, {})):
+        model = _converted(estimator, values([None, features]), {**as_scores, **as_array})
+        if model is not None:
+            cut_zip_map(model.graph)
+            yield model.SerializeToString()
+
+
+def _converted(estimator: Any, values: Any, options: dict[str, bool]) -> Any:
+    """The `ModelProto`, or None: no converter for it or for this type, an option that it does not have."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what skl2onnx itself should not use any more
+            return skl2onnx.to_onnx(estimator, initial_types=[("pixels", values)], options={id(estimator): options})
+    except Exception:  # a converter may fail in any way
+        return None

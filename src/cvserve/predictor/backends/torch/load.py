@@ -1,0 +1,118 @@
+"""PyTorch models that bring their class along: TorchScript and `.pt2` of `torch.export`.
+
+Both are programs: `loading.py` has asked for trust before it comes here.
+"""
+
+import io
+import logging
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from typing import Any
+
+from cvserve.errors import ModelLoadError
+from cvserve.predictor.backends.torch.archive import check_whole
+from cvserve.predictor.backends.torch.library import torch_for
+from cvserve.predictor.backends.torch.module import connected
+from cvserve.predictor.models.file import ModelFile
+from cvserve.predictor.models.resolve import ModelFacts
+
+# Position of `training` among the arguments of operators that do something else in training
+_TRAINING_ARGUMENT = {"aten.dropout.default": 2, "aten.batch_norm.default": 5}
+
+
+def load_torchscript(file: ModelFile, _trust_types: Sequence[str]) -> ModelFacts:
+    """A program of `torch.jit.save`.
+
+    Raises:
+        ModelLoadError: PyTorch is not installed, or the file is damaged.
+    """
+    torch = torch_for(file.path.name)
+    check_whole(file, "torch.jit.save")
+    with _quiet(), _as_damage(file):
+        module = torch.jit.load(io.BytesIO(file.data), map_location="cpu").eval()
+    return _facts(torch, module, file, {}, None)
+
+
+def load_export(file: ModelFile, _trust_types: Sequence[str]) -> ModelFacts:
+    """A program of `torch.export.save`, with the size of its pictures and batches.
+
+    Raises:
+        ModelLoadError: PyTorch is not installed, the file is damaged, or it was exported in training mode.
+    """
+    torch = torch_for(file.path.name)
+    check_whole(file, "torch.export.save")
+    with _quiet(), _as_damage(file):
+        program = torch.export.load(io.BytesIO(file.data))
+        shape = _input_shape(program)
+        module = program.module()
+    _check_mode(program, file.path.name)
+    fixed_batch = shape[0] if shape and isinstance(shape[0], int) else None
+    return _facts(torch, module, file, _picture(shape[1:]), fixed_batch)
+
+
+def _facts(torch: Any, module: Any, file: ModelFile, says: dict[str, Any], fixed_batch: int | None) -> ModelFacts:
+    title = f"'{file.path.name}'"
+    return ModelFacts(
+        format="torch",
+        connect=partial(connected, torch, module, title, f"{file.path.stem}.toml", fixed_batch),
+        input=says,
+    )
+
+
+def _input_shape(program: Any) -> tuple[Any, ...]:
+    """Of the only input; sides that are open are no integers. Empty when there are several inputs."""
+    inputs = program.graph_signature.user_inputs
+    shapes = {node.name: node.meta["val"].shape for node in program.graph.nodes if node.op == "placeholder"}
+    return tuple(shapes[inputs[0]]) if len(inputs) == 1 else ()
+
+
+def _picture(sides: Sequence[Any]) -> dict[str, Any]:
+    """What [C, H, W] or [H, W, C] says of the pictures; nothing where it can be read both ways."""
+    if len(sides) != 3:
+        return {}
+    first, last = (isinstance(side, int) and side in (1, 3) for side in (sides[0], sides[2]))
+    if first == last:
+        return {}
+    channels, height, width = sides if first else (sides[2], sides[0], sides[1])
+    says: dict[str, Any] = {"layout": "NCHW" if first else "NHWC"}
+    if channels == 1:
+        says["mode"] = "L"
+    if isinstance(height, int) and isinstance(width, int):
+        says["size"] = (width, height)
+    return says
+
+
+def _check_mode(program: Any, name: str) -> None:
+    for node in program.graph.nodes:
+        place = _TRAINING_ARGUMENT.get(str(node.target))
+        if place is not None and len(node.args) > place and node.args[place] is True:
+            raise ModelLoadError(
+                f"'{name}' was exported in training mode, in which answers depend on chance; call model.eval() before "
+                "torch.export.export and save it again."
+            )
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without PyTorch's own words: that TorchScript is out of fashion, and tracebacks of what cannot be read."""
+    before = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(before)
+
+
+@contextmanager
+def _as_damage(file: ModelFile) -> Iterator[None]:
+    try:
+        yield
+    except Exception:  # damaged bytes make PyTorch raise whatever they like
+        raise ModelLoadError(
+            f"'{file.path.name}' cannot be read as {file.kind.title}: it is damaged, cut off, or made by another "
+            "version of PyTorch; save or copy it again."
+        ) from None

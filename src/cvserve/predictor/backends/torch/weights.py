@@ -1,0 +1,133 @@
+"""Weights for a PyTorch module out of a checkpoint: read without running anything in it, and only if they fit."""
+
+import io
+import pickle
+import warnings
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from cvserve.errors import ModelLoadError
+from cvserve.predictor.backends.torch.archive import check_whole
+from cvserve.predictor.models.file import ModelFile
+from cvserve.predictor.models.incomplete import pickled_classes
+from cvserve.predictor.models.kinds import TORCH, TORCH_EXPORT, TORCHSCRIPT
+
+# What a wrapper writes before each name: DataParallel, torch.compile, Lightning
+_WRAPPERS = ("module.", "_orig_mod.", "model.")
+_MAX_SHOWN = 3
+
+
+def load_weights(torch: Any, module: Any, file: ModelFile, title: str) -> None:
+    """Put the weights of a checkpoint into a module.
+
+    Args:
+        torch: the library.
+        module: a `torch.nn.Module`.
+        file: the checkpoint.
+        title: of the module, for the sentence.
+
+    Raises:
+        ModelLoadError: not a checkpoint, damaged, more than weights, or weights of another module.
+    """
+    found = _state_dict(torch, _read(torch, file), file)
+    wanted = module.state_dict()
+    state = _unwrapped(found, wanted)
+    differences = _differences(state, wanted)
+    if differences:
+        raise ModelLoadError(
+            f"The weights in '{file.path.name}' are not those of {title}: {'; '.join(differences)}; take the class "
+            "and the arguments that they were trained with."
+        )
+    try:
+        module.load_state_dict(state, strict=False)
+    except Exception as error:  # a module may load its state in its own way
+        reason = " ".join(str(error).split())[:300]
+        raise ModelLoadError(f"{title} does not take the weights in '{file.path.name}': {reason}") from None
+
+
+def _read(torch: Any, file: ModelFile) -> Any:
+    name = file.path.name
+    if file.kind in (TORCHSCRIPT, TORCH_EXPORT):
+        raise ModelLoadError(
+            f"'{name}' is {file.kind.title}, a model with its class; serve it alone: --model {file.path}"
+        )
+    if file.kind is not TORCH:
+        raise ModelLoadError(
+            f"'{name}' is {file.kind.title}, not weights of PyTorch; save them with "
+            "torch.save(model.state_dict(), 'best.pth')."
+        )
+    if file.data.startswith(b"PK"):
+        check_whole(file, "torch.save")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return torch.load(io.BytesIO(file.data), map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError:
+        raise _more_than_weights(file) from None
+    except Exception:  # damaged bytes make it raise whatever they like
+        raise ModelLoadError(f"'{name}' is damaged or cut off; save or copy it again.") from None
+
+
+def _more_than_weights(file: ModelFile) -> ModelLoadError:
+    classes = pickled_classes(file)
+    what = f"holds more than weights ({', '.join(classes)})" if classes else "cannot be read as weights"
+    return ModelLoadError(
+        f"'{file.path.name}' {what}, and nothing else is read from it; save the weights alone: "
+        f"torch.save(model.state_dict(), {file.path.name!r})."
+    )
+
+
+def _state_dict(torch: Any, loaded: Any, file: ModelFile) -> Mapping[str, Any]:
+    """The one state dict in what a checkpoint holds: itself, or the only member that is one."""
+    name = file.path.name
+
+    def is_state(value: Any) -> bool:
+        return (
+            isinstance(value, Mapping)
+            and bool(value)
+            and all(isinstance(key, str) and isinstance(entry, torch.Tensor) for key, entry in value.items())
+        )
+
+    if is_state(loaded):
+        state: Mapping[str, Any] = loaded
+        return state
+    if not isinstance(loaded, Mapping):
+        raise ModelLoadError(
+            f"'{name}' holds a {type(loaded).__name__}, no state dict; save torch.save(model.state_dict(), {name!r})."
+        )
+    states = [str(key) for key, value in loaded.items() if is_state(value)]
+    if len(states) == 1:
+        only: Mapping[str, Any] = loaded[states[0]]
+        return only
+    has = f"{len(states)} state dicts ({', '.join(states)})" if states else f"no state dict ({_some(map(str, loaded))})"
+    raise ModelLoadError(f"'{name}' holds {has}; save the one to serve: torch.save(model.state_dict(), {name!r}).")
+
+
+def _unwrapped(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Without the name of a wrapper, where all weights have it and the names fit only without."""
+    inner = found
+    while not inner.keys() & wanted.keys():
+        wrapper = next((word for word in _WRAPPERS if all(key.startswith(word) for key in inner)), None)
+        if wrapper is None:
+            return found
+        inner = {key.removeprefix(wrapper): value for key, value in inner.items()}
+    return inner
+
+
+def _differences(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[str]:
+    # How many batches a normalisation has seen is counted since PyTorch 0.4.1, and of no use here.
+    missing = [key for key in wanted if key not in found and not key.endswith("num_batches_tracked")]
+    unexpected = [key for key in found if key not in wanted]
+    other = [
+        f"{key} is {list(found[key].shape)} and should be {list(wanted[key].shape)}"
+        for key in wanted
+        if key in found and getattr(wanted[key], "shape", None) != found[key].shape
+    ]
+    parts = (("missing", missing), ("not known to the class", unexpected), ("of another size", other))
+    return [f"{what}: {_some(keys)}" for what, keys in parts if keys]
+
+
+def _some(words: Iterable[str]) -> str:
+    listed = list(words)
+    more = len(listed) - _MAX_SHOWN
+    return ", ".join(listed[:_MAX_SHOWN]) + (f" and {more} more" if more > 0 else "")

@@ -1,0 +1,153 @@
+"""A model file, read once: what is hashed and what is loaded are the same bytes."""
+
+import hashlib
+import os
+import shlex
+import stat
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from cvserve.errors import InvalidSetting, ModelLoadError, Unsafe
+from cvserve.files import read_once
+from cvserve.predictor.models.kinds import KINDS, PYTHON, UNKNOWN, UNSERVED, Kind, kind_of, kinds_of_suffix
+
+MAX_BYTES = 2 * 1024**3
+_SUFFIXES_SERVED = ".skops, .joblib, .pkl, .onnx, .pt2 or .pt"
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFile:
+    """A file as it was at one moment.
+
+    Attributes:
+        path: as it was given.
+        data: everything in it.
+        sha256: hash of `data`, 64 hex digits.
+        kind: its format, told from `data`.
+        owner: user id of the file.
+        mode: permission bits, e.g. 0o644.
+    """
+
+    path: Path
+    data: bytes
+    sha256: str
+    kind: Kind
+    owner: int
+    mode: int
+
+    @property
+    def size(self) -> int:
+        """Bytes."""
+        return len(self.data)
+
+    def __repr__(self) -> str:
+        return f"<ModelFile {self.path.name} {self.kind.key} {self.sha256[:12]} {self.size:,} bytes>"
+
+
+def read_model_file(path: str | os.PathLike[str], *, max_bytes: int = MAX_BYTES) -> ModelFile:
+    """Read a model file whole and tell its format.
+
+    Links are followed (a mounted config map is one), but the file is opened once: what was checked is what is
+    read, however the name changes meanwhile.
+
+    Raises:
+        ModelLoadError: there is no such file, it is a folder, a pipe, empty, too large, of no known format,
+            or of another than its extension says.
+        Unsafe: everybody may write to it.
+    """
+    path = Path(path)
+    data, status = _read(path, max_bytes)
+    # Source text has no mark of its own; every other format is told from its content.
+    kind = kind_of(data) or (PYTHON if path.suffix in PYTHON.suffixes else None)
+    if kind is None or kind in UNSERVED:
+        from cvserve.predictor.models.plugins import plugin_kind_of  # nobody else waits for plugins
+
+        kind = plugin_kind_of(data, path.name) or kind
+    if kind is None:
+        raise ModelLoadError(
+            f"'{path.name}' ({len(data):,} bytes) is no model file that cvserve knows; save it as {_SUFFIXES_SERVED}."
+        )
+    _check_suffix(path, kind)
+    sha256 = hashlib.sha256(data).hexdigest()
+    return ModelFile(path, data, sha256, kind, status.st_uid, stat.S_IMODE(status.st_mode))
+
+
+def read_weights(path: str | os.PathLike[str]) -> ModelFile:
+    """Read a file of weights whole; what is in it is for its class to say.
+
+    Raises:
+        ModelLoadError: there is no such file, it is a folder, a pipe, empty or too large.
+        Unsafe: everybody may write to it.
+    """
+    path = Path(path)
+    data, status = _read(path, MAX_BYTES)
+    kind = kind_of(data) or UNKNOWN
+    return ModelFile(path, data, hashlib.sha256(data).hexdigest(), kind, status.st_uid, stat.S_IMODE(status.st_mode))
+
+
+def with_weights(file: ModelFile, weights: ModelFile) -> ModelFile:
+    """A file whose hash is that of itself and its weights together: another of either is another model."""
+    both = bytes.fromhex(file.sha256) + bytes.fromhex(weights.sha256)
+    return replace(file, sha256=hashlib.sha256(both).hexdigest())
+
+
+def check_sha256(file: ModelFile, sha256: str) -> None:
+    """Refuse a file whose hash is another than the one given.
+
+    Raises:
+        InvalidSetting: `sha256` is no SHA-256.
+        ModelLoadError: the file has another one.
+    """
+    wanted = sha256.strip().lower()
+    if len(wanted) != 64 or wanted.strip("0123456789abcdef"):
+        raise InvalidSetting(f"'{sha256}' is no SHA-256; give the 64 hex digits that `sha256sum` prints.")
+    if wanted != file.sha256:
+        raise ModelLoadError(
+            f"'{file.path.name}' has the SHA-256 {file.sha256}, not {wanted}: it was changed, or the hash is "
+            "of another file."
+        )
+
+
+def _read(path: Path, max_bytes: int) -> tuple[bytes, os.stat_result]:
+    try:
+        data, status = read_once(path, max_bytes)
+    except FileNotFoundError:
+        raise ModelLoadError(f"There is no model file '{path}'; check the path.") from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "not a usable name"
+        raise ModelLoadError(f"The model file '{path}' cannot be read: {reason}.") from None
+    _check_status(path, status, max_bytes)
+    if len(data) > max_bytes:
+        raise _too_large(path, len(data), max_bytes)
+    return data, status
+
+
+def _check_status(path: Path, status: os.stat_result, max_bytes: int) -> None:
+    if stat.S_ISDIR(status.st_mode):
+        raise ModelLoadError(f"'{path}' is a folder; name the model file in it, {_SUFFIXES_SERVED}.")
+    if not stat.S_ISREG(status.st_mode):
+        raise ModelLoadError(f"'{path}' is a pipe or a device, not a file; give the path of a model file.")
+    if status.st_mode & stat.S_IWOTH:
+        mode = stat.S_IMODE(status.st_mode)
+        raise Unsafe(
+            f"Everybody may replace the model '{path}' (mode {mode:04o}); run: chmod o-w {shlex.quote(str(path))}"
+        )
+    if status.st_size == 0:
+        raise ModelLoadError(f"The model file '{path}' is empty (0 bytes); save or copy it again.")
+    if status.st_size > max_bytes:
+        raise _too_large(path, status.st_size, max_bytes)
+
+
+def _too_large(path: Path, size: int, max_bytes: int) -> ModelLoadError:
+    return ModelLoadError(f"The model file '{path}' has {size:,} bytes; at most {max_bytes:,} are read.")
+
+
+def _check_suffix(path: Path, kind: Kind) -> None:
+    promised = kinds_of_suffix(path.suffix)
+    if kind not in KINDS and set(promised) <= set(UNSERVED):
+        return  # a plugin may bring a format that cvserve knows by name only
+    if promised and kind not in promised:
+        raise ModelLoadError(
+            f"Format mismatch: '{path.name}' is called {promised[0].title} but is {kind.title}; "
+            "check where it came from, and rename it only if you know why."
+        )

@@ -1,0 +1,81 @@
+"""What `model.toml` says and cannot mean: two of its words, or one of its and one of the file's, exclude each other.
+
+Each is an answer that would look right and be wrong, so it is an error, and it names both sides.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from cvserve.errors import ModelLoadError
+from cvserve.predictor.models.input_spec import InputSpec
+
+# From 0 to 1 in whole numbers, only pure white is not 0.
+_FEWEST_STEPS = 2
+
+
+def check_order(said: Sequence[str], source: str, known: Sequence[str], file_name: str) -> None:
+    """Compare the labels that were said with what the file calls its classes; other words for them are fine.
+
+    Args:
+        said: the labels.
+        source: name of the file that says so.
+        known: names of the classes in the model file, as many.
+        file_name: of the model file.
+
+    Raises:
+        ModelLoadError: the same names in another order.
+    """
+    if tuple(said) == tuple(known) or set(said) != set(known):
+        return
+    index = next(at for at, (one, other) in enumerate(zip(said, known, strict=True)) if one != other)
+    raise ModelLoadError(
+        f"{source} calls class {index} '{said[index]}', but '{file_name}' calls it '{known[index]}': the same "
+        f"labels in another order; write them in the order of '{file_name}', or remove them from {source}."
+    )
+
+
+def check_input(spec: InputSpec, said: Sequence[str], source: str) -> None:
+    """Look at the values of `[input]` together.
+
+    Args:
+        spec: all of them.
+        said: keys that `model.toml` has, e.g. `crop_ratio`.
+        source: its name.
+
+    Raises:
+        ModelLoadError: two exclude each other.
+    """
+    for key in ("mean", "std"):
+        numbers = getattr(spec, key)
+        if len(numbers) not in (1, spec.channels):
+            raise ModelLoadError(
+                f"{key} in {source} has {len(numbers)} numbers, but the picture has {spec.channels} channel "
+                f'(mode "{spec.mode}"); write one number.'
+            )
+    if "crop_ratio" in said and spec.resize != "crop" and spec.crop_ratio != 1:
+        raise ModelLoadError(
+            f'crop_ratio = {spec.crop_ratio:g} in {source} is for resize = "crop", but resize is "{spec.resize}"; '
+            'write resize = "crop", or remove crop_ratio.'
+        )
+    _check_range(spec, source)
+
+
+def _check_range(spec: InputSpec, source: str) -> None:
+    """Black and white must fit into the type of the array, and not become one value in it."""
+    ends = np.array([[0.0], [255.0]]) * spec.scale
+    with np.errstate(over="ignore"):  # infinity is too large for every type, and said below
+        low, high = np.sort((ends - np.array(spec.mean)) / np.array(spec.std), axis=0)
+    dtype = np.dtype(spec.dtype)
+    limits = np.iinfo(dtype) if dtype.kind in "iu" else np.finfo(dtype)
+    gives = f"scale, mean and std give values from {low.min():.6g} to {high.max():.6g}"
+    if low.min() < float(limits.min) or high.max() > float(limits.max):
+        raise ModelLoadError(
+            f'dtype is "{spec.dtype}", which holds {limits.min:.6g} to {limits.max:.6g}, but {gives}; '
+            f"correct one of the four in {source}."
+        )
+    if dtype.kind in "iu" and (np.trunc(high) - np.trunc(low)).min() < _FEWEST_STEPS:
+        raise ModelLoadError(
+            f'dtype is "{spec.dtype}", which holds whole numbers, but {gives}, so that every picture would look the '
+            f"same; write scale = 1.0 into {source}, or another dtype."
+        )

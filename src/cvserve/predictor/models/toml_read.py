@@ -1,0 +1,159 @@
+"""`model.toml` and `labels.txt`: what the user says about a model file."""
+
+import difflib
+import os
+import stat
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path, PurePath
+from typing import Any
+
+from cvserve.errors import ModelLoadError
+from cvserve.files import read_once
+from cvserve.predictor.models.toml_keys import CHECKS, checked_labels
+
+_SECTIONS = ("input", "output", "model")
+_LABELS_FILE = "labels.txt"
+_MAX_SHOWN = 60
+_MAX_BYTES = 16 * 1024**2
+
+
+@dataclass(frozen=True, slots=True)
+class ModelConfig:
+    """What was said, nothing filled in.
+
+    Attributes:
+        values: checked values by key: `name`, `labels`, `input.size`, …, `output.scores`.
+        origins: for each key `model.toml`, or the name of the file of labels.
+        path: the file that was read, or where one would be looked for; error texts name it.
+    """
+
+    path: Path
+    values: Mapping[str, Any] = field(default_factory=dict)
+    origins: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def file_name(self) -> str:
+        """Name of the file to write to, for error texts."""
+        return self.path.name
+
+    @property
+    def labels_source(self) -> str:
+        """Name of the file that has the labels, for error texts."""
+        origin = self.origins["labels"]
+        return self.file_name if origin == "model.toml" else origin
+
+
+def read_config(model: Path, config: str | os.PathLike[str] | None = None) -> ModelConfig:
+    """Read what stands beside a model file.
+
+    Args:
+        model: path of the model file; `model.toml` has the same stem, `labels.txt` is in the same folder.
+        config: another `model.toml`, which must exist.
+
+    Raises:
+        ModelLoadError: not readable, not TOML, an unknown key, a value that cannot be used, or labels that
+            contradict each other.
+    """
+    path = Path(config) if config is not None else model.with_suffix(".toml")
+    text = _text(path)
+    if text is None and config is not None:
+        raise ModelLoadError(f"There is no model config '{path}'; check the path.")
+    values = _checked(_parsed(text or "", path.name), path.name)
+    origins = dict.fromkeys(values, "model.toml")
+    if isinstance(values.get("labels"), PurePath):
+        origins["labels"] = str(values["labels"])
+        values["labels"] = _labels_named(path, values["labels"])
+    beside = _labels_in(model.with_name(_LABELS_FILE), _LABELS_FILE)
+    if beside is not None:
+        values.setdefault("labels", beside)
+        origins.setdefault("labels", _LABELS_FILE)
+    said = ModelConfig(path, values, origins)
+    if beside is not None and values["labels"] != beside:
+        raise ModelLoadError(
+            f"{said.labels_source} has {len(values['labels'])} labels and {_LABELS_FILE} has {len(beside)} others; "
+            "keep one of the two."
+        )
+    return said
+
+
+def _text(path: Path) -> str | None:
+    try:
+        data, status = read_once(path, _MAX_BYTES)
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "not a usable name"
+        raise ModelLoadError(f"'{path}' cannot be read: {reason}.") from None
+    if not stat.S_ISREG(status.st_mode):
+        raise ModelLoadError(f"'{path}' is a folder, a pipe or a device; give the path of a text file.")
+    if status.st_size > _MAX_BYTES:
+        raise ModelLoadError(f"'{path}' is larger than {_MAX_BYTES:,} bytes; that is no {path.name}.")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise ModelLoadError(f"'{path}' is not UTF-8 text; save it as UTF-8.") from None
+
+
+def _parsed(text: str, name: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        line = str(error).rpartition("line ")[2].partition(",")[0]
+        where = f" in line {line}" if line.isdigit() else " at its end" if "end of document" in str(error) else ""
+        raise ModelLoadError(f'{name} is not valid TOML{where}; a line looks like: mode = "L"') from None
+
+
+def _labels_named(config: Path, name: PurePath) -> tuple[str, ...]:
+    labels = _labels_in(config.parent / name, str(name))
+    if labels is None:
+        raise ModelLoadError(
+            f"labels = {str(name)!r} in {config.name}, but there is no such file beside it; "
+            'write the file, one label a line, or a list such as ["cat", "dog"].'
+        )
+    return labels
+
+
+def _labels_in(path: Path, name: str) -> tuple[str, ...] | None:
+    text = _text(path)
+    if text is None:
+        return None
+    lines = [line.strip() for line in text.rstrip().splitlines()]
+    if not lines:
+        raise ModelLoadError(f"{name} has no labels; write one a line, in the order of the classes, or remove it.")
+    return checked_labels("labels", lines, name)
+
+
+def _checked(document: dict[str, Any], name: str) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    for key, value in document.items():
+        if key in _SECTIONS:
+            if not isinstance(value, dict):
+                raise ModelLoadError(f"'{key}' in {name} is a section; write [{key}] on a line of its own.")
+            for inner, inner_value in value.items():
+                values[f"{key}.{inner}"] = _value(f"{key}.{inner}", inner_value, name)
+        else:
+            values[key] = _value(key, value, name)
+    return values
+
+
+def _value(key: str, value: Any, name: str) -> Any:
+    check = CHECKS.get(key)
+    if check is None:
+        raise ModelLoadError(f"{name} has an unknown key {key[:_MAX_SHOWN]!r}; {_nearest(key)}")
+    return check(key, value, name)
+
+
+def _nearest(unknown: str) -> str:
+    last = unknown.rpartition(".")[2]
+    by_last = {key.rpartition(".")[2]: key for key in CHECKS}
+    if last in by_last:
+        # The right word in the wrong section is the most frequent slip.
+        section, _, _ = by_last[last].rpartition(".")
+        return f"'{last}' belongs {f'under [{section}]' if section else 'at the top, above all sections'}."
+    known = by_last | {section: f"[{section}]" for section in _SECTIONS}
+    matches = difflib.get_close_matches(last, known, n=1)
+    if matches:
+        return f"did you mean '{known[matches[0]]}'?"
+    return f"the known ones are {', '.join(CHECKS)}."

@@ -1,0 +1,86 @@
+"""A `model.toml` that says everything, written out of the properties of a model; `model_config.py` reads it back."""
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from cvserve.errors import InvalidSetting, ModelLoadError
+from cvserve.predictor.models.toml_keys import CHECKS
+
+_MAX_ITEMS_A_LINE = 12
+_GUESSED = "guessed: neither said nor read from the file"
+_COMMENTS = {
+    "input.size": "width, height in pixels",
+    "input.scale": "value = (pixel * scale - mean) / std",
+}
+
+
+def config_text(found: Mapping[str, tuple[Any, str]], said: Mapping[str, Any] | None = None) -> str:
+    """TOML with every key that is known, sections in the order of `CHECKS`, guesses marked.
+
+    Args:
+        found: value and origin by key, as `properties()` gives them; words that are no keys are left out.
+        said: what the `model.toml` before it says, so that none of it gets lost.
+    """
+    properties = {key: (value, "model.toml") for key, value in (said or {}).items()} | dict(found)
+    lines: list[str] = []
+    section = ""
+    for key in CHECKS:
+        if key not in properties or not _says_something(key, properties):
+            continue
+        value, origin = properties[key]
+        prefix, _, name = key.rpartition(".")
+        if prefix != section:
+            lines += ["", f"[{prefix}]"] if lines else [f"[{prefix}]"]
+            section = prefix
+        notes = [_COMMENTS.get(key, ""), _GUESSED if origin == "guessed" else ""]
+        comment = "; ".join(note for note in notes if note)
+        lines.append(f"{name} = {_toml(value)}" + (f"  # {comment}" if comment else ""))
+    return "\n".join(lines) + "\n"
+
+
+def write_config(path: Path, text: str, *, overwrite: bool) -> None:
+    """Write a `model.toml`, whole or not at all.
+
+    Raises:
+        InvalidSetting: it is there already and `overwrite` is false, or it cannot be written.
+    """
+    if os.path.lexists(path) and not overwrite:
+        raise InvalidSetting(f"'{path}' is there already; look at it, and overwrite it with --force.")
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        draft.write_text(text, encoding="utf-8")
+        draft.replace(path)
+    except OSError as error:
+        draft.unlink(missing_ok=True)
+        raise InvalidSetting(f"'{path}' cannot be written: {error.strerror}; check its folder.") from None
+
+
+def _says_something(key: str, properties: Mapping[str, tuple[Any, str]]) -> bool:
+    """Whether a line for the key could be read again and would not be idle beside the others."""
+    if key == "input.crop_ratio" and properties.get("input.resize", ("",))[0] != "crop":
+        return False
+    value, _ = properties[key]
+    try:
+        CHECKS[key](key, list(value) if isinstance(value, tuple) else value, "")
+    except ModelLoadError:  # a file may call its classes "" and "", which nobody may write
+        return False
+    return True
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, dict):
+        return f"{{ {', '.join(f'{_toml(key)} = {_toml(item)}' for key, item in value.items())} }}"
+    if isinstance(value, (list, tuple)):
+        items = [_toml(item) for item in value]
+        if len(items) > _MAX_ITEMS_A_LINE:
+            return "[\n" + "".join(f"  {item},\n" for item in items) + "]"
+        return f"[{', '.join(items)}]"
+    if isinstance(value, str):
+        # A TOML string is a JSON string, but for DEL, which may not stand there as it is.
+        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+    if isinstance(value, bool):
+        return str(value).lower()
+    return repr(value) if isinstance(value, (int, float)) else str(value)

@@ -1,0 +1,169 @@
+"""Who vouched for which file: the gate in front of every format in which code can hide.
+
+The hash of a file is either said by the caller, or stands in a store in the user's own configuration folder,
+never in a project's: a stranger's folder must not be able to vouch for itself. The gate is the only
+protection: a file that passes it can do all that the user can do.
+"""
+
+import fcntl
+import getpass
+import json
+import os
+import shlex
+import stat
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from cvserve.errors import Unsafe, UntrustedModel
+from cvserve.files import read_once
+from cvserve.predictor.models.file import ModelFile
+from cvserve.predictor.models.hidden_code import names_in
+
+_MAX_NAMES_SHOWN = 12
+_MAX_STORE_BYTES = 16 * 1024**2
+
+
+def require_trust(file: ModelFile, *, trust: bool, sha256: str | None) -> None:
+    """Let a file pass when somebody vouched for it.
+
+    Args:
+        file: read, its hash compared with `sha256` already.
+        trust: the caller vouches.
+        sha256: the hash that the caller gave, which vouches as well.
+
+    Raises:
+        UntrustedModel: nobody did.
+        Unsafe: the store cannot be relied on.
+    """
+    if not file.kind.hides_code or trust or sha256 is not None or is_trusted(file.sha256):
+        return
+    raise UntrustedModel(
+        f"'{file.path.name}' is {file.kind.title}, in which code can hide, and nobody has vouched for it: "
+        f"SHA-256 {file.sha256}, {file.size:,} bytes, imports {_names_found(file)}. "
+        f"If you made it, run: cvserve model trust {shlex.quote(str(file.path))} --sha256 {file.sha256}",
+        file.sha256,
+    )
+
+
+def store_path() -> Path:
+    """`$XDG_CONFIG_HOME/cvserve/trust.json`, default `~/.config`."""
+    base = os.environ.get("XDG_CONFIG_HOME", "")
+    # The XDG specification: a relative path is invalid and counts as unset.
+    folder = Path(base) if os.path.isabs(base) else Path(os.path.expanduser("~")) / ".config"
+    return folder / "cvserve" / "trust.json"
+
+
+def is_trusted(sha256: str) -> bool:
+    """Whether this user recorded the hash.
+
+    Raises:
+        Unsafe: others may write to the store, it belongs to somebody else, or it is damaged.
+    """
+    return sha256 in _entries(store_path())
+
+
+def record(sha256: str, path: str | os.PathLike[str], size: int, note: str = "") -> None:
+    """Remember that this user vouches for a hash.
+
+    Args:
+        sha256: 64 hex digits.
+        path: where the file was, for people who read the store.
+        size: in bytes, for them as well.
+        note: likewise.
+
+    Raises:
+        Unsafe: as `is_trusted`; also when the store cannot be written.
+    """
+    store = store_path()
+    entry = {
+        "path": os.path.abspath(path),
+        "size": size,
+        "who": _user_name(),
+        "when": datetime.now(UTC).isoformat(timespec="seconds"),
+        "note": note,
+    }
+    try:
+        store.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with _locked(store.parent):
+            entries = _entries(store)
+            entries[sha256] = entry
+            _replace(store, json.dumps(entries, indent=2) + "\n")
+    except OSError as error:
+        text = f"The trust store '{store}' cannot be written: {error.strerror}; check its folder."
+        raise Unsafe(text) from None
+
+
+def _entries(store: Path) -> dict[str, Any]:
+    try:
+        _check_private(store.parent, store.parent.stat())
+        data, status = read_once(store, _MAX_STORE_BYTES, follow=False)
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        raise Unsafe(f"The trust store '{store}' cannot be opened: {error.strerror}; look at it.") from None
+    if not stat.S_ISREG(status.st_mode):
+        raise Unsafe(f"The trust store '{store}' is not a file; remove it.")
+    _check_private(store, status)
+    try:
+        entries = json.loads(data)
+    except (ValueError, RecursionError):
+        entries = None
+    if not isinstance(entries, dict):
+        raise Unsafe(f"The trust store '{store}' is damaged; delete it and trust your models again.")
+    return entries
+
+
+def _check_private(path: Path, status: os.stat_result) -> None:
+    if status.st_uid != os.geteuid():
+        raise Unsafe(f"The trust store '{path}' belongs to user {status.st_uid}, not to you; remove it.")
+    if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        mode = stat.S_IMODE(status.st_mode)
+        raise Unsafe(
+            f"Others may write to the trust store '{path}' (mode {mode:04o}); run: chmod go-w {shlex.quote(str(path))}"
+        )
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """One writer at a time; a file of its own would be left behind."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _replace(store: Path, text: str) -> None:
+    """Whole or not at all, also when the power fails; `mkstemp` makes the file 0600."""
+    descriptor, temporary = tempfile.mkstemp(prefix=".trust-", dir=store.parent)
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(descriptor)
+        os.replace(temporary, store)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+
+
+def _user_name() -> str:
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError, ImportError):
+        # A container may run under a user id without a name.
+        return str(os.geteuid())
+
+
+def _names_found(file: ModelFile) -> str:
+    found = names_in(file)
+    more = len(found.names) - _MAX_NAMES_SHOWN
+    text = ", ".join(found.names[:_MAX_NAMES_SHOWN]) or "nothing that could be read"
+    if more > 0:
+        text += f" and {more} more"
+    return text if found.complete else f"{text} (it cannot be read to its end: there may be more)"

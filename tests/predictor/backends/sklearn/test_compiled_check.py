@@ -1,0 +1,69 @@
+"""When two backends count as the same."""
+
+import numpy as np
+import pytest
+
+from cvserve.predictor.backends.sklearn.compiled_check import difference, prepared_pictures
+from cvserve.predictor.models.input_spec import InputSpec
+
+GREY = InputSpec((8, 8), "L", layout="flat")
+
+
+class Known:
+    """Scores of four classes, the first two a tie; `changed` is added to those of the last picture."""
+
+    def __init__(self, changed=(0, 0, 0, 0), scores="probabilities", alone=0.0):
+        self.changed = changed
+        self.scores = scores
+        self.alone = alone
+
+    def infer(self, batch):
+        rows = np.tile([0.4, 0.4, 0.15, 0.05], (len(batch), 1))
+        rows[-1] += self.changed
+        return rows + (self.alone if len(batch) == 1 else 0)
+
+
+@pytest.mark.parametrize(
+    ("other", "says"),
+    [
+        (Known(), ""),
+        (Known((9e-6, -9e-6, 0, 0)), ""),
+        (Known((-4e-6, 4e-6, 0, 0)), ""),  # another class, but it was a tie
+        (Known((0, 0, 0.02, -0.02)), "and its graph give scores that are up to 0.02 apart"),
+        (Known((2e-5, 0, -2e-5, 0)), "and its graph give scores that are up to 2e-05 apart"),
+        (Known((np.nan, 0, 0, 0)), "and its graph give scores that are up to nan apart"),
+        (Known(alone=0.1), "and its graph give scores that are up to 0.1 apart"),
+    ],
+)
+def test_scores_may_be_apart_by_rounding_and_no_more(other, says):
+    assert difference(Known(), other, GREY) == says
+
+
+def test_logits_are_compared_as_the_scores_they_become():
+    shifted = Known((7, 7, 7, 7), "logits")
+    assert difference(Known(scores="logits"), shifted, GREY) == ""
+    assert difference(Known(), shifted, GREY) != ""
+
+
+def test_another_number_of_classes_is_a_difference():
+    class Less(Known):
+        def infer(self, batch):
+            return super().infer(batch)[:, :3]
+
+    assert difference(Known(), Less(), GREY) == "has scores of shape [4] and its graph [3]"
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [GREY, InputSpec((9, 5)), InputSpec((9, 5), "BGR", "exact", layout="NHWC"), InputSpec((8, 8), "L", "pad")],
+    ids=str,
+)
+def test_200_pictures_blank_and_busy_always_the_same(spec):
+    batch = prepared_pictures(spec)
+    assert batch.shape == (200, *spec.prepare(spec.seen(batch[0])).shape)
+    assert np.array_equal(batch, prepared_pictures(spec))
+    assert len(np.unique(batch.reshape(200, -1), axis=0)) > 190
+    spreads = np.ptp(batch.reshape(200, -1), axis=1)
+    assert sum(spreads == 0) >= 16
+    assert batch.min() == 0
+    assert batch.max() == 1
