@@ -31,9 +31,9 @@ from typing import Any
 import uvicorn
 
 from cvserve import Predictor
-from cvserve.engine.collector import settle
+from cvserve.engine.garbage_collector import settle
 from cvserve.engine.task import Task
-from cvserve.engine.threads import ThreadPool
+from cvserve.engine.thread_pool import ThreadPool
 from cvserve.log import configure_events
 from cvserve.predictor.prediction import Prediction
 from cvserve.server.resources import open_resources

@@ -13,8 +13,8 @@ import time
 from pathlib import Path
 
 from cvserve.engine.engine import Engine
-from cvserve.engine.nursery import ModelOrder
-from cvserve.engine.processes import ProcessPool
+from cvserve.engine.fork_server import ModelOrder
+from cvserve.engine.process_pool import ProcessPool
 from cvserve.predictor.predictor import Predictor
 
 WORKERS = (1, 2, 4)

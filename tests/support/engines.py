@@ -6,11 +6,11 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from cvserve.engine.engine import Engine
-from cvserve.engine.nursery import ModelOrder
-from cvserve.engine.processes import ProcessPool
+from cvserve.engine.fork_server import ModelOrder
+from cvserve.engine.process_pool import ProcessPool
+from cvserve.engine.protocols import WorkerPool
 from cvserve.engine.task import Task
-from cvserve.engine.threads import ThreadPool
-from cvserve.engine.worker import WorkerPool
+from cvserve.engine.thread_pool import ThreadPool
 from support.worker_fakes import make
 
 KINDS = ("threads", "processes")

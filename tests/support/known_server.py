@@ -44,7 +44,7 @@ class KnownServer:
 
 def main() -> None:
     """Serve until a signal."""
-    from cvserve.engine.processes import ProcessPool
+    from cvserve.engine.process_pool import ProcessPool
     from cvserve.server.run import run_server
     from cvserve.settings import Settings
     from support.engines import order

@@ -6,8 +6,8 @@ from pathlib import Path
 import httpx
 import uvicorn
 
-from cvserve.engine.pools import pool_for
-from cvserve.engine.worker import WorkerPool
+from cvserve.engine.choose_pool import pool_for
+from cvserve.engine.protocols import WorkerPool
 from cvserve.predictor.predictor import Predictor
 from cvserve.server.resources import Resources, open_resources
 from cvserve.server.run import bind, server_config

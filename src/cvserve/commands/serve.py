@@ -33,8 +33,8 @@ def _option(name: str) -> inspect.Parameter:
 def serve(**flags: Any) -> None:
     """Put the model on the network."""
     from cvserve.configuration import load_configuration  # `--help` needs none of this
-    from cvserve.engine.nursery import THREAD_VARIABLES
-    from cvserve.engine.pools import pool_for
+    from cvserve.engine.choose_pool import pool_for
+    from cvserve.engine.fork_server import THREAD_VARIABLES
 
     for name in THREAD_VARIABLES:  # also for `--workers 0`, where this process computes
         os.environ.setdefault(name, "1")

@@ -13,9 +13,9 @@ from loguru import logger
 from cvserve.engine.admission import AdmissionQueue
 from cvserve.engine.deadlines import Deadlines
 from cvserve.engine.job import Batch, Job
+from cvserve.engine.protocols import Worker, WorkerPool
 from cvserve.engine.quarantine import Quarantine
 from cvserve.engine.task import Outcome, Task
-from cvserve.engine.worker import Worker, WorkerPool
 from cvserve.errors import InvalidImage, ModelError, NotReady, WorkerDied
 from cvserve.predictor.facts import ModelInfo
 from cvserve.predictor.prediction import Prediction

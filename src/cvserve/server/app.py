@@ -9,7 +9,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import Route, Router
 
 from cvserve.configuration import load_configuration
-from cvserve.engine.pools import pool_for
+from cvserve.engine.choose_pool import pool_for
 from cvserve.errors import NotFound
 from cvserve.server.context import AsgiApp, Receive, Scope, Send
 from cvserve.server.endpoints.health import Live, Ready

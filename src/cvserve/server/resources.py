@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cvserve.engine.engine import Engine
-from cvserve.engine.worker import WorkerPool
+from cvserve.engine.protocols import WorkerPool
 from cvserve.errors import CannotStart
 from cvserve.log import AccessLog
 from cvserve.server.auth import Authenticator

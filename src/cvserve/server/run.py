@@ -9,8 +9,8 @@ from types import FrameType
 
 import uvicorn
 
-from cvserve.engine import collector
-from cvserve.engine.worker import WorkerPool
+from cvserve.engine import garbage_collector as collector
+from cvserve.engine.protocols import WorkerPool
 from cvserve.errors import CannotStart, InvalidSetting
 from cvserve.log import configure_events
 from cvserve.server.app import create_app

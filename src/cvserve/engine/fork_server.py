@@ -13,7 +13,7 @@ from cvserve import errors
 from cvserve.errors import ModelLoadError, UntrustedModel
 from cvserve.predictor.facts import ModelInfo
 
-_MODULE = "cvserve.engine.nursery_process"
+_MODULE = "cvserve.engine.fork_server_main"
 _MAX_READ_BYTES = 65_536
 # Read by the numeric libraries when they are loaded: each worker computes on one thread, and libraries that add
 # threads of their own to that only get in each other's way. What the operator says stands.

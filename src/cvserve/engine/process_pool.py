@@ -10,10 +10,10 @@ from typing import Any
 
 from loguru import logger
 
-from cvserve.engine.nursery import ModelOrder, Nursery, ended
-from cvserve.engine.process_worker import ProcessWorker
+from cvserve.engine.connection import ProcessWorker
+from cvserve.engine.fork_server import ModelOrder, Nursery, ended
+from cvserve.engine.protocols import Office
 from cvserve.engine.task import Outcome
-from cvserve.engine.worker import Office
 from cvserve.errors import CvserveError
 
 _WATCH_INTERVAL_S = 1.0

@@ -17,8 +17,8 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
-from cvserve.engine import collector
-from cvserve.engine.worker_process import die_with_parent, ignore_stops, run_worker
+from cvserve.engine import garbage_collector as collector
+from cvserve.engine.worker_main import die_with_parent, ignore_stops, run_worker
 from cvserve.errors import CvserveError
 from cvserve.predictor.images.decode import lift_pillow_limit
 from cvserve.predictor.predictor import Predictor
@@ -27,7 +27,7 @@ _MAX_LINE_BYTES = 65_536
 
 
 def main() -> None:
-    """`python -m cvserve.engine.nursery_process DESCRIPTOR PARENT [worker JSON]`."""
+    """`python -m cvserve.engine.fork_server_main DESCRIPTOR PARENT [worker JSON]`."""
     connection = socket.socket(fileno=int(sys.argv[1]))
     die_with_parent(int(sys.argv[2]))
     ignore_stops()

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from cvserve.engine.engine import Engine
-from cvserve.engine.processes import ProcessPool, resident_bytes
+from cvserve.engine.process_pool import ProcessPool, resident_bytes
 from cvserve.errors import InvalidImage, ModelError, ModelLoadError, PredictTimeout, WorkerDied
 from support.engines import Counts, happens, order, outcomes, pool, run, tasks
 from support.gate import Gate
@@ -78,7 +78,7 @@ def test_worker_that_hangs_is_replaced_and_only_its_picture_is_late(
 
 @linux
 def test_idle_worker_that_answers_no_ping_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cvserve.engine.processes._WATCH_INTERVAL_S", 0.05)
+    monkeypatch.setattr("cvserve.engine.process_pool._WATCH_INTERVAL_S", 0.05)
     counts = Counts()
 
     async def use(engine: Engine) -> Any:
@@ -94,7 +94,7 @@ def test_idle_worker_that_answers_no_ping_is_replaced(monkeypatch: pytest.Monkey
 
 @linux
 def test_busy_worker_is_not_taken_for_a_dead_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cvserve.engine.processes._WATCH_INTERVAL_S", 0.01)
+    monkeypatch.setattr("cvserve.engine.process_pool._WATCH_INTERVAL_S", 0.01)
     gate, counts = Gate(tmp_path), Counts()
 
     async def use(engine: Engine) -> Any:
@@ -154,7 +154,7 @@ def test_nursery_that_is_killed_takes_its_workers_along_and_is_made_again() -> N
 
 @linux
 def test_worker_that_grows_is_replaced_between_two_batches(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cvserve.engine.processes._WATCH_INTERVAL_S", 0.05)
+    monkeypatch.setattr("cvserve.engine.process_pool._WATCH_INTERVAL_S", 0.05)
     counts = Counts()
 
     async def use(engine: Engine) -> None:

@@ -2,9 +2,9 @@
 
 from typing import TYPE_CHECKING
 
-from cvserve.engine.nursery import ModelOrder
-from cvserve.engine.processes import ProcessPool
-from cvserve.engine.worker import WorkerPool
+from cvserve.engine.fork_server import ModelOrder
+from cvserve.engine.process_pool import ProcessPool
+from cvserve.engine.protocols import WorkerPool
 from cvserve.settings import Settings, usable_cores
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ def pool_for(settings: Settings, predictor: "Predictor | None" = None) -> Worker
     if predictor is None and workers > 0:
         return ProcessPool(ModelOrder(_LOAD, settings.model_parts()), workers, settings.worker_memory)
     # A front with worker processes never loads NumPy, Pillow and what comes with a model.
-    from cvserve.engine.threads import ThreadPool
+    from cvserve.engine.thread_pool import ThreadPool
     from cvserve.predictor.source import limits_of, load_configured
 
     if predictor is None:

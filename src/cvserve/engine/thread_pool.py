@@ -5,8 +5,8 @@ import threading
 from collections.abc import Sequence
 from queue import SimpleQueue
 
+from cvserve.engine.protocols import Office
 from cvserve.engine.task import Outcome, Task
-from cvserve.engine.worker import Office
 from cvserve.engine.worker_loop import WorkerLoop
 from cvserve.predictor.predictor import Predictor
 
