@@ -15,9 +15,9 @@ from typer.testing import CliRunner
 from cvserve.cli import app
 from cvserve.errors import CvserveError
 from cvserve.predictor.facts import ModelInfo
-from cvserve.server.exposition import described
 from cvserve.server.metrics import Metrics
 from cvserve.server.problems import PROBLEMS
+from cvserve.server.prometheus import described
 from cvserve.settings import FIELDS, flag, shown_default, variable
 
 DOCS = Path(__file__).parent.parent / "docs"

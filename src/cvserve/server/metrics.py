@@ -7,7 +7,7 @@ from cvserve.errors import CvserveError, Forbidden, Unauthenticated
 from cvserve.predictor.facts import ModelInfo
 from cvserve.predictor.prediction import Prediction
 from cvserve.server.context import RequestContext
-from cvserve.server.tallies import OTHER, Bounded, Counter, Histogram, Observe
+from cvserve.server.counters import OTHER, Bounded, Counter, Histogram, Observe
 
 MAX_TOKENS = 100
 MAX_CLASSES = 100

@@ -11,8 +11,8 @@ from cvserve.engine.task import Abandoned, Task
 from cvserve.errors import CvserveError, HistoryError
 from cvserve.predictor.prediction import Prediction
 from cvserve.recording import encode_json, encode_label, to_row
-from cvserve.server.client import ClientGone
 from cvserve.server.context import RequestContext
+from cvserve.server.disconnect import ClientGone
 from cvserve.server.metrics import Metrics
 from cvserve.server.recorder import Recorder
 from cvserve.server.uploads import Upload

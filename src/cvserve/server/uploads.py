@@ -14,8 +14,8 @@ from cvserve.errors import (
     UnsupportedMediaType,
 )
 from cvserve.predictor.images.signatures import image_format
-from cvserve.server.client import ClientGone, next_message
 from cvserve.server.context import Receive, Scope, header
+from cvserve.server.disconnect import ClientGone, next_message
 from cvserve.server.multipart import Part, parse_multipart
 
 FIELD = "file"

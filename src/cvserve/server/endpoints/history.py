@@ -6,8 +6,8 @@ from urllib.parse import parse_qsl, urlencode
 
 from cvserve.errors import NotFound
 from cvserve.recording import encode_json
-from cvserve.server.client import ClientGone, has_left
 from cvserve.server.context import Receive, Scope, Send, context_of
+from cvserve.server.disconnect import ClientGone, has_left
 from cvserve.server.parameters import HISTORY_PARAMETERS, MAX_ID, history_query, query_parameters
 from cvserve.server.readers import Readers
 from cvserve.server.responses import send_body, send_json

@@ -9,7 +9,7 @@ from cvserve.server.context import Receive, Scope, Send, header
 from cvserve.server.metrics import Metrics
 
 if TYPE_CHECKING:
-    from cvserve.server.exposition import Exposition
+    from cvserve.server.prometheus import Exposition
 
 
 class MetricsPage:
@@ -39,7 +39,7 @@ class MetricsPage:
 
     def _page(self, accept: str) -> tuple[bytes, str]:
         if self._exposition is None:
-            from cvserve.server.exposition import Exposition, Sources  # see there
+            from cvserve.server.prometheus import Exposition, Sources  # see there
 
             self._exposition = Exposition(Sources(self._metrics, self._engine, self._access_log))
         return self._exposition.text(accept)

@@ -4,8 +4,8 @@ import functools
 
 from cvserve.errors import CvserveError
 from cvserve.recording import encode_json
-from cvserve.server.client import has_left
 from cvserve.server.context import Receive, Scope, Send, context_of, header
+from cvserve.server.disconnect import has_left
 from cvserve.server.parameters import PREDICT_PARAMETERS, query_parameters
 from cvserve.server.problems import problem
 from cvserve.server.responses import send_body

@@ -3,8 +3,8 @@
 import time
 
 from cvserve.log import AccessLog, AccessRecord
-from cvserve.server.client import has_left
 from cvserve.server.context import KEY, AsgiApp, Message, Receive, RequestContext, Scope, Send, header, new_request_id
+from cvserve.server.disconnect import has_left
 from cvserve.server.lifecycle import Lifecycle
 from cvserve.server.metrics import CLIENT_GONE, Metrics
 

@@ -5,8 +5,8 @@ import asyncio
 from loguru import logger
 
 from cvserve.errors import CvserveError, ModelError, NotReady
-from cvserve.server.client import ClientGone
 from cvserve.server.context import AsgiApp, Message, Receive, Scope, Send, context_of
+from cvserve.server.disconnect import ClientGone
 from cvserve.server.metrics import Metrics
 from cvserve.server.problems import send_problem, status_of
 

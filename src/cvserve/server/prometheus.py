@@ -15,8 +15,8 @@ from prometheus_client.utils import floatToGoString
 from cvserve import __version__
 from cvserve.engine.engine import Engine
 from cvserve.log import AccessLog
+from cvserve.server.counters import Counter, Histogram, Key
 from cvserve.server.metrics import Metrics
-from cvserve.server.tallies import Counter, Histogram, Key
 
 
 class Sources(NamedTuple):
