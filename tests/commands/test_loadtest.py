@@ -106,7 +106,7 @@ def test_eject_writes_the_locustfile_once(run: Run, home: Path) -> None:
 
 
 def test_the_locustfile_knows_the_same_pictures_and_no_secret() -> None:
-    from cvserve.loadtest.locustfile_text import locustfile_text
+    from cvserve.loadtest.locust.locustfile_text import locustfile_text
 
     text = locustfile_text({"HOST": "http://127.0.0.1:9"})
     found = json.loads(text.partition("SUFFIXES = ")[2].partition("\n")[0].replace("'", '"'))

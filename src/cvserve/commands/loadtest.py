@@ -18,7 +18,7 @@ from cvserve.errors import CannotStart, CvserveError, InvalidSetting
 
 if TYPE_CHECKING:
     from cvserve.loadtest.plan import Plan
-    from cvserve.loadtest.report import Report
+    from cvserve.loadtest.report.document import Report
     from cvserve.loadtest.session import Ended
     from cvserve.loadtest.target import Target
 
@@ -127,7 +127,7 @@ def _target(url: str | None, options: dict[str, Any], folder: Path) -> "Iterator
 def _conclude(ended: "Ended", options: dict[str, Any], before: "Report | None") -> int:
     """Print the report and what is wrong with it; the exit code."""
     from cvserve.commands.loadtest_views import print_report
-    from cvserve.loadtest.gates import Gate, compare, differences, failure_share
+    from cvserve.loadtest.report.gates import Gate, compare, differences, failure_share
 
     report = ended.report
     if options["json"]:
@@ -158,7 +158,7 @@ def _conclude(ended: "Ended", options: dict[str, Any], before: "Report | None") 
 
 
 def _eject(path: Path, plan: "Plan", url: str | None) -> None:
-    from cvserve.loadtest.locustfile_text import locustfile_text
+    from cvserve.loadtest.locust.locustfile_text import locustfile_text
     from cvserve.loadtest.session import constants_of
 
     constants = {**constants_of(plan, (url or "http://127.0.0.1:8000").rstrip("/")), "RATE": plan.rate or 0.0}

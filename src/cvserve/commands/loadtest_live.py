@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from cvserve.commands.output import console, say
-from cvserve.loadtest.page import PHASES
 from cvserve.loadtest.plan import Plan
-from cvserve.loadtest.verdict import number
+from cvserve.loadtest.report.page import PHASES
+from cvserve.loadtest.report.verdict import number
 
 if TYPE_CHECKING:
     from cvserve.loadtest.samples import Window

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 from cvserve.commands.output import say, shown
 from cvserve.commands.table import Column, Row, print_table
-from cvserve.loadtest.page import load_cells, number_or_dash
+from cvserve.loadtest.report.page import load_cells, number_or_dash
+from cvserve.loadtest.report.verdict import number
 from cvserve.loadtest.runs import kept
-from cvserve.loadtest.verdict import number
 
 if TYPE_CHECKING:
-    from cvserve.loadtest.report import Report
+    from cvserve.loadtest.report.document import Report
 
 _LOADS = (
     Column("load"),

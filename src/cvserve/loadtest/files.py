@@ -7,11 +7,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from cvserve.errors import CannotStart
-from cvserve.loadtest.charts import curve
-from cvserve.loadtest.locustfile_text import locustfile_text
-from cvserve.loadtest.page import page
+from cvserve.loadtest.locust.locustfile_text import locustfile_text
 from cvserve.loadtest.plan import Plan
-from cvserve.loadtest.report import Report
+from cvserve.loadtest.report.charts import curve
+from cvserve.loadtest.report.document import Report
+from cvserve.loadtest.report.page import page
 from cvserve.loadtest.session import constants_of
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from cvserve.errors import CannotStart, CvserveError
 from cvserve.loadtest.target import Target
 
-_MODULE = "cvserve.loadtest.server_process"
+_MODULE = "cvserve.loadtest.own_server_main"
 _URL = re.compile(r" on (https?://\S+)")
 _START_S = 120.0
 _STOP_S = 20.0

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from cvserve.errors import InvalidSetting
-from cvserve.loadtest.report import Report
+from cvserve.loadtest.report.document import Report
 from cvserve.store.database import connect, connect_reader, prepare_database
 from cvserve.store.loadtests import add_run, list_runs, read_run
 from cvserve.store.sqlite import translated

@@ -7,19 +7,19 @@ from pathlib import Path
 from typing import Any
 
 from cvserve.errors import CvserveError
-from cvserve.loadtest.bench import Bench
-from cvserve.loadtest.capacity import Found, connections, find_capacity
 from cvserve.loadtest.client import Client
-from cvserve.loadtest.generators import Generators, Order
-from cvserve.loadtest.locustfile_text import locustfile_text
+from cvserve.loadtest.locust.generators import Generators, Order
+from cvserve.loadtest.locust.locustfile_text import locustfile_text
 from cvserve.loadtest.machine import machine_facts
+from cvserve.loadtest.measure.bench import Bench
+from cvserve.loadtest.measure.capacity import Found, connections, find_capacity
+from cvserve.loadtest.measure.watch import Watch
 from cvserve.loadtest.pictures import pictures_in
 from cvserve.loadtest.plan import Plan
-from cvserve.loadtest.report import Report, main_step, report_of
+from cvserve.loadtest.report.document import Report, main_step, report_of
+from cvserve.loadtest.report.verdict import Place, Verdict, judge_load, judge_search
 from cvserve.loadtest.samples import Window
 from cvserve.loadtest.target import Greeting, Target, greet
-from cvserve.loadtest.verdict import Place, Verdict, judge_load, judge_search
-from cvserve.loadtest.watch import Watch
 from cvserve.settings import usable_cores
 from cvserve.store.rows import timestamp
 

@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 
-from cvserve.loadtest.capacity import Found
+from cvserve.loadtest.measure.capacity import Found
+from cvserve.loadtest.measure.step import Step
 from cvserve.loadtest.plan import Plan
 from cvserve.loadtest.samples import spread
-from cvserve.loadtest.step import Step
 
 _FULL = 0.9  # of a machine's cores
 _BUSY = 0.8  # of the workers' time: from here on the server is at its limit, as far as it can be seen

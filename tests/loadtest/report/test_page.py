@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
-from cvserve.loadtest.capacity import Found
-from cvserve.loadtest.charts import curve
-from cvserve.loadtest.page import page
+from cvserve.loadtest.measure.capacity import Found
+from cvserve.loadtest.measure.step import Run, Step
 from cvserve.loadtest.plan import Plan
-from cvserve.loadtest.report import report_of
+from cvserve.loadtest.report.charts import curve
+from cvserve.loadtest.report.document import report_of
+from cvserve.loadtest.report.page import page
+from cvserve.loadtest.report.verdict import Place, judge_search
 from cvserve.loadtest.samples import window_of, windows_of
-from cvserve.loadtest.step import Run, Step
-from cvserve.loadtest.verdict import Place, judge_search
 from loadtest.test_samples import tick
 
 EVIL = "<script>alert(1)</script>"

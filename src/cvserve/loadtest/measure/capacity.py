@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from cvserve.loadtest.bench import Bench
+from cvserve.loadtest.measure.bench import Bench
+from cvserve.loadtest.measure.step import Step
 from cvserve.loadtest.plan import Plan
-from cvserve.loadtest.step import Step
 
 _GAIN = 0.05  # twice the load must bring so much more, or throughput has stopped growing
 _KNEE = 0.95  # of the most there is

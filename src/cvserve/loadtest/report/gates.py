@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from typing import Any
 
-from cvserve.loadtest.report import Report
+from cvserve.loadtest.report.document import Report
+from cvserve.loadtest.report.verdict import number
 from cvserve.loadtest.samples import spread
-from cvserve.loadtest.verdict import number
 
 _LEAST_NOISE = 0.03  # two runs of the same thing differ by so much, whatever their windows say
 

@@ -4,11 +4,11 @@ import time
 from collections.abc import Callable
 
 from cvserve.errors import CannotStart, Unauthenticated
-from cvserve.loadtest.generators import Generators
+from cvserve.loadtest.locust.generators import Generators
+from cvserve.loadtest.measure.step import Run, Step
+from cvserve.loadtest.measure.watch import Watch
 from cvserve.loadtest.plan import Plan
 from cvserve.loadtest.samples import Tick, Window, window_of, windows_of
-from cvserve.loadtest.step import Run, Step
-from cvserve.loadtest.watch import Watch
 
 _ANSWERS_A_USER = 5
 _STEP_GROWS = 4

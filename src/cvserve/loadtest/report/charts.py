@@ -3,9 +3,9 @@
 from importlib.resources import files
 from typing import Any
 
-from cvserve.loadtest.plot import Chart, Mark, Series, panel
-from cvserve.loadtest.report import Report
-from cvserve.loadtest.verdict import number
+from cvserve.loadtest.report.document import Report
+from cvserve.loadtest.report.plot import Chart, Mark, Series, panel
+from cvserve.loadtest.report.verdict import number
 
 _CURVE_WIDTH, _CURVE_HEIGHT = 720, 280
 

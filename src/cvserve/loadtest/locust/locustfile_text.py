@@ -12,7 +12,7 @@ def locustfile_text(constants: Mapping[str, Any]) -> str:
     Args:
         constants: `HOST`, `IMAGES`, `BODY`, `READS`, `RATE`; those that are left out keep the value of the template.
     """
-    text = (files("cvserve.loadtest") / "locustfile.py").read_text(encoding="utf-8")
+    text = (files("cvserve.loadtest.locust") / "locustfile.py").read_text(encoding="utf-8")
     for name, value in constants.items():
         line = f"{name} = {_literal(value)}"
         text, replaced = re.subn(rf"^{name} = (\"[^\"]*\"|[\d.]+)", lambda _, line=line: line, text, flags=re.MULTILINE)  # type: ignore[misc]

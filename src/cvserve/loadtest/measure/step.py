@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass, field
 
+from cvserve.loadtest.measure.watch import ServerLoad
 from cvserve.loadtest.plan import Plan
 from cvserve.loadtest.samples import Window
-from cvserve.loadtest.watch import ServerLoad
 
 CLIENT_LIMIT = 0.9  # of a core, or of the time of the event loop: from here on the generator is the limit
 _UNEVEN = 3  # requests more or fewer in flight than before say nothing

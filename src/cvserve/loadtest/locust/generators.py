@@ -16,7 +16,7 @@ from typing import Any, NamedTuple, Self
 from cvserve.errors import CannotStart
 from cvserve.loadtest.samples import Tick
 
-_MODULE = "cvserve.loadtest.generator_process"
+_MODULE = "cvserve.loadtest.locust.generator_main"
 _START_S = 60
 _END_S = 30
 _FIRST_DUE_S = 0.05

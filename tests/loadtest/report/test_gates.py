@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from cvserve.loadtest.gates import Gate, compare, differences
+from cvserve.loadtest.report.gates import Gate, compare, differences
 
 
 def report(rps: float = 100, p95_ms: float | None = 50, failures: int = 0, **changes: Any) -> dict[str, Any]:

@@ -206,7 +206,7 @@ def _numbered(entries: dict[str, Any]) -> dict[Any, Any]:
 
 
 def main() -> None:
-    """`python -m cvserve.loadtest.generator_process`."""
+    """`python -m cvserve.loadtest.locust.generator_main`."""
     logging.basicConfig(level=logging.ERROR, format="%(message)s")
     Generator(FileObject(0, "rb")).run()
 

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from cvserve.errors import CannotStart
-from cvserve.loadtest.bench import Bench
+from cvserve.loadtest.measure.bench import Bench
+from cvserve.loadtest.measure.watch import Watch
 from cvserve.loadtest.plan import Plan
 from cvserve.loadtest.samples import Latencies, Tick
-from cvserve.loadtest.watch import Watch
 
 TICK_S = 0.2
 

@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from cvserve.loadtest.capacity import Found
+from cvserve.loadtest.measure.capacity import Found
+from cvserve.loadtest.measure.step import Run, Step
 from cvserve.loadtest.plan import Plan
+from cvserve.loadtest.report.verdict import Verdict
 from cvserve.loadtest.samples import Latencies, Window
-from cvserve.loadtest.step import Run, Step
-from cvserve.loadtest.verdict import Verdict
 
 Report = dict[str, Any]
 FORMAT = 1

@@ -5,10 +5,10 @@ from html import escape
 from importlib.resources import files
 from typing import Any
 
-from cvserve.loadtest.charts import distribution, over_load, over_time
-from cvserve.loadtest.plot import Chart, drawn
-from cvserve.loadtest.report import Report
-from cvserve.loadtest.verdict import number
+from cvserve.loadtest.report.charts import distribution, over_load, over_time
+from cvserve.loadtest.report.document import Report
+from cvserve.loadtest.report.plot import Chart, drawn
+from cvserve.loadtest.report.verdict import number
 
 _WIDE, _NARROW = (640, 280), (360, 260)
 PHASES = {"step": "step", "half": "50 %", "most": "80 %", "hold": "100 %: held", "load": "load", "end": "end"}

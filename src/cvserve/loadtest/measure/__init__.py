@@ -1,0 +1,1 @@
+"""Loads one after the other, and what was measured of each."""
