@@ -1,1 +1,1 @@
-"""The commands, one file each: parse, call the library, print."""
+"""The commands, one file or folder each: parse, call the library, print."""

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from cvserve.commands.options import AsJson
-from cvserve.commands.output import Format, print_json
+from cvserve.commands.terminal.options import AsJson
+from cvserve.commands.terminal.output import Format, print_json
 
 
 def config(as_json: AsJson = False) -> None:
@@ -26,7 +26,7 @@ def config(as_json: AsJson = False) -> None:
 
 
 def _print_table(entries: list[dict[str, Any]]) -> None:
-    from cvserve.commands.table import Column, Row, print_table
+    from cvserve.commands.terminal.table import Column, Row, print_table
 
     columns = (Column("setting"), Column("value"), Column("origin"), Column("variable", spare=1))
     rows = []

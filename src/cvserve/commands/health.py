@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cvserve.commands.options import value_of
-from cvserve.commands.output import say
+from cvserve.commands.terminal.options import value_of
+from cvserve.commands.terminal.output import say
 from cvserve.errors import InvalidSetting
 
 if TYPE_CHECKING:

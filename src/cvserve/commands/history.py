@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cvserve.commands.options import AsCsv, AsJson, AsNl, Home, home_folder, value_of
-from cvserve.commands.output import Format, bar, chosen, print_csv, print_json, say
-from cvserve.commands.plain import PlainCommand, PlainGroup
+from cvserve.commands.terminal.options import AsCsv, AsJson, AsNl, Home, home_folder, value_of
+from cvserve.commands.terminal.output import Format, bar, chosen, print_csv, print_json, say
+from cvserve.commands.terminal.plain import PlainCommand, PlainGroup
 from cvserve.errors import NotFound
 from cvserve.store.schema import SOURCES
 
@@ -116,7 +116,7 @@ def _csv_cells(row: "HistoryRow") -> list[Any]:
 
 
 def _print_table(rows: "list[HistoryRow]") -> None:
-    from cvserve.commands.table import Column, Row, print_table
+    from cvserve.commands.terminal.table import Column, Row, print_table
 
     columns = (
         Column("id", right=True),
@@ -140,7 +140,7 @@ def _cells(row: "HistoryRow") -> tuple[str, ...]:
 
 
 def _print_one(row: "HistoryRow") -> None:
-    from cvserve.commands.table import Column, Row, print_table
+    from cvserve.commands.terminal.table import Column, Row, print_table
 
     rows = []
     for name, value in row.to_full_dict().items():

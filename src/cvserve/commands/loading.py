@@ -16,7 +16,7 @@ def load_for_command(settings: Settings) -> Predictor:
     try:
         predictor = load_configured(settings)
     except UntrustedModel:
-        from cvserve.commands.model import ask_trust  # most models need no question
+        from cvserve.commands.model.app import ask_trust  # most models need no question
 
         if settings.model is None or not ask_trust(settings.model):
             raise

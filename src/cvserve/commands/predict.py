@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cvserve.commands.options import AsJson, AsNl, Home
-from cvserve.commands.output import Format, bar, chosen, print_json, say, say_cause
+from cvserve.commands.terminal.options import AsJson, AsNl, Home
+from cvserve.commands.terminal.output import Format, bar, chosen, print_json, say, say_cause
 from cvserve.errors import CvserveError
 
 if TYPE_CHECKING:
-    from cvserve.commands.pictures import Picture
+    from cvserve.commands.terminal.pictures import Picture
     from cvserve.predictor.prediction import Prediction
     from cvserve.predictor.predictor import Predictor
     from cvserve.recording import History
@@ -71,7 +71,7 @@ def predict(
 ) -> None:
     """Classify pictures, here and now, without a server."""
     from cvserve.commands.loading import load_for_command  # `--help` needs none of this
-    from cvserve.commands.pictures import pictures
+    from cvserve.commands.terminal.pictures import pictures
     from cvserve.configuration import load_configuration
 
     form = chosen(as_json=as_json, as_nl=as_nl)
@@ -104,7 +104,7 @@ def _answered(
     predictor: "Predictor", todo: Sequence["Picture"], top_k: int, history: "History | None"
 ) -> Iterator[Line]:
     """Batch by batch: one model call and one commit each."""
-    from cvserve.commands.progress import progress
+    from cvserve.commands.terminal.progress import progress
 
     with progress(len(todo), shown=len(todo) >= _PROGRESS_FROM) as advance:
         for start in range(0, len(todo), _BATCH):
@@ -157,7 +157,7 @@ def _print_lines(lines: Iterator[Line], form: Format) -> bool:
 def _print_table(lines: Sequence[Line]) -> None:
     if not lines:
         return
-    from cvserve.commands.table import Column, Row, print_table
+    from cvserve.commands.terminal.table import Column, Row, print_table
 
     one = len(lines) == 1
     rows = []

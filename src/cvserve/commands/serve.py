@@ -58,7 +58,7 @@ def _ask_trust(settings: "Settings") -> None:
     if settings.model is None or settings.model_is_code or settings.model_sha256 is not None:
         return
     if sys.stdin.isatty():
-        from cvserve.commands.model import ask_trust  # most models need no question
+        from cvserve.commands.model.app import ask_trust  # most models need no question
 
         ask_trust(settings.model)
 

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cvserve.commands.options import AsJson, AsNl, Home, home_folder, value_of
-from cvserve.commands.output import Format, chosen, print_json, say
-from cvserve.commands.plain import PlainCommand, PlainGroup
+from cvserve.commands.terminal.options import AsJson, AsNl, Home, home_folder, value_of
+from cvserve.commands.terminal.output import Format, chosen, print_json, say
+from cvserve.commands.terminal.plain import PlainCommand, PlainGroup
 
 if TYPE_CHECKING:
     from cvserve.store.tokens import Token, TokenStore
@@ -81,7 +81,7 @@ def _store(folder: Path) -> "TokenStore":
 
 
 def _print_table(tokens: "list[Token]") -> None:
-    from cvserve.commands.table import Column, Row, print_table
+    from cvserve.commands.terminal.table import Column, Row, print_table
     from cvserve.store.rows import timestamp
 
     columns = (

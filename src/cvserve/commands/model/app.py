@@ -50,7 +50,7 @@ def inspect(
     json: _Json = False,
 ) -> None:
     """Print what was found in a model file and where each value came from."""
-    from cvserve.commands import model_views as views  # the command line starts fast
+    from cvserve.commands.model.app import views  # the command line starts fast
     from cvserve.predictor.backends.python.module import file_of
     from cvserve.predictor.models.file import read_model_file
     from cvserve.predictor.models.toml_read import read_config
@@ -91,9 +91,9 @@ def try_(
     json: _Json = False,
 ) -> None:
     """Show what the model really sees of a picture, what it says, and how long each step takes."""
-    from cvserve.commands import trial_views as views
-    from cvserve.commands.model_trial import save_trials, trials
-    from cvserve.commands.pictures import pictures
+    from cvserve.commands.model.app import trial_views as views
+    from cvserve.commands.model.trial import save_trials, trials
+    from cvserve.commands.terminal.pictures import pictures
 
     _ask_first(file, model_sha256)
     predictor = _load(file, weights, model_config, model_sha256, trust_type, compile)
@@ -121,10 +121,10 @@ def check(
     json: _Json = False,
 ) -> None:
     """Ask a model about pictures whose class is known, and count how often it is right."""
-    from cvserve.commands import evaluation_views as views
-    from cvserve.commands.model_check import checked_on, parse_share, refusals
-    from cvserve.commands.options import value_of
-    from cvserve.commands.output import say, say_cause
+    from cvserve.commands.model.app import evaluation_views as views
+    from cvserve.commands.model.check import checked_on, parse_share, refusals
+    from cvserve.commands.terminal.options import value_of
+    from cvserve.commands.terminal.output import say, say_cause
 
     wanted = None if min_accuracy is None else value_of("--min-accuracy", min_accuracy, parse_share)
     _ask_first(file, model_sha256)
@@ -198,7 +198,7 @@ def _is_terminal() -> bool:
 
 def _asked(whole: "ModelFile") -> bool:
     """Ask for the beginning of the hash: a key that the hand knows by itself would be no answer."""
-    from cvserve.commands.model_views import show_risk
+    from cvserve.commands.model.views import show_risk
     from cvserve.predictor.models.trust import record
 
     show_risk(whole)

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable, Iterator
 
-from cvserve.commands.model_trial import Trial, Tried
-from cvserve.commands.output import Format, print_json, say, say_cause
+from cvserve.commands.model.trial import Trial, Tried
+from cvserve.commands.terminal.output import Format, print_json, say, say_cause
 from cvserve.errors import CvserveError
 from cvserve.predictor.predictor import LoadedPredictor
 
@@ -23,7 +23,7 @@ def show(tried: Iterable[Tried], predictor: LoadedPredictor, *, as_json: bool) -
         for name, error in failed:
             say_cause(error, f"{name}: ")
         return bool(failed)
-    from cvserve.commands.trial_drawing import draw  # programs that read JSON need no Rich
+    from cvserve.commands.model.trial_drawing import draw  # programs that read JSON need no Rich
 
     for name, outcome in seen():
         if not isinstance(outcome, CvserveError):

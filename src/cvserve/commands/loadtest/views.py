@@ -5,8 +5,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cvserve.commands.output import say, shown
-from cvserve.commands.table import Column, Row, print_table
+from cvserve.commands.terminal.output import say, shown
+from cvserve.commands.terminal.table import Column, Row, print_table
 from cvserve.loadtest.report.page import load_cells, number_or_dash
 from cvserve.loadtest.report.verdict import number
 from cvserve.loadtest.runs import kept

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from cvserve.commands.progress import progress
+from cvserve.commands.terminal.progress import progress
 from cvserve.predictor.evaluation import Evaluation, evaluate
 from cvserve.predictor.labelled import read_labelled
 from cvserve.predictor.predictor import Predictor

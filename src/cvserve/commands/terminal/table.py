@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from cvserve.commands.output import shown
+from cvserve.commands.terminal.output import shown
 
 _GAP_CELLS = 2
 

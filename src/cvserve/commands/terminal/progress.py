@@ -18,7 +18,7 @@ def progress(total: int, *, shown: bool) -> Iterator[Callable[[int], None]]:
         return
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 
-    from cvserve.commands.output import console
+    from cvserve.commands.terminal.output import console
 
     columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     # Rich would send what is printed meanwhile to its own console: results belong on stdout.

@@ -6,8 +6,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from cvserve.commands.model_trial import Trial
-from cvserve.commands.output import shown
+from cvserve.commands.model.trial import Trial
+from cvserve.commands.terminal.output import shown
 
 _BAR_CELLS = 30
 _DRAWING_PX = 32

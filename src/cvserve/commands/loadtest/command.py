@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from cvserve.commands.loadtest_options import parsed, signature
-from cvserve.commands.options import home_folder
-from cvserve.commands.output import say
+from cvserve.commands.loadtest.options import parsed, signature
+from cvserve.commands.terminal.options import home_folder
+from cvserve.commands.terminal.output import say
 from cvserve.errors import CannotStart, CvserveError, InvalidSetting
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def loadtest(url: str | None = None, **typed: Any) -> None:
     options = parsed(typed)
     folder = home_folder(options["home"])
     if options["list"]:
-        from cvserve.commands.loadtest_views import print_runs
+        from cvserve.commands.loadtest.views import print_runs
 
         print_runs(folder, as_json=options["json"])
         return
@@ -77,7 +77,7 @@ def _plan(options: dict[str, Any]) -> "Plan":
 
 def _run(url: str | None, plan: "Plan", options: dict[str, Any], folder: Path) -> "Ended":
     """The test and its files; what a part of it gave, too."""
-    from cvserve.commands.loadtest_live import live
+    from cvserve.commands.loadtest.live import live
     from cvserve.loadtest.files import Files
     from cvserve.loadtest.runs import keep
     from cvserve.loadtest.session import run_loadtest
@@ -126,7 +126,7 @@ def _target(url: str | None, options: dict[str, Any], folder: Path) -> "Iterator
 
 def _conclude(ended: "Ended", options: dict[str, Any], before: "Report | None") -> int:
     """Print the report and what is wrong with it; the exit code."""
-    from cvserve.commands.loadtest_views import print_report
+    from cvserve.commands.loadtest.views import print_report
     from cvserve.loadtest.report.gates import Gate, compare, differences, failure_share
 
     report = ended.report

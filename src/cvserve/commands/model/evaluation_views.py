@@ -5,8 +5,8 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from cvserve.commands.output import bar
-from cvserve.commands.table import Column, Row, print_table
+from cvserve.commands.terminal.output import bar
+from cvserve.commands.terminal.table import Column, Row, print_table
 from cvserve.predictor.evaluation import ClassTally, Evaluation
 
 # A wider table of confusions would not fit on a terminal; above it the most frequent ones are listed.

@@ -7,7 +7,7 @@ from typing import Annotated, Any, NamedTuple
 import typer
 
 from cvserve import values
-from cvserve.commands.options import value_of
+from cvserve.commands.terminal.options import value_of
 
 _MAX_USERS = 100_000
 _MAX_RATE = 1_000_000

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from cvserve.commands.output import console, say
+from cvserve.commands.terminal.output import console, say
 from cvserve.loadtest.plan import Plan
 from cvserve.loadtest.report.page import PHASES
 from cvserve.loadtest.report.verdict import number

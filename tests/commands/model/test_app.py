@@ -14,7 +14,7 @@ from sklearn.datasets import load_digits
 from sklearn.naive_bayes import GaussianNB
 from typer.testing import CliRunner
 
-from cvserve.commands.model import ask_trust, model_app
+from cvserve.commands.model.app import ask_trust, model_app
 from cvserve.errors import InvalidSetting, ModelLoadError, UntrustedModel
 from cvserve.predictor.loading import load_model
 from cvserve.predictor.models.file import read_model_file
@@ -303,7 +303,7 @@ def on_a_terminal(code, typed):
 
 @pytest.mark.parametrize("typed", ["y", "yes", "", "1234567", "zzzzzzzz"])
 def test_on_a_terminal_only_the_hash_is_a_yes(pickle_file, typed):
-    code = f"from cvserve.commands.model import ask_trust; raise SystemExit(int(ask_trust({str(pickle_file)!r})))"
+    code = f"from cvserve.commands.model.app import ask_trust; raise SystemExit(int(ask_trust({str(pickle_file)!r})))"
     seen, answer = on_a_terminal(code, typed)
     assert answer == 0
     assert "type the first 8 characters" in seen
@@ -314,7 +314,7 @@ def test_on_a_terminal_a_class_that_a_file_names_is_asked_for(home):
     path = home / "my_model.py"
     path.write_text("import numpy\nfrom os import path\nclass Model: pass\n")
     sha256 = read_model_file(path).sha256
-    code = f"from cvserve.commands.model import ask_trust; raise SystemExit(int(ask_trust('{path}:Model')))"
+    code = f"from cvserve.commands.model.app import ask_trust; raise SystemExit(int(ask_trust('{path}:Model')))"
     assert on_a_terminal(code, "no")[1] == 0
     seen, answer = on_a_terminal(code, sha256[:8])
     assert answer == 1
@@ -324,7 +324,7 @@ def test_on_a_terminal_a_class_that_a_file_names_is_asked_for(home):
 
 def test_on_a_terminal_the_beginning_of_the_hash_is_a_yes(pickle_file):
     sha256 = read_model_file(pickle_file).sha256
-    code = f"from cvserve.commands.model import ask_trust; raise SystemExit(int(ask_trust({str(pickle_file)!r})))"
+    code = f"from cvserve.commands.model.app import ask_trust; raise SystemExit(int(ask_trust({str(pickle_file)!r})))"
     seen, answer = on_a_terminal(code, sha256[:8].upper())
     assert answer == 1
     assert "sklearn.naive_bayes.GaussianNB" in seen
@@ -334,14 +334,14 @@ def test_on_a_terminal_the_beginning_of_the_hash_is_a_yes(pickle_file):
 
 def test_a_terminal_draws_the_picture(skops_file, picture):
     arguments = ["try", str(skops_file), str(picture)]
-    seen, ended = on_a_terminal(f"from cvserve.commands.model import model_app; model_app({arguments!r})", "")
+    seen, ended = on_a_terminal(f"from cvserve.commands.model.app import model_app; model_app({arguments!r})", "")
     assert ended == 0
     assert seen.count("▀") == 2 * 8 * 4
 
 
 def test_the_command_line_loads_nothing_heavy():
     code = (
-        "import sys, cvserve.commands.model; "
+        "import sys, cvserve.commands.model.app; "
         "print([name for name in ('numpy', 'PIL', 'sklearn', 'rich.table') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from cvserve.commands.pictures import Picture
-from cvserve.commands.side_by_side import side_by_side
+from cvserve.commands.model.side_by_side import side_by_side
+from cvserve.commands.terminal.pictures import Picture
 from cvserve.errors import CvserveError, InvalidSetting
 from cvserve.predictor.contract import Prepared
 from cvserve.predictor.images.decode import decode

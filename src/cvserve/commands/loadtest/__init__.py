@@ -1,0 +1,1 @@
+"""`cvserve loadtest`: options, progress and the printed report."""

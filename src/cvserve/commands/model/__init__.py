@@ -1,0 +1,1 @@
+"""`cvserve model`: inspect, try, check and trust a model file."""

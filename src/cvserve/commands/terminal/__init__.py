@@ -1,0 +1,1 @@
+"""What the commands share: output, tables, progress bars, options, pictures."""
