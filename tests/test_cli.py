@@ -115,7 +115,7 @@ def test_a_reader_that_has_enough_is_no_error(arguments):
 
 
 def test_a_reader_that_leaves_in_the_middle_is_no_error(home):
-    from cvserve.recording import History
+    from cvserve.history.history import History
     from support.predictions import prediction
 
     with History.open(home) as history:

@@ -6,10 +6,10 @@ Importing this package does nothing but define these names; each is loaded when 
 TYPE_CHECKING = False  # as type checkers take it; `typing` itself is slow to load
 if TYPE_CHECKING:
     from cvserve.errors import CvserveError as CvserveError
+    from cvserve.history.history import History as History
     from cvserve.predictor.prediction import ClassScore as ClassScore
     from cvserve.predictor.prediction import Prediction as Prediction
     from cvserve.predictor.predictor import Predictor as Predictor
-    from cvserve.recording import History as History
     from cvserve.server.app import create_app as create_app
     from cvserve.settings import Settings as Settings
 
@@ -18,7 +18,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "ClassScore": "cvserve.predictor.prediction",
     "CvserveError": "cvserve.errors",
-    "History": "cvserve.recording",
+    "History": "cvserve.history.history",
     "Prediction": "cvserve.predictor.prediction",
     "Predictor": "cvserve.predictor.predictor",
     "Settings": "cvserve.settings",

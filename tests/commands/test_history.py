@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from cvserve.recording import History
+from cvserve.history.history import History
 from support.predictions import prediction
 from support.terminal import read_to_end
 

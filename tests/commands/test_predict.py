@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from cvserve.recording import History
+from cvserve.history.history import History
 from support.command import cvserve
 from support.drawings import drawn_four
 from support.terminal import read_to_end

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from cvserve.recording import History
+from cvserve.history.history import History
 from support.process import ServerProcess
 from support.raw import RawConnection
 from support.waiting import wait_until

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from cvserve.errors import CannotStart, CvserveError, ImageError, InvalidSetting, Unauthenticated
+from cvserve.history.history import History
 from cvserve.loadtest.session import run_loadtest
 from cvserve.loadtest.target import Target
-from cvserve.recording import History
 from loadtest.conftest import quick, target, undisturbed
 from support.known_server import TOKEN, KnownServer
 from support.tokens import make_token, revoke_token

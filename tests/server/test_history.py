@@ -7,9 +7,9 @@ from typing import Any
 import httpx
 import pytest
 
+from cvserve.history.history import History
 from cvserve.predictor.facts import ImageInfo, ModelInfo
 from cvserve.predictor.prediction import ClassScore, Prediction
-from cvserve.recording import History
 from support.answers import assert_problem
 from support.fakes import BrightnessPredictor
 from support.pictures import grey

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import httpx
 import pytest
 
-from cvserve.recording import History
+from cvserve.history.history import History
 from support.answers import assert_problem
 from support.pictures import grey
 from support.threaded import ThreadedServer

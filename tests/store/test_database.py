@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from cvserve.errors import CannotStart, CvserveError, HistoryUnavailable, Unsafe
-from cvserve.recording import History
+from cvserve.history.history import History
 from cvserve.store.database import connect, prepare_database
 from cvserve.store.schema import MIGRATIONS
 from cvserve.store.sqlite import sqlite3
@@ -232,7 +232,7 @@ def test_a_home_below_a_file_cannot_be(home):
 @pytest.mark.parametrize("round_", range(4))
 def test_several_processes_may_make_the_same_database_at_once(home, round_):
     program = (
-        "import sys; from pathlib import Path; from cvserve.recording import History\n"
+        "import sys; from pathlib import Path; from cvserve.history.history import History\n"
         "from support.predictions import prediction\n"
         "print('ready', flush=True); sys.stdin.readline()\n"
         "with History.open(Path('cvserve.db')) as h: h.add(prediction(), source='cli')\n"

@@ -5,7 +5,7 @@ import json
 import subprocess
 import sys
 
-from cvserve.recording import History
+from cvserve.history.history import History
 from support.predictions import prediction
 
 

@@ -2,7 +2,7 @@
 
 from sqlite_utils import Database
 
-from cvserve.recording import History
+from cvserve.history.history import History
 from cvserve.store.migrations import migrations
 from cvserve.store.schema import MIGRATION_SET, MIGRATIONS, PREDICTION_COLUMNS
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from cvserve.recording import History
+from cvserve.history.history import History
 from cvserve.store.database import connect
 from cvserve.store.predictions import PAGE, PredictionReader, Query
 from cvserve.store.rows import ModelKey, NewRow

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from cvserve.errors import InvalidSetting, NotFound
-from cvserve.recording import History
+from cvserve.history.history import History
 from cvserve.store.rows import timestamp
 from cvserve.store.tokens import SCOPES, TokenStore, digest_of, new_secret
 

@@ -3,7 +3,7 @@
 import pytest
 
 from cvserve.errors import HistoryUnavailable
-from cvserve.recording import History
+from cvserve.history.history import History
 from cvserve.store.database import connect
 from cvserve.store.rows import ModelKey
 from cvserve.store.sqlite import sqlite3, translated

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from cvserve.errors import HistoryError, HistoryUnavailable
-from cvserve.recording import History
+from cvserve.history.history import History
 from cvserve.store.database import connect
 from cvserve.store.rows import NewRow
 from cvserve.store.transaction import NO_TOKEN

@@ -75,7 +75,7 @@ def show(
     as_json: AsJson = False,
 ) -> None:
     """All that is known of one prediction."""
-    from cvserve.recording import History, history_exists
+    from cvserve.history.history import History, history_exists
     from cvserve.values import whole
 
     number = value_of("ID", prediction_id, whole(1, _MAX_ID))
@@ -92,7 +92,7 @@ def show(
 
 def _rows(stack: ExitStack, folder: "Path", filters: dict[str, Any]) -> "Iterator[HistoryRow]":
     """The rows as they are read, page by page; looking makes no file."""
-    from cvserve.recording import History, history_exists
+    from cvserve.history.history import History, history_exists
 
     if not history_exists(folder):
         return iter(())

@@ -14,9 +14,9 @@ from cvserve.errors import CvserveError
 
 if TYPE_CHECKING:
     from cvserve.commands.terminal.pictures import Picture
+    from cvserve.history.history import History
     from cvserve.predictor.prediction import Prediction
     from cvserve.predictor.predictor import Predictor
-    from cvserve.recording import History
     from cvserve.store.rows import Stored
 
 _BATCH = 64
@@ -95,7 +95,7 @@ def predict(
 
 
 def _open_history(home: Path) -> "History":
-    from cvserve.recording import History
+    from cvserve.history.history import History
 
     return History.open(home / "cvserve.db")
 

@@ -43,7 +43,7 @@ def new(
 @token_app.command("list", cls=PlainCommand)
 def list_(home: Home = None, as_json: AsJson = False, as_nl: AsNl = False) -> None:
     """All tokens there ever were; never their secrets."""
-    from cvserve.recording import history_exists
+    from cvserve.history.history import history_exists
 
     form = chosen(as_json=as_json, as_nl=as_nl)
     folder = home_folder(home)

@@ -14,7 +14,7 @@ from prometheus_client.utils import floatToGoString
 
 from cvserve import __version__
 from cvserve.engine.engine import Engine
-from cvserve.log import AccessLog
+from cvserve.logs.access import AccessLog
 from cvserve.server.counters import Counter, Histogram, Key
 from cvserve.server.metrics import Metrics
 

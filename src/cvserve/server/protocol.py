@@ -11,7 +11,7 @@ import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from cvserve.errors import MalformedBody
-from cvserve.log import AccessLog
+from cvserve.logs.access import AccessLog
 from cvserve.server.context import KEY, RequestContext, new_request_id
 from cvserve.server.metrics import Metrics
 from cvserve.server.middleware.access_log import record_of

@@ -9,7 +9,7 @@ from pathlib import Path
 from cvserve.engine.engine import Engine
 from cvserve.engine.protocols import WorkerPool
 from cvserve.errors import CannotStart
-from cvserve.log import AccessLog
+from cvserve.logs.access import AccessLog
 from cvserve.server.auth import Authenticator
 from cvserve.server.lifecycle import Lifecycle
 from cvserve.server.metrics import Metrics

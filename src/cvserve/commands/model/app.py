@@ -50,7 +50,7 @@ def inspect(
     json: _Json = False,
 ) -> None:
     """Print what was found in a model file and where each value came from."""
-    from cvserve.commands.model.app import views  # the command line starts fast
+    from cvserve.commands.model import views  # the command line starts fast
     from cvserve.predictor.backends.python.module import file_of
     from cvserve.predictor.models.file import read_model_file
     from cvserve.predictor.models.toml_read import read_config
@@ -91,7 +91,7 @@ def try_(
     json: _Json = False,
 ) -> None:
     """Show what the model really sees of a picture, what it says, and how long each step takes."""
-    from cvserve.commands.model.app import trial_views as views
+    from cvserve.commands.model import trial_views as views
     from cvserve.commands.model.trial import save_trials, trials
     from cvserve.commands.terminal.pictures import pictures
 
@@ -121,7 +121,7 @@ def check(
     json: _Json = False,
 ) -> None:
     """Ask a model about pictures whose class is known, and count how often it is right."""
-    from cvserve.commands.model.app import evaluation_views as views
+    from cvserve.commands.model import evaluation_views as views
     from cvserve.commands.model.check import checked_on, parse_share, refusals
     from cvserve.commands.terminal.options import value_of
     from cvserve.commands.terminal.output import say, say_cause

@@ -4,7 +4,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from cvserve.engine.engine import Engine
-from cvserve.log import AccessLog
+from cvserve.logs.access import AccessLog
 from cvserve.server.context import Receive, Scope, Send, header
 from cvserve.server.metrics import Metrics
 

@@ -2,7 +2,7 @@
 
 import time
 
-from cvserve.log import AccessLog, AccessRecord
+from cvserve.logs.access import AccessLog, AccessRecord
 from cvserve.server.context import KEY, AsgiApp, Message, Receive, RequestContext, Scope, Send, header, new_request_id
 from cvserve.server.disconnect import has_left
 from cvserve.server.lifecycle import Lifecycle

@@ -14,7 +14,7 @@ from urllib.parse import unquote
 
 from loguru import logger
 
-from cvserve.log_file import LogFile
+from cvserve.logs.file import LogFile
 
 _EVENT_FORMAT = "<dim>{time:YYYY-MM-DD HH:mm:ss}</dim> <level>{level: <7}</level> {message}"
 _TOKEN = re.compile(r"cvs_[0-9A-Za-z]{8,}")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from cvserve.log import AccessLog, AccessRecord, printable
+from cvserve.logs.access import AccessLog, AccessRecord, printable
 from support.lines import parsed
 
 RECORD = AccessRecord("203.0.113.7", "my app", "POST", "/predict", 200, 8.4, 20841, 96, "42", "abc", "curl/8")

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from cvserve.errors import CannotStart, Unsafe
-from cvserve.log import AccessLog, AccessRecord
-from cvserve.log_file import LogFile
+from cvserve.logs.access import AccessLog, AccessRecord
+from cvserve.logs.file import LogFile
 from support.disk import fill, mounted_disk
 from support.waiting import wait_until
 

@@ -1,0 +1,1 @@
+"""What is done with predictions that were made: recorded, and read again."""

@@ -1,0 +1,1 @@
+"""The server's event log and the access log `output.log`."""
