@@ -34,7 +34,7 @@ from cvserve import Predictor
 from cvserve.engine.garbage_collector import settle
 from cvserve.engine.task import Task
 from cvserve.engine.thread_pool import ThreadPool
-from cvserve.logs.access import configure_events
+from cvserve.logs.events import configure_events
 from cvserve.predictor.prediction import Prediction
 from cvserve.server.resources import open_resources
 from cvserve.server.run import bind, server_config

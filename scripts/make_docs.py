@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from cvserve.cli import app
 from cvserve.errors import CvserveError
-from cvserve.predictor.facts import ModelInfo
+from cvserve.predictor.prediction import ModelInfo
 from cvserve.server.metrics import Metrics
 from cvserve.server.problems import PROBLEMS
 from cvserve.server.prometheus import described

@@ -8,8 +8,9 @@ from sqlite_utils import Database
 
 from cvserve import History, Predictor
 from cvserve.errors import InvalidParameter, NotFound
-from cvserve.history.history import clean_file_name, to_row
-from cvserve.predictor.facts import ImageInfo, ModelInfo
+from cvserve.history.record import clean_file_name, to_row
+from cvserve.predictor.images.info import ImageInfo
+from cvserve.predictor.prediction import ModelInfo
 from support.command import cvserve
 from support.drawings import drawn_four
 from support.predictions import prediction

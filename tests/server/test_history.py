@@ -8,8 +8,8 @@ import httpx
 import pytest
 
 from cvserve.history.history import History
-from cvserve.predictor.facts import ImageInfo, ModelInfo
-from cvserve.predictor.prediction import ClassScore, Prediction
+from cvserve.predictor.images.info import ImageInfo
+from cvserve.predictor.prediction import ClassScore, ModelInfo, Prediction
 from support.answers import assert_problem
 from support.fakes import BrightnessPredictor
 from support.pictures import grey

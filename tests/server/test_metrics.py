@@ -13,8 +13,8 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as families
 
 from cvserve.errors import NotFound, NotReady, Unauthenticated
-from cvserve.predictor.facts import ImageInfo, ModelInfo
-from cvserve.predictor.prediction import Prediction
+from cvserve.predictor.images.info import ImageInfo
+from cvserve.predictor.prediction import ModelInfo, Prediction
 from cvserve.server.actor import Actor
 from cvserve.server.context import RequestContext
 from cvserve.server.metrics import MAX_CLASSES, MAX_TOKENS, Metrics

@@ -1,7 +1,7 @@
 """Predictions that no model made."""
 
-from cvserve.predictor.facts import ImageInfo, ModelInfo
-from cvserve.predictor.prediction import ClassScore, Prediction
+from cvserve.predictor.images.info import ImageInfo
+from cvserve.predictor.prediction import ClassScore, ModelInfo, Prediction
 
 
 def prediction(label: str = "4", score: float = 0.9, model: str = "digits", **changes: object) -> Prediction:

@@ -11,7 +11,7 @@ from loguru import logger
 
 from cvserve.engine.frames import LENGTH, BrokenFrame, pack_tasks, unpack_outcomes
 from cvserve.engine.task import Outcome, Task
-from cvserve.predictor.facts import ModelInfo
+from cvserve.predictor.prediction import ModelInfo
 
 # Answers are numbers and short texts; no honest worker sends more.
 _MAX_FRAME_BYTES = 64 * 1024**2

@@ -17,8 +17,7 @@ from cvserve.engine.protocols import Worker, WorkerPool
 from cvserve.engine.quarantine import Quarantine
 from cvserve.engine.task import Outcome, Task
 from cvserve.errors import InvalidImage, ModelError, NotReady, WorkerDied
-from cvserve.predictor.facts import ModelInfo
-from cvserve.predictor.prediction import Prediction
+from cvserve.predictor.prediction import ModelInfo, Prediction
 
 _SWEEP_INTERVAL_S = 0.1
 # A batch is to be done in this share of `predict_timeout`, as far as one can tell from the batches before it.

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from cvserve import errors
 from cvserve.errors import ModelLoadError, UntrustedModel
-from cvserve.predictor.facts import ModelInfo
+from cvserve.predictor.prediction import ModelInfo
 
 _MODULE = "cvserve.engine.fork_server_main"
 _MAX_READ_BYTES = 65_536

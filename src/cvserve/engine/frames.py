@@ -16,8 +16,8 @@ from typing import Any
 from cvserve import errors
 from cvserve.engine.task import Outcome, Task
 from cvserve.errors import CvserveError
-from cvserve.predictor.facts import ImageInfo, ModelInfo
-from cvserve.predictor.prediction import ClassScore, Prediction
+from cvserve.predictor.images.info import ImageInfo
+from cvserve.predictor.prediction import ClassScore, ModelInfo, Prediction
 
 LENGTH = struct.Struct("!I")
 _TASK = struct.Struct("!II")

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from cvserve.engine.task import Outcome, Task
-from cvserve.predictor.facts import ModelInfo
+from cvserve.predictor.prediction import ModelInfo
 
 
 class Worker(Protocol):

@@ -1,21 +1,19 @@
-"""The one place that turns a `Prediction` into a row, for server, command line and notebook; and `History`."""
+"""`History`: what was predicted in one folder, to read, to filter and to add to."""
 
-import json
 import os
 from collections.abc import Iterator, Sequence
 from datetime import datetime
-from functools import lru_cache
-from math import isfinite
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from cvserve.configuration import find_home
 from cvserve.errors import CannotStart, InvalidParameter, NotFound
+from cvserve.history.record import to_row
 from cvserve.predictor.prediction import Prediction
 from cvserve.store.database import connect, prepare_database
 from cvserve.store.predictions import PredictionReader, Query
-from cvserve.store.rows import HistoryRow, ModelKey, NewRow, Stored, timestamp
+from cvserve.store.rows import HistoryRow, ModelKey, Stored, timestamp
 from cvserve.store.schema import SOURCES
 from cvserve.store.sqlite import translated
 from cvserve.store.transaction import insert_rows
@@ -23,73 +21,6 @@ from cvserve.values import moment
 
 if TYPE_CHECKING:
     from sqlite_utils import Database
-
-# An answer and its row are written alike.
-encode_json = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode
-# A model has few labels, and each answer has some of them.
-encode_label = lru_cache(maxsize=1024)(encode_json)
-_MAX_FILE_NAME_BYTES = 255
-
-
-def to_row(
-    prediction: Prediction,
-    source: str,
-    *,
-    file_name: str | None = None,
-    token_id: int | None = None,
-    request_id: str | None = None,
-    client: str | None = None,
-) -> NewRow:
-    """The row of a prediction.
-
-    Args:
-        prediction: what the model said.
-        source: one of `store.schema.SOURCES`.
-        file_name: as the sender called the picture; only its cleaned last part is kept.
-        token_id: who asked.
-        request_id: in which request.
-        client: from which address.
-    """
-    image, times = prediction.image, prediction.timing_ms
-    return NewRow(
-        prediction.result,
-        prediction.label,
-        prediction.score,
-        _top_json(prediction),
-        prediction.warning,
-        ModelKey(prediction.model.name, prediction.model.sha256, prediction.model.version, prediction.model.format),
-        times.get("decode"),
-        times.get("queue"),
-        times.get("infer"),
-        source,
-        token_id,
-        request_id,
-        client,
-        clean_file_name(file_name) if file_name else None,
-        image.sha256 or None,
-        image.bytes or None,
-        image.width,
-        image.height,
-        image.format,
-    )
-
-
-def _top_json(prediction: Prediction) -> str:
-    """What `encode_json` makes of the entries' `to_dict`, in less than half its time: once in every request."""
-    top = prediction.top
-    if not isfinite(sum([entry.score for entry in top])):
-        raise ValueError("a score that is not a finite number cannot be JSON")
-    entries = [f'{{"index":{entry.index},"label":{encode_label(entry.label)},"score":{entry.score}}}' for entry in top]
-    return f"[{','.join(entries)}]"
-
-
-def clean_file_name(name: str) -> str:
-    """The last part of a name, at most 255 bytes, what cannot be shown replaced: a note, never a path."""
-    last = name.replace("\\", "/").rstrip("/").rpartition("/")[2]
-    shown = last
-    if not last.isprintable():
-        shown = "".join(character if character.isprintable() else "\ufffd" for character in last)
-    return shown.encode("utf-8", "replace")[:_MAX_FILE_NAME_BYTES].decode("utf-8", "ignore")
 
 
 class History:

@@ -1,10 +1,8 @@
-"""Both logs: the server's own events on stderr, by loguru, and `output.log` with one line for each response."""
+"""The access log `output.log`: one line for each response, whatever its status."""
 
 import asyncio
 import json
-import logging
 import re
-import sys
 import time
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -12,11 +10,8 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import unquote
 
-from loguru import logger
-
 from cvserve.logs.file import LogFile
 
-_EVENT_FORMAT = "<dim>{time:YYYY-MM-DD HH:mm:ss}</dim> <level>{level: <7}</level> {message}"
 _TOKEN = re.compile(r"cvs_[0-9A-Za-z]{8,}")
 _MAX_FIELD_CHARACTERS = 1_024
 _json = json.JSONEncoder(separators=(",", ":"), ensure_ascii=True).encode
@@ -156,20 +151,6 @@ def printable(text: str) -> str:
         character if character.isprintable() else character.encode("unicode_escape").decode("ascii")
         for character in text
     )
-
-
-def configure_events() -> None:
-    """The server's own events, uvicorn's included, on stderr. For the process that cvserve owns."""
-    logger.remove()
-    logger.add(sys.stderr, format=_EVENT_FORMAT, level="INFO", backtrace=False, diagnose=False)
-    logging.basicConfig(handlers=[_ToLoguru()], level=logging.WARNING, force=True)
-
-
-class _ToLoguru(logging.Handler):
-    """Hands records of the standard library's logging to loguru."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        logger.opt(exception=record.exc_info).log(record.levelname, "{}", record.getMessage())
 
 
 def _now() -> str:

@@ -10,10 +10,10 @@ from PIL import Image
 
 from cvserve.errors import CvserveError, ModelError
 from cvserve.predictor.contract import Prepared
-from cvserve.predictor.facts import ImageInfo, ModelInfo
 from cvserve.predictor.images.decode import decode
+from cvserve.predictor.images.info import ImageInfo
 from cvserve.predictor.images.limits import Limits, Want
-from cvserve.predictor.prediction import ClassScore, Prediction
+from cvserve.predictor.prediction import ClassScore, ModelInfo, Prediction
 from cvserve.predictor.user_code import without_ours
 
 # So many are decoded before they are prepared: either work finds its own code and tables in the processor's caches

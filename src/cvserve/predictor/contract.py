@@ -7,8 +7,8 @@ from typing import Any, NamedTuple, Protocol
 from numpy.typing import NDArray
 from PIL import Image
 
-from cvserve.predictor.facts import ModelInfo
 from cvserve.predictor.images.limits import Want
+from cvserve.predictor.prediction import ModelInfo
 
 
 class ModelVersionWarning(UserWarning):

@@ -3,7 +3,32 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from cvserve.predictor.facts import ImageInfo, ModelInfo
+from cvserve.predictor.images.info import ImageInfo
+
+
+@dataclass(frozen=True, slots=True)
+class ModelInfo:
+    """Which model answered.
+
+    Attributes:
+        name: from `model.toml`, else the file's stem.
+        version: the first 12 hex digits of `sha256`.
+        sha256: hash of the model file, 64 hex digits.
+        format: `builtin`, `sklearn`, …
+    """
+
+    name: str
+    sha256: str
+    format: str
+
+    @property
+    def version(self) -> str:
+        """The first 12 hex digits of the file's SHA-256."""
+        return self.sha256[:12]
+
+    def to_dict(self) -> dict[str, str]:
+        """The member `model` in JSON."""
+        return {"name": self.name, "version": self.version}
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,11 +25,10 @@ from cvserve.predictor import scores as score_rules
 from cvserve.predictor.backends.python.beside import name_of, read_beside
 from cvserve.predictor.batch import Decoded, answer, decoded, model_error, ms_since
 from cvserve.predictor.contract import Inferred, LoadedModel, Prepared
-from cvserve.predictor.facts import ModelInfo
 from cvserve.predictor.images.decode import sample_picture
 from cvserve.predictor.images.limits import Limits, Want
 from cvserve.predictor.loading import load_model
-from cvserve.predictor.prediction import Prediction
+from cvserve.predictor.prediction import ModelInfo, Prediction
 from cvserve.predictor.steps import Steps
 
 DEFAULT_TOP_K = 5

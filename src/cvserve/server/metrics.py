@@ -4,8 +4,7 @@ import time
 from time import perf_counter
 
 from cvserve.errors import CvserveError, Forbidden, Unauthenticated
-from cvserve.predictor.facts import ModelInfo
-from cvserve.predictor.prediction import Prediction
+from cvserve.predictor.prediction import ModelInfo, Prediction
 from cvserve.server.context import RequestContext
 from cvserve.server.counters import OTHER, Bounded, Counter, Histogram, Observe
 

@@ -12,7 +12,7 @@ import uvicorn
 from cvserve.engine import garbage_collector as collector
 from cvserve.engine.protocols import WorkerPool
 from cvserve.errors import CannotStart, InvalidSetting
-from cvserve.logs.access import configure_events
+from cvserve.logs.events import configure_events
 from cvserve.server.app import create_app
 from cvserve.server.lifecycle import Lifecycle
 from cvserve.server.protocol import HttpProtocol

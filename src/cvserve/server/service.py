@@ -9,7 +9,7 @@ from typing import NamedTuple
 from cvserve.engine.engine import Engine
 from cvserve.engine.task import Abandoned, Task
 from cvserve.errors import CvserveError, HistoryError
-from cvserve.history.history import encode_json, encode_label, to_row
+from cvserve.history.record import encode_json, encode_label, to_row
 from cvserve.predictor.prediction import Prediction
 from cvserve.server.context import RequestContext
 from cvserve.server.disconnect import ClientGone

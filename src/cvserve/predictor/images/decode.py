@@ -18,9 +18,9 @@ from PIL import Image
 
 from cvserve.errors import ImageError, ImageTooLarge, InvalidImage, InvalidParameter, UnsupportedImage
 from cvserve.files import read_once
-from cvserve.predictor.facts import ImageInfo
 from cvserve.predictor.images import jpeg
 from cvserve.predictor.images.colour import flatten
+from cvserve.predictor.images.info import ImageInfo
 from cvserve.predictor.images.limits import Limits, Want, check_pixels
 from cvserve.predictor.images.orientation import orientation_in, orientation_of, upright
 from cvserve.predictor.images.signatures import image_format

@@ -16,11 +16,11 @@ from PIL import Image
 
 from cvserve.errors import ModelLoadError
 from cvserve.predictor.contract import Backend, LoadedModel, scores_of
-from cvserve.predictor.facts import ModelInfo
 from cvserve.predictor.models.file import ModelFile
 from cvserve.predictor.models.input_spec import InputSpec
 from cvserve.predictor.models.toml_conflicts import check_input, check_order
 from cvserve.predictor.models.toml_read import ModelConfig
+from cvserve.predictor.prediction import ModelInfo
 from cvserve.predictor.scores import classes_in
 
 # Without these a picture still gets an answer, only a wrong one, and nobody notices.

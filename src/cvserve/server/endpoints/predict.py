@@ -3,7 +3,7 @@
 import functools
 
 from cvserve.errors import CvserveError
-from cvserve.history.history import encode_json
+from cvserve.history.record import encode_json
 from cvserve.server.context import Receive, Scope, Send, context_of, header
 from cvserve.server.disconnect import has_left
 from cvserve.server.parameters import PREDICT_PARAMETERS, query_parameters

@@ -11,8 +11,8 @@ from PIL import Image
 from cvserve.predictor.backends.builtin import digits, preparation
 from cvserve.predictor.backends.builtin.grid import GRID_SIDE
 from cvserve.predictor.contract import Inferred, LoadedModel, Prepared
-from cvserve.predictor.facts import ModelInfo
 from cvserve.predictor.images.limits import Want
+from cvserve.predictor.prediction import ModelInfo
 
 NAME = "digits"
 LABELS = tuple("0123456789")

@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from cvserve.errors import ModelLoadError
-from cvserve.predictor.facts import ModelInfo
 from cvserve.predictor.models.file import ModelFile
 from cvserve.predictor.models.input_spec import InputSpec
 from cvserve.predictor.models.kinds import PYTHON
 from cvserve.predictor.models.resolve import ModelFacts, input_spec
 from cvserve.predictor.models.toml_keys import checked_labels
 from cvserve.predictor.models.toml_read import ModelConfig, read_config
+from cvserve.predictor.prediction import ModelInfo
 from cvserve.predictor.steps import Steps
 
 _OURS = Path(__file__).parents[3]

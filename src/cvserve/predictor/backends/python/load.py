@@ -20,11 +20,11 @@ from cvserve.predictor.backends.python.backend import OwnBackend, OwnPreparation
 from cvserve.predictor.backends.python.beside import config_from_loader, has_input, labels_of, name_of
 from cvserve.predictor.backends.python.module import code_folder, importable, run_module, source_path
 from cvserve.predictor.contract import LoadedModel
-from cvserve.predictor.facts import ModelInfo
 from cvserve.predictor.models.file import ModelFile, check_sha256, read_model_file, read_weights, with_weights
 from cvserve.predictor.models.resolve import ModelFacts, settle
 from cvserve.predictor.models.toml_read import ModelConfig, read_config
 from cvserve.predictor.models.trust import require_trust
+from cvserve.predictor.prediction import ModelInfo
 from cvserve.predictor.scores import KINDS
 from cvserve.predictor.steps import Steps
 from cvserve.predictor.user_code import blamed
