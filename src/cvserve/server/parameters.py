@@ -11,10 +11,12 @@ from cvserve.server.context import Scope
 from cvserve.store.predictions import Query
 from cvserve.store.rows import timestamp
 from cvserve.store.schema import SOURCES
+from cvserve.texts import drop_unprintable
 
 MAX_LIMIT = 10_000
 MAX_ID = 2**63 - 1
 _MAX_TEXT_CHARACTERS = 1_024
+_MAX_QUOTED_CHARACTERS = 60
 Parse = Callable[[str], Any]
 
 
@@ -70,13 +72,13 @@ def query_parameters(scope: Scope, known: dict[str, Parse]) -> dict[str, Any]:
         if name not in known:
             near = difflib.get_close_matches(name, known, n=1)
             hint = f"did you mean '{near[0]}'?" if near else f"there are {', '.join(known)}."
-            raise InvalidParameter(f"There is no parameter '{_shown(name)}'; {hint}")
+            raise InvalidParameter(f"There is no parameter '{drop_unprintable(name, _MAX_QUOTED_CHARACTERS)}'; {hint}")
         if name in found:
             raise InvalidParameter(f"The parameter '{name}' is there twice; send it once.")
         try:
             found[name] = known[name](text)
         except ValueError as error:
-            raise InvalidParameter(f"{name} is '{_shown(text)}'; {error}.") from None
+            raise InvalidParameter(f"{name} is '{drop_unprintable(text, _MAX_QUOTED_CHARACTERS)}'; {error}.") from None
     return found
 
 
@@ -92,7 +94,3 @@ def _pairs(raw: bytes) -> list[tuple[str, str]]:
         return parse_qsl(raw.decode("ascii"), keep_blank_values=True, max_num_fields=100, errors="strict")
     except (ValueError, UnicodeError):
         raise InvalidParameter("The query of the URL cannot be read.") from None
-
-
-def _shown(text: str) -> str:
-    return "".join(character for character in text[:60] if character.isprintable())

@@ -11,6 +11,7 @@ from cvserve.predictor.backends.torch.archive import check_whole
 from cvserve.predictor.models.file import ModelFile
 from cvserve.predictor.models.incomplete import pickled_classes
 from cvserve.predictor.models.kinds import TORCH, TORCH_EXPORT, TORCHSCRIPT
+from cvserve.texts import to_one_line
 
 # What a wrapper writes before each name: DataParallel, torch.compile, Lightning
 _WRAPPERS = ("module.", "_orig_mod.", "model.")
@@ -41,7 +42,7 @@ def load_weights(torch: Any, module: Any, file: ModelFile, title: str) -> None:
     try:
         module.load_state_dict(state, strict=False)
     except Exception as error:  # a module may load its state in its own way
-        reason = " ".join(str(error).split())[:300]
+        reason = to_one_line(str(error), 300)
         raise ModelLoadError(f"{title} does not take the weights in '{file.path.name}': {reason}") from None
 
 
