@@ -1,6 +1,5 @@
 """Query parameters to values; what is unknown, doubled or out of range is an error that names it."""
 
-import difflib
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import parse_qsl
@@ -11,7 +10,7 @@ from cvserve.server.context import Scope
 from cvserve.store.predictions import Query
 from cvserve.store.rows import timestamp
 from cvserve.store.schema import SOURCES
-from cvserve.texts import drop_unprintable
+from cvserve.texts import did_you_mean, drop_unprintable
 
 MAX_LIMIT = 10_000
 MAX_ID = 2**63 - 1
@@ -70,8 +69,7 @@ def query_parameters(scope: Scope, known: dict[str, Parse]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name, text in _pairs(raw):
         if name not in known:
-            near = difflib.get_close_matches(name, known, n=1)
-            hint = f"did you mean '{near[0]}'?" if near else f"there are {', '.join(known)}."
+            hint = did_you_mean(name, known) or f"there are {', '.join(known)}."
             raise InvalidParameter(f"There is no parameter '{drop_unprintable(name, _MAX_QUOTED_CHARACTERS)}'; {hint}")
         if name in found:
             raise InvalidParameter(f"The parameter '{name}' is there twice; send it once.")

@@ -22,6 +22,7 @@ from cvserve.errors import Unsafe, UntrustedModel
 from cvserve.files import read_once
 from cvserve.predictor.models.file import ModelFile
 from cvserve.predictor.models.hidden_code import names_in
+from cvserve.texts import list_some
 
 _MAX_NAMES_SHOWN = 12
 _MAX_STORE_BYTES = 16 * 1024**2
@@ -162,8 +163,5 @@ def _user_name() -> str:
 
 def _names_found(file: ModelFile) -> str:
     found = names_in(file)
-    more = len(found.names) - _MAX_NAMES_SHOWN
-    text = ", ".join(found.names[:_MAX_NAMES_SHOWN]) or "nothing that could be read"
-    if more > 0:
-        text += f" and {more} more"
+    text = list_some(found.names, _MAX_NAMES_SHOWN) or "nothing that could be read"
     return text if found.complete else f"{text} (it cannot be read to its end: there may be more)"
