@@ -11,7 +11,6 @@ import json
 import os
 import shlex
 import stat
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -19,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from cvserve.errors import Unsafe, UntrustedModel
-from cvserve.files import read_once
+from cvserve.files import read_once, replace_file, xdg_folder
 from cvserve.predictor.models.file import ModelFile
 from cvserve.predictor.models.hidden_code import names_in
 from cvserve.texts import list_some
@@ -52,10 +51,7 @@ def require_trust(file: ModelFile, *, trust: bool, sha256: str | None) -> None:
 
 def store_path() -> Path:
     """`$XDG_CONFIG_HOME/cvserve/trust.json`, default `~/.config`."""
-    base = os.environ.get("XDG_CONFIG_HOME", "")
-    # The XDG specification: a relative path is invalid and counts as unset.
-    folder = Path(base) if os.path.isabs(base) else Path(os.path.expanduser("~")) / ".config"
-    return folder / "cvserve" / "trust.json"
+    return xdg_folder("XDG_CONFIG_HOME", ".config") / "trust.json"
 
 
 def is_trusted(sha256: str) -> bool:
@@ -92,7 +88,8 @@ def record(sha256: str, path: str | os.PathLike[str], size: int, note: str = "")
         with _locked(store.parent):
             entries = _entries(store)
             entries[sha256] = entry
-            _replace(store, json.dumps(entries, indent=2) + "\n")
+            text = json.dumps(entries, indent=2) + "\n"
+            replace_file(store, text.encode("utf-8"), mode=0o600, sync=True)
     except OSError as error:
         text = f"The trust store '{store}' cannot be written: {error.strerror}; check its folder."
         raise Unsafe(text) from None
@@ -137,20 +134,6 @@ def _locked(folder: Path) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
-
-
-def _replace(store: Path, text: str) -> None:
-    """Whole or not at all, also when the power fails; `mkstemp` makes the file 0600."""
-    descriptor, temporary = tempfile.mkstemp(prefix=".trust-", dir=store.parent)
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(descriptor)
-        os.replace(temporary, store)
-    except BaseException:
-        os.unlink(temporary)
-        raise
 
 
 def _user_name() -> str:
