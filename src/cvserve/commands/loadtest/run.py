@@ -52,7 +52,7 @@ def run(url: str | None, options: dict[str, Any]) -> int:
     before = None if options["compare"] is None else read_earlier(folder, options["compare"])
     with _exit_on_sigterm():
         ended = _run_test(url, plan, options, folder)
-    return _conclude(ended, options, before)
+    return conclude(ended, options, before)
 
 
 def _make_plan(options: dict[str, Any]) -> Plan:
@@ -111,8 +111,17 @@ def _open_target(url: str | None, options: dict[str, Any], folder: Path) -> Iter
         yield target, facts
 
 
-def _conclude(ended: Ended, options: dict[str, Any], before: Report | None) -> int:
-    """Print the report and what is wrong with it; returns the exit code."""
+def conclude(ended: Ended, options: dict[str, Any], before: Report | None) -> int:
+    """Print the report and what is wrong with it; returns the exit code.
+
+    Args:
+        ended: the test.
+        options: the limits, and how to print.
+        before: an earlier run that this one must not be worse than; None: no comparison.
+
+    Raises:
+        CvserveError: what ended the test early.
+    """
     report = ended.report
     if options["json"]:
         print_document(report)
