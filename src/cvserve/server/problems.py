@@ -40,12 +40,12 @@ PROBLEMS: dict[str, tuple[int, str]] = {
 ACCEPT_POST = b"image/jpeg, image/png, image/webp, multipart/form-data, application/json"
 
 
-def status_of(error: CvserveError) -> int:
+def get_status(error: CvserveError) -> int:
     """HTTP status of an error."""
     return PROBLEMS[error.code][0]
 
 
-def problem(error: CvserveError, request_id: str) -> dict[str, Any]:
+def make_problem(error: CvserveError, request_id: str) -> dict[str, Any]:
     """The body of an error's answer, also its place in the list of a batch."""
     status, title = PROBLEMS[error.code]
     return {
@@ -60,10 +60,10 @@ def problem(error: CvserveError, request_id: str) -> dict[str, Any]:
     }
 
 
-def answer_to(error: CvserveError, request_id: str) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
+def encode_problem(error: CvserveError, request_id: str) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
     """Status, headers and body of an error's answer."""
-    status = status_of(error)
-    body = _JSON(problem(error, request_id)).encode("ascii")
+    status = get_status(error)
+    body = _JSON(make_problem(error, request_id)).encode("ascii")
     headers = [
         (b"content-type", b"application/problem+json"),
         (b"content-length", str(len(body)).encode("ascii")),
@@ -74,7 +74,7 @@ def answer_to(error: CvserveError, request_id: str) -> tuple[int, list[tuple[byt
 
 async def send_problem(scope: Scope, send: Send, error: CvserveError) -> None:
     """Answer with an error."""
-    status, headers, body = answer_to(error, context_of(scope).request_id)
+    status, headers, body = encode_problem(error, context_of(scope).request_id)
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
 

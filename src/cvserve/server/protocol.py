@@ -14,8 +14,8 @@ from cvserve.errors import MalformedBody
 from cvserve.logs.access import AccessLog
 from cvserve.server.context import KEY, RequestContext, new_request_id
 from cvserve.server.metrics import Metrics
-from cvserve.server.middleware.access_log import record_of
-from cvserve.server.problems import answer_to
+from cvserve.server.middleware.access_log import make_record
+from cvserve.server.problems import encode_problem
 
 MAX_HEAD_BYTES = 16 * 1024
 MAX_HEADERS = 100
@@ -159,10 +159,10 @@ class HttpProtocol(HttpToolsProtocol):
         scope.setdefault("raw_path", getattr(self, "url", b"").partition(b"?")[0])
         client = self.client[0] if self.client else "-"
         context = scope.setdefault(KEY, RequestContext(new_request_id(None), client))
-        status, headers, body = answer_to(error, context.request_id)
+        status, headers, body = encode_problem(error, context.request_id)
         context.status, context.bytes_out, context.is_logged = status, len(body), True
-        self._metrics.answered(scope.get("method", "-"), context)
-        self._access_log.write(record_of(scope, context))
+        self._metrics.count_answer(scope.get("method", "-"), context)
+        self._access_log.write(make_record(scope, context))
         headers = [
             *self.server_state.default_headers,
             *headers,

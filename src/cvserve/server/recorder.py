@@ -49,7 +49,7 @@ class Recorder:
         """All that is ready in this turn of the event loop, so that the writer wakes up once and finds all of it."""
         gathered, self._gathered = self._gathered, []
         for rows, future in gathered:
-            done = functools.partial(_settle, future)
+            done = functools.partial(_resolve, future)
             try:
                 self._writer.submit(rows, done)
             except HistoryError as error:
@@ -73,7 +73,7 @@ class Recorder:
         self._loop.call_soon_threadsafe(_call_all, results)
 
 
-def _settle(future: "asyncio.Future[list[Stored]]", result: Result) -> None:
+def _resolve(future: "asyncio.Future[list[Stored]]", result: Result) -> None:
     if future.done():
         return  # its caller left; the rows stay
     if isinstance(result, HistoryError):

@@ -69,7 +69,7 @@ def run_server(settings: Settings, pool: WorkerPool, announce: Callable[[str, Re
         resources = open_resources(settings, pool)
         try:
             scheme = "https" if settings.ssl_certfile else "http"
-            url = f"{scheme}://{_shown_address(listener)}{settings.root_path}"
+            url = f"{scheme}://{_format_address(listener)}{settings.root_path}"
             config = server_config(resources)
             server = Server(config, resources.lifecycle, lambda: announce(url, resources))
             server.run(sockets=[listener])
@@ -138,6 +138,6 @@ def server_config(resources: Resources) -> uvicorn.Config:
     return config
 
 
-def _shown_address(listener: socket.socket) -> str:
+def _format_address(listener: socket.socket) -> str:
     host, port = listener.getsockname()[:2]
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -163,10 +163,10 @@ class PredictionService:
         try:
             stored = await self._recorder.record(rows, alone=self._metrics.is_alone)
         except HistoryError:
-            self._metrics.history_write_failed()
+            self._metrics.count_failed_write()
             raise
         store_ms = round((time.perf_counter() - begin) * 1000, 3)
         for prediction in predictions:
-            self._metrics.predicted(prediction, source, store_ms)
+            self._metrics.count_prediction(prediction, source, store_ms)
         context.prediction_id = ",".join(str(entry.id) for entry in stored)
         return [Recorded(row, entry, store_ms) for row, entry in zip(rows, stored, strict=True)]

@@ -144,10 +144,10 @@ class _Exchange:
         context = self._context
         if self._gone or not context.status:
             context.status = CLIENT_CLOSED_REQUEST
-            self._metrics.rejected(CLIENT_GONE)
+            self._metrics.count_rejection(CLIENT_GONE)
         context.is_logged = True
-        self._metrics.answered(self._scope["method"], context)
-        return record_of(self._scope, context)
+        self._metrics.count_answer(self._scope["method"], context)
+        return make_record(self._scope, context)
 
     def _headers(self) -> list[tuple[bytes, bytes]]:
         headers = [(b"x-request-id", self._context.request_id.encode("ascii")), *_HEADERS]
@@ -157,7 +157,7 @@ class _Exchange:
         return headers
 
 
-def record_of(scope: Scope, context: RequestContext) -> AccessRecord:
+def make_record(scope: Scope, context: RequestContext) -> AccessRecord:
     """What the log says of a request; its head may be broken, and then little is known."""
     path = scope.get("raw_path") or scope.get("path", "-").encode("utf-8", "surrogateescape")
     actor = context.actor
