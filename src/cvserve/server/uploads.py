@@ -1,10 +1,10 @@
-"""Pictures out of a request's body: the image itself, multipart, or JSON with base64."""
+"""Reading pictures from a request's body: the image itself, multipart, or JSON with base64."""
 
 import asyncio
 import base64
 import binascii
 import json
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from cvserve.errors import (
     InvalidParameter,
@@ -15,7 +15,7 @@ from cvserve.errors import (
 )
 from cvserve.predictor.images.signatures import image_format
 from cvserve.server.context import Receive, Scope, header
-from cvserve.server.disconnect import ClientGone, next_message
+from cvserve.server.disconnect import ClientGone
 from cvserve.server.multipart import Part, parse_multipart
 
 FIELD = "file"
@@ -26,11 +26,11 @@ _WAYS = 'send the picture as multipart field \'file\', as the body itself, or as
 
 
 class Upload(NamedTuple):
-    """One picture as it came.
+    """One picture as it was sent.
 
     Attributes:
-        data: the encoded picture; may be anything else, nobody looked yet.
-        file_name: as the sender calls it, or None.
+        data: the encoded picture; it may be anything else, as nothing is decoded here.
+        file_name: the name that the client sent with it, or None.
     """
 
     data: bytes
@@ -38,7 +38,7 @@ class Upload(NamedTuple):
 
 
 async def read_one(scope: Scope, receive: Receive, max_bytes: int, timeout_s: float) -> Upload:
-    """The one picture of `POST /predict`.
+    """Read the one picture of `POST /predict`: the body itself, a form's field `file`, or JSON with base64.
 
     Raises:
         RequestError: too large, broken, of another kind, or without a picture.
@@ -64,10 +64,11 @@ async def read_one(scope: Scope, receive: Receive, max_bytes: int, timeout_s: fl
 
 
 async def read_many(scope: Scope, receive: Receive, timeout_s: float) -> list[Upload]:
-    """The pictures of `POST /predict/batch`, in order.
+    """Read the pictures of `POST /predict/batch`, in order: at most 64 fields `file` of a form, 64 MiB in all.
 
     Raises:
-        RequestError, ClientGone: as `read_one`.
+        RequestError: too large, too many, broken, of another kind, or without a picture.
+        ClientGone: the connection was closed before the body was complete.
     """
     body = await read_body(scope, receive, MAX_BATCH_BYTES, timeout_s)
     kind, content_type = _media_type(scope)
@@ -82,7 +83,13 @@ async def read_many(scope: Scope, receive: Receive, timeout_s: float) -> list[Up
 
 
 async def read_body(scope: Scope, receive: Receive, max_bytes: int, timeout_s: float) -> bytes:
-    """The whole body, counted while it comes.
+    """Read the whole body into memory; its size is counted while it comes.
+
+    Args:
+        scope: ASGI's description of the request.
+        receive: ASGI's callable for the body.
+        max_bytes: a larger body is refused.
+        timeout_s: for the whole body to arrive.
 
     Raises:
         PayloadTooLarge: more than `max_bytes`; known from Content-Length before anything is read.
@@ -94,42 +101,27 @@ async def read_body(scope: Scope, receive: Receive, max_bytes: int, timeout_s: f
         raise UnsupportedMediaType("The body is compressed; send it as it is (Content-Encoding: identity).")
     length = header(scope, b"content-length")
     if length is not None and length.isdecimal() and int(length) > max_bytes:
-        raise _too_large(max_bytes)
-    message = await _first_message(receive, timeout_s)
-    body: bytes = message.get("body", b"")
-    if not message.get("more_body", False):
-        if len(body) > max_bytes:
-            raise _too_large(max_bytes)
-        return body
-    return await _rest_of_body(receive, body, max_bytes, timeout_s)
-
-
-async def _rest_of_body(receive: Receive, begin: bytes, max_bytes: int, timeout_s: float) -> bytes:
-    chunks, size_bytes, more = [begin], len(begin), True
+        raise _make_too_large(max_bytes)
     try:
         async with asyncio.timeout(timeout_s):
-            while more:
-                message = await receive()
-                if message["type"] == "http.disconnect":
-                    raise ClientGone
-                chunks.append(message.get("body", b""))
-                size_bytes += len(chunks[-1])
-                if size_bytes > max_bytes:
-                    raise _too_large(max_bytes)
-                more = message.get("more_body", False)
+            return await _receive_body(receive, max_bytes)
     except TimeoutError:
-        raise _too_slow(timeout_s) from None
-    return b"".join(chunks)
+        raise MalformedBody(f"The body did not arrive within {timeout_s:g} s.") from None
 
 
-async def _first_message(receive: Receive, timeout_s: float) -> Any:
-    try:
-        message = await next_message(receive, timeout_s)
-    except TimeoutError:
-        raise _too_slow(timeout_s) from None
-    if message["type"] == "http.disconnect":
-        raise ClientGone
-    return message
+async def _receive_body(receive: Receive, max_bytes: int) -> bytes:
+    chunks: list[bytes] = []
+    size_bytes, more = 0, True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientGone
+        chunks.append(message.get("body", b""))
+        size_bytes += len(chunks[-1])
+        if size_bytes > max_bytes:
+            raise _make_too_large(max_bytes)
+        more = message.get("more_body", False)
+    return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
 
 def _files(parts: list[Part]) -> list[Upload]:
@@ -176,9 +168,5 @@ def _shown(text: str) -> str:
     return "".join(character for character in text[:60] if character.isprintable() and character not in "<>\"'&\\")
 
 
-def _too_large(max_bytes: int) -> PayloadTooLarge:
+def _make_too_large(max_bytes: int) -> PayloadTooLarge:
     return PayloadTooLarge(f"The body is larger than {max_bytes:,} bytes; send a smaller picture.")
-
-
-def _too_slow(timeout_s: float) -> MalformedBody:
-    return MalformedBody(f"The body did not arrive within {timeout_s:g} s.")
