@@ -52,17 +52,6 @@ def test_what_comes_in_one_turn_of_the_loop_is_one_batch(kind: str, gate: Gate, 
     assert gate.batch_sizes == [5]
 
 
-def test_what_comes_alone_does_not_wait_for_this_turn_to_end(kind: str, gate: Gate, tmp_path: Path) -> None:
-    gate.open()
-
-    async def use(engine: Engine) -> None:
-        first = engine.submit(tasks(BLACK), alone=True)
-        await outcomes([*first, *[future for _ in range(4) for future in engine.submit(tasks(BLACK))]])
-
-    run(kind, gated(tmp_path), use)
-    assert gate.batch_sizes == [1, 4]
-
-
 def test_batch_is_never_larger_than_the_limit(kind: str, gate: Gate, tmp_path: Path) -> None:
     gate.open()
 

@@ -125,11 +125,6 @@ class Metrics:
         )
 
     @property
-    def is_alone(self) -> bool:
-        """Whether one request is in progress, the one that asks: then nothing is gained by waiting for others."""
-        return self.in_progress == 1
-
-    @property
     def counters(self) -> tuple[Counter, ...]:
         """All counters, in the order of the page."""
         return (

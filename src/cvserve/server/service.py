@@ -95,7 +95,7 @@ class PredictionService:
             CvserveError: it could not be answered or not be stored.
             ClientGone: it was dropped.
         """
-        (future,) = self._engine.submit([Task(upload.data, top_k)], has_left, alone=self._metrics.is_alone)
+        (future,) = self._engine.submit([Task(upload.data, top_k)], has_left)
         try:
             prediction = await future
         except Abandoned:
@@ -161,7 +161,7 @@ class PredictionService:
         ]
         begin = time.perf_counter()
         try:
-            stored = await self._recorder.record(rows, alone=self._metrics.is_alone)
+            stored = await self._recorder.record(rows)
         except HistoryError:
             self._metrics.count_failed_write()
             raise
