@@ -9,8 +9,8 @@ import pytest
 
 from cvserve.errors import InvalidSetting, NotFound
 from cvserve.history.history import History
-from cvserve.store.rows import timestamp
 from cvserve.store.tokens import SCOPES, TokenStore, digest_of, new_secret
+from cvserve.timestamps import timestamp
 
 
 @pytest.fixture

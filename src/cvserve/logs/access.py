@@ -3,8 +3,6 @@
 import asyncio
 import json
 import re
-import time
-from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
@@ -12,6 +10,7 @@ from urllib.parse import unquote
 
 from cvserve.logs.file import LogFile
 from cvserve.texts import escape_unprintable
+from cvserve.timestamps import timestamp
 
 _TOKEN = re.compile(r"cvs_[0-9A-Za-z]{8,}")
 _MAX_FIELD_CHARACTERS = 1_024
@@ -152,20 +151,10 @@ def printable(text: str) -> str:
     return escape_unprintable(text[:_MAX_FIELD_CHARACTERS])
 
 
-def _now() -> str:
-    second, millisecond = divmod(time.time_ns() // 1_000_000, 1_000)
-    return f"{_until_second(second)}.{millisecond:03d}Z"
-
-
-@lru_cache(maxsize=1)
-def _until_second(second: int) -> str:
-    return datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S")
-
-
 def _text_line(record: AccessRecord) -> str:
     prediction = f"id={record.prediction_id}" if record.prediction_id else "-"
     return (
-        f"{_now()} | {_word(record.client)} | {printable(record.who)} | {printable(record.method)}"
+        f"{timestamp()} | {_word(record.client)} | {printable(record.who)} | {printable(record.method)}"
         f" {_word(record.path)} | {record.status} | {record.duration_ms}ms | {record.bytes_in}B in"
         f" | {record.bytes_out}B out | {prediction} | req={record.request_id}"
     )
@@ -179,4 +168,4 @@ def _word(text: str) -> str:
 
 def _json_line(record: AccessRecord) -> str:
     fields = {name: printable(value) if isinstance(value, str) else value for name, value in record._asdict().items()}
-    return _json({"time": _now(), **fields})
+    return _json({"time": timestamp(), **fields})

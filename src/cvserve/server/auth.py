@@ -9,8 +9,8 @@ from concurrent.futures import Executor
 from cvserve.server.actor import Actor
 from cvserve.server.context import Scope
 from cvserve.server.credentials import make_refusal, read_token
-from cvserve.store.rows import timestamp
 from cvserve.store.tokens import ANONYMOUS_NAME, ENVIRONMENT_NAME, SCOPES, Token, TokenStore, digest_of
+from cvserve.timestamps import timestamp
 
 # A token revoked by any process is refused within a second: what was read is used for 0.3 s, then read again
 # beside the requests, and a request that would have to trust something older than 0.9 s waits for the reading.

@@ -8,9 +8,9 @@ from cvserve import values
 from cvserve.errors import InvalidParameter
 from cvserve.server.context import Scope
 from cvserve.store.predictions import Query
-from cvserve.store.rows import timestamp
 from cvserve.store.schema import SOURCES
 from cvserve.texts import did_you_mean, drop_unprintable
+from cvserve.timestamps import timestamp
 
 MAX_LIMIT = 10_000
 MAX_ID = 2**63 - 1
