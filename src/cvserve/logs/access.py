@@ -46,6 +46,8 @@ class AccessRecord(NamedTuple):
 class AccessLog:
     """`output.log`: one line for each response, written by this process alone.
 
+    No text of a client can break a line or forge one, and no token is ever written.
+
     Args:
         path: the file.
         line_format: `text` or `json`.
@@ -60,24 +62,24 @@ class AccessLog:
         self, path: Path, line_format: str = "text", keep: int | None = None, secrets: tuple[str, ...] = ()
     ) -> None:
         self._file = LogFile(path, keep=keep)
-        self._as_line = _json_line if line_format == "json" else _text_line
+        self._format = _format_json if line_format == "json" else _format_text
         self._secrets = secrets
         self._gathered: list[tuple[str, asyncio.Future[None]]] = []
         self._is_open = True
 
     @property
     def lines_waiting(self) -> int:
-        """Lines that the disk did not take yet."""
+        """Number of lines that could not be written yet."""
         return self._file.lines_waiting
 
     @property
     def lines_lost(self) -> int:
-        """Lines that were given up, since too many waited."""
+        """Number of lines that were dropped, as too many waited."""
         return self._file.lines_lost
 
     def write(self, record: AccessRecord) -> None:
         """Write one line now; returns when the kernel has it."""
-        self._write_lines([self._line_of(record)])
+        self._write_lines([self._make_line(record)])
 
     def write_soon(self, record: AccessRecord) -> "asyncio.Future[None]":
         """Write one line together with all others of this turn of the event loop, in one system call.
@@ -92,7 +94,7 @@ class AccessLog:
         future: asyncio.Future[None] = loop.create_future()
         if not self._gathered:
             loop.call_soon(self._write_gathered)
-        self._gathered.append((self._line_of(record), future))
+        self._gathered.append((self._make_line(record), future))
         return future
 
     def _write_gathered(self) -> None:
@@ -116,29 +118,29 @@ class AccessLog:
         if lines and self._is_open:
             self._file.write_lines("".join([f"{line}\n" for line in lines]))
 
-    def _line_of(self, record: AccessRecord) -> str:
+    def _make_line(self, record: AccessRecord) -> str:
         path = unquote(record.path, "latin-1") if "%" in record.path else record.path
         if self.is_secret(path):
-            record = record._replace(path=self._without_secrets(path))
+            record = record._replace(path=self._mask_secrets(path))
         if record.user_agent and self.is_secret(record.user_agent):
-            record = record._replace(user_agent=self._without_secrets(record.user_agent))
-        return self._as_line(record)
+            record = record._replace(user_agent=self._mask_secrets(record.user_agent))
+        return self._format(record)
 
     def is_secret(self, text: str) -> bool:
-        """Whether a token is in it."""
-        # Asked of every request, and nearly always without a token: a plain search first, and no loop over nothing.
+        """Whether a text contains a token."""
+        # Asked of every request, and nearly always without a token: so a plain search comes first.
         if "cvs_" in text and _TOKEN.search(text):
             return True
         return bool(self._secrets) and any(secret in text for secret in self._secrets)
 
-    def _without_secrets(self, text: str) -> str:
+    def _mask_secrets(self, text: str) -> str:
         text = _TOKEN.sub("cvs_***", text)
         for secret in self._secrets:
             text = text.replace(secret, "***")
         return text
 
     def close(self) -> None:
-        """Write what waits and give the file back. May be called twice."""
+        """Write what waits and close the file. May be called twice."""
         if self._is_open:
             self._write_gathered()
             self._is_open = False
@@ -146,26 +148,28 @@ class AccessLog:
 
 
 @lru_cache(maxsize=256)  # names, methods and paths are nearly always the same ones
-def printable(text: str) -> str:
+def escape_field(text: str) -> str:
     r"""The text on one line: control, direction and other invisible characters as `\x1b` or `\u2028`."""
     return escape_unprintable(text[:_MAX_FIELD_CHARACTERS])
 
 
-def _text_line(record: AccessRecord) -> str:
+def _format_text(record: AccessRecord) -> str:
     prediction = f"id={record.prediction_id}" if record.prediction_id else "-"
     return (
-        f"{timestamp()} | {_word(record.client)} | {printable(record.who)} | {printable(record.method)}"
-        f" {_word(record.path)} | {record.status} | {record.duration_ms}ms | {record.bytes_in}B in"
+        f"{timestamp()} | {_format_word(record.client)} | {escape_field(record.who)} | {escape_field(record.method)}"
+        f" {_format_word(record.path)} | {record.status} | {record.duration_ms}ms | {record.bytes_in}B in"
         f" | {record.bytes_out}B out | {prediction} | req={record.request_id}"
     )
 
 
-def _word(text: str) -> str:
+def _format_word(text: str) -> str:
     """A field that has no blank in it: what separates the fields cannot be forged."""
-    shown = printable(text)
+    shown = escape_field(text)
     return shown.replace(" ", r"\x20") if " " in shown else shown
 
 
-def _json_line(record: AccessRecord) -> str:
-    fields = {name: printable(value) if isinstance(value, str) else value for name, value in record._asdict().items()}
+def _format_json(record: AccessRecord) -> str:
+    fields = {
+        name: escape_field(value) if isinstance(value, str) else value for name, value in record._asdict().items()
+    }
     return _json({"time": timestamp(), **fields})
