@@ -1,6 +1,7 @@
-"""Every error answer, at every door: `application/problem+json` (RFC 9457), from one table and one writer.
+"""Every error answer, of every endpoint: `application/problem+json` (RFC 9457), from one table and one writer.
 
-The members `error` (what Open Inference Protocol clients read), `code` and `request_id` come on top.
+The members `error` (for Open Inference Protocol clients), `code` and `request_id` are additions of ours. A new error
+is a class in `errors.py`, with a `code`, and a row in the table here if the code is new.
 """
 
 import json
@@ -41,12 +42,12 @@ ACCEPT_POST = b"image/jpeg, image/png, image/webp, multipart/form-data, applicat
 
 
 def get_status(error: CvserveError) -> int:
-    """HTTP status of an error."""
+    """Return the HTTP status of an error."""
     return PROBLEMS[error.code][0]
 
 
 def make_problem(error: CvserveError, request_id: str) -> dict[str, Any]:
-    """The body of an error's answer, also its place in the list of a batch."""
+    """Make the object that describes an error: the body of an answer, or an entry in the list of a batch."""
     status, title = PROBLEMS[error.code]
     return {
         "type": f"/problems/{error.code}",
@@ -61,7 +62,7 @@ def make_problem(error: CvserveError, request_id: str) -> dict[str, Any]:
 
 
 def encode_problem(error: CvserveError, request_id: str) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
-    """Status, headers and body of an error's answer."""
+    """Make status, headers and body of an error's answer."""
     status = get_status(error)
     body = _JSON(make_problem(error, request_id)).encode("ascii")
     headers = [
