@@ -4,6 +4,7 @@ import errno
 import os
 import threading
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
@@ -72,10 +73,12 @@ def test_rows_of_two_threads_do_not_get_each_others_ids(path: Path, made: Callab
     writer = made()
     heard: SimpleQueue[tuple[str, Any]] = SimpleQueue()
 
+    def hear(label: str, result: Any) -> None:
+        heard.put((label, result))
+
     def submit_many(whose: str) -> None:
         for number in range(500):
-            label = f"{whose} {number}"
-            writer.submit([row(label=label)], lambda result, label=label: heard.put((label, result)))
+            writer.submit([row(label=f"{whose} {number}")], partial(hear, f"{whose} {number}"))
 
     threads = [threading.Thread(target=submit_many, args=(whose,)) for whose in ("ours", "theirs")]
     for thread in threads:
