@@ -91,7 +91,7 @@ def _add_layers(router: AsgiApp, resources: Resources) -> AsgiApp:
     app: AsgiApp = AuthenticationMiddleware(router, resources.authenticator, open_paths)
     app = ProblemMiddleware(app, resources.metrics)
     if settings.cors_origin:
-        app = _cors(app, settings.cors_origin)
+        app = _add_cors(app, settings.cors_origin)
     app = AccessLogMiddleware(app, resources.access_log, resources.lifecycle, resources.metrics)
     return LifespanMiddleware(app, resources)
 
@@ -131,7 +131,7 @@ class LifespanMiddleware:
         await self.resources.close()
 
 
-def _cors(app: AsgiApp, origins: tuple[str, ...]) -> Any:
+def _add_cors(app: AsgiApp, origins: tuple[str, ...]) -> Any:
     return CORSMiddleware(
         app,
         allow_origins=origins,

@@ -16,7 +16,7 @@ from cvserve.timestamps import timestamp
 # beside the requests, and a request that would have to trust something older than 0.9 s waits for the reading.
 _FRESH_S = 0.3
 _STALE_S = 0.9
-_LOOK_AGAIN_S = 0.05
+_MIN_REREAD_S = 0.05
 
 
 class Authenticator:
@@ -47,7 +47,7 @@ class Authenticator:
 
         Raises:
             Unauthenticated: no token, or one that is unknown, revoked or expired.
-            HistoryError: the table cannot be read; nobody is let in on a guess.
+            HistoryError: the table cannot be read, so that no token can be checked.
         """
         if self._anonymous is not None:
             return self._anonymous
@@ -76,11 +76,11 @@ class Authenticator:
             await asyncio.shield(reading)
         else:
             # A request that waits for the reading sees its error; this one still uses what was read a moment ago.
-            reading.add_done_callback(_consume_error)
+            reading.add_done_callback(_retrieve_error)
 
     async def _reread_for_unknown(self, digest: str) -> tuple[Token, Actor] | None:
         """Read the table for an unknown token, which may be new; at most every 50 ms, as strangers can ask too."""
-        if time.monotonic() - self._read_at >= _LOOK_AGAIN_S:
+        if time.monotonic() - self._read_at >= _MIN_REREAD_S:
             await asyncio.shield(self._begin_reading())
         return self._known.get(digest)
 
@@ -112,6 +112,6 @@ class Authenticator:
         return self._latest_time
 
 
-def _consume_error(task: "asyncio.Task[None]") -> None:
+def _retrieve_error(task: "asyncio.Task[None]") -> None:
     if not task.cancelled():
         task.exception()

@@ -156,7 +156,7 @@ class Metrics:
 
         Args:
             prediction: its `timing_ms` has `decode`, `queue` and `infer`.
-            source: through which door it came, as in the history.
+            source: how the picture came, as in the history.
             store_ms: time until its row was committed.
         """
         key = (prediction.label, source)

@@ -87,7 +87,7 @@ class PredictionService:
         Args:
             upload: the picture.
             top_k: how many classes the answer lists.
-            context: of the request; it is told the id of the row.
+            context: of the request; the id of the row is written into it.
             source: how the picture came, for the row: `http` or another of the store's sources.
             has_left: tells, without waiting, that the client is gone; then a picture that still waits is dropped.
 
@@ -121,7 +121,7 @@ class PredictionService:
         Raises:
             Overloaded, NotReady: none was admitted.
             HistoryError: none was stored.
-            ClientGone: some were dropped, since nobody waited any more.
+            ClientGone: some were dropped, as the client had left.
         """
         futures = self._engine.submit([Task(upload.data, top_k) for upload in uploads], has_left)
         outcomes = await asyncio.gather(*futures, return_exceptions=True)

@@ -49,19 +49,20 @@ async def read_one(scope: Scope, receive: Receive, max_bytes: int, timeout_s: fl
         ClientGone: the connection was closed before the body was complete.
     """
     body = await read_body(scope, receive, max_bytes, timeout_s)
-    kind, content_type = _media_type(scope)
+    kind, content_type = _split_content_type(scope)
     is_form = kind == "multipart/form-data"
     # What begins like an image is one, whatever its Content-Type says: clients are careless with it.
     if not (is_form and body.startswith(b"--")) and image_format(body) is not None:
         return Upload(body)
     if is_form:
-        files = _files(parse_multipart(body, content_type, 1 + _MAX_OTHER_PARTS))
+        files = _select_files(parse_multipart(body, content_type, 1 + _MAX_OTHER_PARTS))
         if len(files) > 1:
             raise InvalidParameter(f"{len(files)} pictures in one request; send one, or use POST /predict/batch.")
         return files[0]
     if kind == "application/json":
-        return _from_json(body)
-    if kind.startswith("image/") or (kind in ("", "application/octet-stream") and not _unlike_a_picture(kind, body)):
+        return _read_json(body)
+    # A body of no type may be a damaged picture, but an empty one means that nothing was sent.
+    if kind.startswith("image/") or kind == "application/octet-stream" or (not kind and body):
         return Upload(body)  # the decoder says what is wrong with it
     raise UnsupportedMediaType(f"The body is '{_quote(kind)}'; {_WAYS}.")
 
@@ -74,12 +75,12 @@ async def read_many(scope: Scope, receive: Receive, timeout_s: float) -> list[Up
         ClientGone: the connection was closed before the body was complete.
     """
     body = await read_body(scope, receive, MAX_BATCH_BYTES, timeout_s)
-    kind, content_type = _media_type(scope)
+    kind, content_type = _split_content_type(scope)
     if kind != "multipart/form-data":
         raise UnsupportedMediaType(
             f"The body is '{_quote(kind)}'; send up to {MAX_BATCH_IMAGES} pictures as multipart fields 'file'."
         )
-    files = _files(parse_multipart(body, content_type, MAX_BATCH_IMAGES + _MAX_OTHER_PARTS))
+    files = _select_files(parse_multipart(body, content_type, MAX_BATCH_IMAGES + _MAX_OTHER_PARTS))
     if len(files) > MAX_BATCH_IMAGES:
         raise PayloadTooLarge(f"{len(files)} pictures in one request; send at most {MAX_BATCH_IMAGES}.")
     return files
@@ -127,7 +128,7 @@ async def _receive_body(receive: Receive, max_bytes: int) -> bytes:
     return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
 
-def _files(parts: list[Part]) -> list[Upload]:
+def _select_files(parts: list[Part]) -> list[Upload]:
     files = [Upload(part.data, part.file_name) for part in parts if part.name == FIELD and part.file_name is not None]
     if files:
         return files
@@ -138,7 +139,7 @@ def _files(parts: list[Part]) -> list[Upload]:
     raise MissingFile(f"The form has no field 'file' with a picture: {found}.")
 
 
-def _from_json(body: bytes) -> Upload:
+def _read_json(body: bytes) -> Upload:
     try:
         document = json.loads(body)
     except (ValueError, RecursionError):
@@ -156,14 +157,9 @@ def _from_json(body: bytes) -> Upload:
     return Upload(data, name if isinstance(name, str) else None)
 
 
-def _media_type(scope: Scope) -> tuple[str, str]:
+def _split_content_type(scope: Scope) -> tuple[str, str]:
     content_type = header(scope, b"content-type") or ""
     return content_type.partition(";")[0].strip().lower(), content_type
-
-
-def _unlike_a_picture(kind: str, body: bytes) -> bool:
-    """An empty body without a type is no picture that went wrong: nothing was sent."""
-    return not kind and not body
 
 
 def _quote(text: str) -> str:

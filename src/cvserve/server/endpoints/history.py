@@ -8,7 +8,7 @@ from cvserve.errors import NotFound
 from cvserve.history.record import encode_json
 from cvserve.server.context import Receive, Scope, Send, context_of
 from cvserve.server.disconnect import ClientGone, has_left
-from cvserve.server.parameters import HISTORY_PARAMETERS, MAX_ID, history_query, query_parameters
+from cvserve.server.parameters import HISTORY_PARAMETERS, MAX_ID, make_history_query, parse_query
 from cvserve.server.readers import Readers
 from cvserve.server.responses import send_body, send_json
 from cvserve.store.predictions import PAGE, PredictionReader, Query
@@ -35,8 +35,8 @@ class PredictionList:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer with one page when there is a `limit`, else stream everything that matches."""
-        found = query_parameters(scope, HISTORY_PARAMETERS)
-        query = history_query(found, find_owner(scope))
+        found = parse_query(scope, HISTORY_PARAMETERS)
+        query = make_history_query(found, find_owner(scope))
         headers = []
         if found.get("count", not query.is_filtered):
             total = await self._readers.run(lambda reader: reader.count(query))
@@ -45,7 +45,7 @@ class PredictionList:
         if query.limit is not None:
             rows, more = await self._readers.run(lambda reader: _read_limited(reader, query))
             if more:
-                headers.append((b"link", _next_link(scope, found, rows[-1].id)))
+                headers.append((b"link", _make_next_link(scope, found, rows[-1].id)))
             await send_body(send, _encode(rows), headers=headers)
         elif scope["method"] == "HEAD":  # the length of a stream is not known before its end
             await send({"type": "http.response.start", "status": 200, "headers": [_JSON_TYPE, *headers]})
@@ -99,7 +99,7 @@ def _read_limited(reader: PredictionReader, query: Query) -> tuple[list[HistoryR
     return rows[:limit], len(rows) > limit
 
 
-def _next_link(scope: Scope, found: dict[str, Any], last_id: int) -> bytes:
+def _make_next_link(scope: Scope, found: dict[str, Any], last_id: int) -> bytes:
     """RFC 8288: the same question from behind the last row."""
     texts = dict(parse_qsl(scope["query_string"].decode("ascii")))
     texts["before" if found.get("order") == "desc" else "after"] = str(last_id)

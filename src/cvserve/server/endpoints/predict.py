@@ -5,7 +5,7 @@ import functools
 from cvserve.history.record import encode_json
 from cvserve.server.context import Receive, Scope, Send, context_of, header
 from cvserve.server.disconnect import has_left
-from cvserve.server.parameters import PREDICT_PARAMETERS, query_parameters
+from cvserve.server.parameters import PREDICT_PARAMETERS, parse_query
 from cvserve.server.problems import make_problem
 from cvserve.server.responses import send_body
 from cvserve.server.service import PredictionService, Recorded
@@ -38,7 +38,7 @@ class Predict:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Read the picture, classify and store it, answer with the prediction."""
-        top_k = query_parameters(scope, PREDICT_PARAMETERS).get("top_k", self._top_k)
+        top_k = parse_query(scope, PREDICT_PARAMETERS).get("top_k", self._top_k)
         upload = await read_one(scope, receive, self._max_body_bytes, self._body_timeout_s)
         recorded = await self._service.predict(
             upload, top_k, context_of(scope), find_source(scope), functools.partial(has_left, receive)
@@ -64,7 +64,7 @@ class PredictBatch:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Read the pictures, classify and store them, answer with a list in their order."""
         context = context_of(scope)
-        top_k = query_parameters(scope, PREDICT_PARAMETERS).get("top_k", self._top_k)
+        top_k = parse_query(scope, PREDICT_PARAMETERS).get("top_k", self._top_k)
         uploads = await read_many(scope, receive, self._body_timeout_s)
         answers = await self._service.predict_many(
             uploads, top_k, context, find_source(scope), functools.partial(has_left, receive)

@@ -40,7 +40,7 @@ class ProblemMiddleware:
         try:
             await self._app(scope, receive, note_and_send)
         except ClientGone:
-            return  # nobody is there to hear it; the access log says 499
+            return  # there is nobody to answer; the access log says 499
         except asyncio.CancelledError:
             if not started:  # a stop has waited for this request as long as `shutdown_timeout` says
                 stopping = NotReady("The server is stopping; send the request again in a moment.")
