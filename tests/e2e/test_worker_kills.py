@@ -15,7 +15,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from support.process import ServerProcess, children, nurseries_of, workers_of
+from support.process import ServerProcess, children, fork_servers_of, workers_of
 from support.raw import RawConnection
 from support.waiting import wait_until
 
@@ -86,8 +86,8 @@ def test_workers_die_with_the_front_whatever_kills_it_and_the_port_is_free(
     server_process: Start, home: Path, target: str
 ) -> None:
     server = server_process("--workers", "2", CVSERVE_TOKEN=TOKEN)
-    (nursery,) = nurseries_of(server.process.pid)
-    family = [nursery, *children(nursery)]
+    (fork_server,) = fork_servers_of(server.process.pid)
+    family = [fork_server, *children(fork_server)]
     if target == "stopped":  # they could not notice the end of a connection
         for pid in family:
             os.kill(pid, signal.SIGSTOP)
@@ -102,8 +102,8 @@ def test_workers_die_with_the_front_whatever_kills_it_and_the_port_is_free(
 def test_readiness_is_false_while_there_is_no_worker(server_process: Start, photo: bytes) -> None:
     server = server_process("--workers", "1", CVSERVE_TOKEN=TOKEN)
     with server.client() as client, RawConnection(server.url) as raw:
-        (nursery,) = nurseries_of(server.process.pid)
-        os.kill(nursery, signal.SIGKILL)
+        (fork_server,) = fork_servers_of(server.process.pid)
+        os.kill(fork_server, signal.SIGKILL)
         wait_until(lambda: client.get("/readyz").json()["checks"]["workers"] == "failing")
         raw.request("POST", "/predict", token=server.token, body=photo)  # waits for the next worker
         assert raw.answer().status == 200

@@ -15,7 +15,7 @@ from cvserve.errors import InvalidImage, ModelError, ModelLoadError, PredictTime
 from support.engines import Counts, happens, order, outcomes, pool, run, tasks
 from support.gate import Gate
 from support.pictures import grey
-from support.process import command_of, nurseries_of, proc, workers_of
+from support.process import command_of, fork_servers_of, proc, workers_of
 
 BLACK, GREY, WHITE = grey(0), grey(100), grey(255)
 OTHER_WHITE = grey(255, (60, 64))
@@ -134,13 +134,13 @@ def test_request_that_met_one_kill_is_answered_and_one_that_met_two_is_not(tmp_p
 
 
 @linux
-def test_nursery_that_is_killed_takes_its_workers_along_and_is_made_again() -> None:
+def test_fork_server_that_is_killed_takes_its_workers_along_and_is_made_again() -> None:
     counts = Counts()
 
     async def use(engine: Engine) -> Any:
         old = workers_of(os.getpid())
-        (nursery,) = nurseries_of(os.getpid())
-        os.kill(nursery, signal.SIGKILL)
+        (fork_server,) = fork_servers_of(os.getpid())
+        os.kill(fork_server, signal.SIGKILL)
         await happens(lambda: not engine.is_ready)
         futures = engine.submit(tasks(GREY, BLACK))  # waits for the next one
         answers = await asyncio.gather(*futures)
@@ -182,7 +182,7 @@ def test_model_that_starts_threads_is_not_forked_but_loaded_again() -> None:
 
 
 @linux
-def test_workers_are_forks_that_share_the_memory_of_the_nursery() -> None:
+def test_workers_are_forks_that_share_the_memory_of_the_fork_server() -> None:
     async def use(engine: Engine) -> None:
         for worker in workers_of(os.getpid()):
             assert "Brightness" not in command_of(worker)
@@ -231,7 +231,7 @@ def test_nothing_is_left_when_the_engine_is_closed_or_killed() -> None:
     made.kill()
     made.kill()
     assert isinstance(made, ProcessPool)
-    assert not nurseries_of(os.getpid())
+    assert not fork_servers_of(os.getpid())
 
 
 def test_forks_draw_different_random_numbers(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from support.answers import assert_problem
 from support.engines import order, pool
 from support.gate import Gate
 from support.pictures import digit_photo, grey
-from support.process import nurseries_of, workers_of
+from support.process import fork_servers_of, workers_of
 from support.raw import RawConnection
 from support.threaded import ThreadedServer
 from support.waiting import wait_until
@@ -107,7 +107,7 @@ def test_app_that_cannot_be_made_leaves_no_process_behind(home: Path) -> None:
     (home / "output.log").mkdir()
     with pytest.raises(Unsafe):
         create_app(Settings(home=home, workers=1))
-    assert nurseries_of(os.getpid()) == []
+    assert fork_servers_of(os.getpid()) == []
 
 
 def test_app_without_a_predictor_runs_the_settings_model_in_worker_processes(home: Path) -> None:
@@ -119,4 +119,4 @@ def test_app_without_a_predictor_runs_the_settings_model_in_worker_processes(hom
             assert client.post("/predict", content=digit_photo("4")).json()["label"] == "4"
     finally:
         server.stop()
-    assert nurseries_of(os.getpid()) == []
+    assert fork_servers_of(os.getpid()) == []

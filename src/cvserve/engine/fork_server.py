@@ -13,7 +13,7 @@ from cvserve import errors
 from cvserve.errors import ModelLoadError, UntrustedModel
 from cvserve.predictor.prediction import ModelInfo
 
-_MODULE = "cvserve.engine.fork_server_main"
+FORK_SERVER_MODULE = "cvserve.engine.fork_server_main"
 _MAX_READ_BYTES = 65_536
 # Read by the numeric libraries when they are loaded: each worker computes on one thread, and libraries that add
 # threads of their own to that only get in each other's way. What the operator says stands.
@@ -51,7 +51,7 @@ class Nursery:
             environment.setdefault(name, "1")
         with theirs:
             descriptor = theirs.fileno()
-            command = [sys.executable, "-P", "-m", _MODULE, str(descriptor), str(os.getpid())]
+            command = [sys.executable, "-P", "-m", FORK_SERVER_MODULE, str(descriptor), str(os.getpid())]
             self.process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
                 command, pass_fds=[descriptor], env=environment, stdin=subprocess.DEVNULL
             )
