@@ -9,8 +9,8 @@ import sys
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from cvserve import errors
-from cvserve.errors import ModelLoadError, UntrustedModel
+from cvserve.engine.frames import unpack_error
+from cvserve.errors import ModelLoadError
 from cvserve.predictor.prediction import ModelInfo
 
 FORK_SERVER_MODULE = "cvserve.engine.fork_server_main"
@@ -76,7 +76,7 @@ class Nursery:
         said = json.loads(first)
         if "failed" in said:
             self.process.wait()
-            raise _error(said)
+            raise unpack_error(*said["failed"])
         model = said["ready"]
         self.info = ModelInfo(model["name"], model["sha256"], model["format"])
         self.guessed = tuple(model["guessed"])
@@ -131,11 +131,3 @@ def ended(code: int) -> str:
         return f"was ended by {signal.Signals(-code).name}"
     except ValueError:
         return f"was ended by signal {-code}"
-
-
-def _error(said: dict[str, Any]) -> errors.CvserveError:
-    kind = getattr(errors, said["failed"], ModelLoadError)
-    if kind is UntrustedModel:
-        return UntrustedModel(said["text"], said["sha256"])
-    error: errors.CvserveError = kind(said["text"])
-    return error

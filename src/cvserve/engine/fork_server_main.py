@@ -18,6 +18,7 @@ from collections.abc import Callable
 from typing import Any
 
 from cvserve.engine import garbage_collector as collector
+from cvserve.engine.frames import pack_error
 from cvserve.engine.worker_main import die_with_parent, ignore_stops, run_worker
 from cvserve.errors import CvserveError
 from cvserve.predictor.images.decode import lift_pillow_limit
@@ -56,7 +57,7 @@ class Nursery:
         try:
             predictor = _load(json.loads(self._text))
         except CvserveError as error:
-            self._say({"failed": type(error).__name__, "text": str(error), "sha256": getattr(error, "sha256", "")})
+            self._say({"failed": pack_error(error)})
             return
         self._say({"ready": _described(predictor)})
         collector.settle()  # what is there now is shared by all workers; a collection would copy its pages
