@@ -61,8 +61,7 @@ class ReadyEngine:
 
     def __init__(self, answer: Prediction) -> None:
         self.info = answer.model
-        answer.timing_ms["queue"] = 0.05
-        self._answer = answer
+        self._answer = answer.with_queue_ms(0.05)
 
     async def start(self) -> None:
         """Nothing to do."""

@@ -55,8 +55,8 @@ class Job:
             if not self.future.done():
                 self.future.set_exception(outcome)
         elif not self.future.done():  # else its caller left, or it took too long
-            outcome.timing_ms["queue"] = round((given_at - self.submitted_at) * 1000, 3)
-            self.future.set_result(outcome)
+            queue_ms = round((given_at - self.submitted_at) * 1000, 3)
+            self.future.set_result(outcome.with_queue_ms(queue_ms))
 
 
 class Batch(NamedTuple):
