@@ -70,9 +70,9 @@ def test_killed_workers_cost_no_request(server_process: Start, home: Path, photo
     assert server.stop() == 0
     ids = [found for caller in callers for found in caller.ids]
     failures = [failure for caller in callers for failure in caller.failures]
-    blamed = server.stderr.count("ended two workers")
-    assert failures == [(500, "worker_died")] * blamed, f"seed {SEED}: {failures}"
-    assert blamed <= KILLS / 2
+    refused = server.stderr.count("ended two workers")
+    assert failures == [(500, "worker_died")] * refused, f"seed {SEED}: {failures}"
+    assert refused <= KILLS / 2
     assert server.stderr.count("was ended by SIGKILL; another one takes its place") == KILLS
     assert len(set(ids)) == len(ids)
     with sqlite3.connect(home / "cvserve.db") as database:

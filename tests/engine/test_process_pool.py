@@ -27,7 +27,7 @@ DEADLY = [("kill", "signal"), ("crash", "signal"), ("leave", "exit"), ("babble",
 
 @linux
 @pytest.mark.parametrize(("how", "reason"), DEADLY)
-def test_picture_that_ends_its_worker_is_blamed_and_its_neighbours_are_answered(how: str, reason: str) -> None:
+def test_picture_that_ends_its_worker_is_refused_and_its_neighbours_are_answered(how: str, reason: str) -> None:
     counts = Counts()
 
     async def use(engine: Engine) -> tuple[list[Any], list[Any]]:
@@ -119,13 +119,13 @@ def test_request_that_met_one_kill_is_answered_and_one_that_met_two_is_not(tmp_p
             await happens(lambda attempt=attempt: len(gate.batch_sizes) == attempt)
             (worker,) = workers_of(os.getpid())
             os.kill(worker, signal.SIGKILL)
-        blamed = await outcomes(futures)
+        refused = await outcomes(futures)
         futures = engine.submit(tasks(BLACK, GREY))
         await happens(lambda: len(gate.batch_sizes) == 3)
         (worker,) = workers_of(os.getpid())
         os.kill(worker, signal.SIGKILL)
         gate.open()
-        return [*blamed, *await outcomes(futures)]
+        return [*refused, *await outcomes(futures)]
 
     found = run("processes", order("GatedByFiles", folder=str(tmp_path)), use)
     assert [getattr(outcome, "result", type(outcome)) for outcome in found] == [WorkerDied, 0, 1]

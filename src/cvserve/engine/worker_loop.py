@@ -11,13 +11,13 @@ from cvserve.predictor.predictor import Predictor
 
 
 class Channel(Protocol):
-    """How a worker hears of work and answers it: a queue between threads, or frames between processes."""
+    """How work reaches a worker, and its answers the front: a queue between threads, or frames between processes."""
 
     def take(self) -> Sequence[Task]:
         """Wait for the next batch; empty when there will be none."""
 
     def answer(self, outcomes: Sequence[Outcome]) -> None:
-        """One outcome for each task of the batch that was taken, in order."""
+        """Pass on one outcome for each task of the batch that was taken, in order."""
 
 
 class WorkerLoop:

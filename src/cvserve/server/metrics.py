@@ -3,6 +3,7 @@
 import time
 from time import perf_counter
 
+from cvserve.engine.protocols import RESTART_REASONS
 from cvserve.errors import CvserveError, Forbidden, Unauthenticated
 from cvserve.predictor.prediction import ModelInfo, Prediction
 from cvserve.server.context import RequestContext
@@ -21,7 +22,6 @@ REJECTIONS = {
 }
 CLIENT_GONE = "client_gone"
 AUTH_FAILURES = ("missing", "invalid", "scope")
-RESTARTS = ("exit", "signal", "hung", "memory", "nursery")
 
 # Those of OpenTelemetry's `http.server.request.duration`: dashboards of others fit.
 _REQUEST_S = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10)
@@ -120,7 +120,7 @@ class Metrics:
             "cvserve_worker_restarts_total",
             ("reason",),
             "Workers that were lost and replaced; `nursery` is the process that makes them.",
-            [(reason,) for reason in RESTARTS],
+            [(reason,) for reason in RESTART_REASONS],
         )
 
     @property

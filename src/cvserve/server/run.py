@@ -36,7 +36,7 @@ class Server(uvicorn.Server):
         """As uvicorn's, then the announcement."""
         await super().startup(sockets)
         if self.started:
-            collector.settle()
+            collector.tune()
             self._on_started()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
