@@ -195,7 +195,7 @@ def test_prediction_that_takes_too_long_ends_and_the_late_answer_is_dropped(
         (answer,) = await asyncio.gather(*engine.submit(tasks(grey(100))))
         assert answer.result == 1
 
-    run(kind, gated(tmp_path), use, predict_timeout=0.5)
+    run(kind, gated(tmp_path), use, predict_timeout=1.5)
 
 
 def test_engine_that_is_not_started_or_is_closed_takes_nothing(kind: str) -> None:
