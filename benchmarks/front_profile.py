@@ -74,7 +74,7 @@ class ReadyEngine:
         """Nothing to do."""
 
     def submit(
-        self, tasks: Sequence[Task], has_left: Callable[[], bool] | None = None, *, alone: bool = False
+        self, tasks: Sequence[Task], has_left: Callable[[], bool] | None = None
     ) -> list["asyncio.Future[Prediction]"]:
         """One answer for each."""
         futures = [self._loop.create_future() for _ in tasks]

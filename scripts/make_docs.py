@@ -17,7 +17,7 @@ from cvserve.errors import CvserveError
 from cvserve.predictor.prediction import ModelInfo
 from cvserve.server.metrics import Metrics
 from cvserve.server.problems import PROBLEMS
-from cvserve.server.prometheus import described
+from cvserve.server.prometheus import list_metrics
 from cvserve.settings import FIELDS, flag, shown_default, variable
 
 DOCS = Path(__file__).parent.parent / "docs"
@@ -72,7 +72,7 @@ def errors_page() -> str:
 def metrics_page() -> str:
     """Every metric of ours."""
     lines = ["| metric | kind | labels | meaning |\n", "|---|---|---|---|\n"]
-    for metric in sorted(described(Metrics(ModelInfo("", "", ""))), key=lambda metric: metric.name):
+    for metric in sorted(list_metrics(Metrics(ModelInfo("", "", ""))), key=lambda metric: metric.name):
         labels = ", ".join(f"`{label}`" for label in metric.labels) or "–"
         lines.append(f"| `{metric.name}` | {metric.kind} | {labels} | {metric.meaning} |\n")
     return "# Metrics\n\n" + NOTE + _METRICS_HEAD + "".join(lines) + _METRICS_END

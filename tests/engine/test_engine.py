@@ -1,6 +1,7 @@
 """Engine: many callers, natural batches, and nobody harmed by a neighbour; the same on threads and on processes."""
 
 import asyncio
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -52,17 +53,6 @@ def test_what_comes_in_one_turn_of_the_loop_is_one_batch(kind: str, gate: Gate, 
 
     run(kind, gated(tmp_path), use)
     assert gate.batch_sizes == [5]
-
-
-def test_what_comes_alone_does_not_wait_for_this_turn_to_end(kind: str, gate: Gate, tmp_path: Path) -> None:
-    gate.open()
-
-    async def use(engine: Engine) -> None:
-        first = engine.submit(tasks(BLACK), alone=True)
-        await outcomes([*first, *[future for _ in range(4) for future in engine.submit(tasks(BLACK))]])
-
-    run(kind, gated(tmp_path), use)
-    assert gate.batch_sizes == [1, 4]
 
 
 def test_batch_is_never_larger_than_the_limit(kind: str, gate: Gate, tmp_path: Path) -> None:
@@ -154,7 +144,7 @@ def test_picture_whose_sender_has_left_never_reaches_a_worker(kind: str, gate: G
     async def use(engine: Engine) -> list[Any]:
         held = engine.submit(tasks(BLACK))
         await happens(lambda: gate.batch_sizes == [1])
-        waiting = [engine.submit(tasks(WHITE), lambda number=number: number in left)[0] for number in range(3)]
+        waiting = [engine.submit(tasks(WHITE), partial(left.__contains__, number))[0] for number in range(3)]
         left.add(1)
         gate.open()
         return await outcomes([*held, *waiting])

@@ -3,9 +3,10 @@
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -59,23 +60,24 @@ def send_all_kinds(server: ThreadedServer) -> Counter[tuple[str, ...]]:
     """Good and bad requests; how many of which method, route, status and token."""
     sent: Counter[tuple[str, ...]] = Counter()
     files = [("file", ("a.png", grey(0))), ("file", ("b.png", grey(255))), ("file", ("c.txt", b"bread"))]
+    requests: list[tuple[str, str, str, str, dict[str, Any]]] = [
+        *[("POST", "/predict", "/predict", "env", {"content": grey(level)}) for level in (0, 100, 255)],
+        ("PUT", "/predict", "/predict", "env", {"content": grey(0)}),
+        ("POST", "/predict", "/predict", "env", {"content": b"bread, milk"}),
+        ("POST", "/predict", "/predict", "env", {"content": b"x" * 3000}),
+        ("POST", "/predict", "/predict", "env", {"content": grey(0), "params": {"top_k": "many"}}),
+        ("POST", "/predict/batch", "/predict/batch", "env", {"files": files}),
+        ("GET", "/predict/1", "/predict/{id}", "env", {}),
+        ("GET", "/predict/999", "/predict/{id}", "env", {}),
+        ("GET", "/predict", "/predict", "env", {}),
+        ("HEAD", "/livez", "/livez", "env", {}),
+        ("DELETE", "/predict", "/predict", "env", {}),
+        ("MKCOL", "/predict", "/predict", "env", {}),
+        ("GET", "/nothing/here", "unmatched", "env", {}),
+        ("GET", "/predict/1", "unmatched", "-", {}),
+    ]
     with server.client() as client, httpx.Client(base_url=server.url, verify=False) as stranger:
-        for method, path, route, token, options in [
-            *[("POST", "/predict", "/predict", "env", {"content": grey(level)}) for level in (0, 100, 255)],
-            ("PUT", "/predict", "/predict", "env", {"content": grey(0)}),
-            ("POST", "/predict", "/predict", "env", {"content": b"bread, milk"}),
-            ("POST", "/predict", "/predict", "env", {"content": b"x" * 3000}),
-            ("POST", "/predict", "/predict", "env", {"content": grey(0), "params": {"top_k": "many"}}),
-            ("POST", "/predict/batch", "/predict/batch", "env", {"files": files}),
-            ("GET", "/predict/1", "/predict/{id}", "env", {}),
-            ("GET", "/predict/999", "/predict/{id}", "env", {}),
-            ("GET", "/predict", "/predict", "env", {}),
-            ("HEAD", "/livez", "/livez", "env", {}),
-            ("DELETE", "/predict", "/predict", "env", {}),
-            ("MKCOL", "/predict", "/predict", "env", {}),
-            ("GET", "/nothing/here", "unmatched", "env", {}),
-            ("GET", "/predict/1", "unmatched", "-", {}),
-        ]:
+        for method, path, route, token, options in requests:
             answer = (client if token != "-" else stranger).request(method, path, **options)
             sent["other" if method == "MKCOL" else method, route, str(answer.status_code), token] += 1
     return sent
@@ -277,7 +279,7 @@ def test_two_apps_do_not_share(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def metrics() -> Iterator[Metrics]:
+def metrics() -> Metrics:
     return Metrics(ModelInfo("m", "0" * 64, "sklearn"))
 
 
@@ -297,7 +299,7 @@ def test_name_that_is_no_unicode_does_not_spoil_the_page(threaded_server: Start)
 def test_token_names_have_an_end(metrics: Metrics) -> None:
     for number in [*range(MAX_TOKENS + 5), 0]:
         actor = Actor(f"token-{number}", number, frozenset())
-        metrics.answered("GET", RequestContext("r", "-", actor, status=200))
+        metrics.count_answer("GET", RequestContext("r", "-", actor, status=200))
     tokens = {key[3]: value for key, value in metrics.counters[0].read()}
     assert len(tokens) == MAX_TOKENS + 1
     assert (tokens["token-0"], tokens["other"]) == (2, 5)
@@ -307,7 +309,7 @@ def test_classes_have_an_end(metrics: Metrics) -> None:
     for number in [*range(MAX_CLASSES + 5), 0]:
         times = {"decode": 1.0, "queue": 1.0, "infer": 1.0}
         model = ModelInfo("m", "0" * 64, "sklearn")
-        metrics.predicted(
+        metrics.count_prediction(
             Prediction(number, f"c{number}", 0.5, (), model, None, times, ImageInfo(1, 1, "PNG")), "http", 1.0
         )
     labels = {key[2]: value for key, value in metrics.counters[1].read()}
@@ -324,7 +326,7 @@ def test_restarts_are_counted_by_reason(threaded_server: Start) -> None:
 
 def test_errors_are_counted_where_somebody_may_have_to_act(metrics: Metrics) -> None:
     for error in (NotReady("Stopping."), NotFound("Nothing."), Unauthenticated("Bad.", credentials_sent=True)):
-        metrics.failed(error)
+        metrics.count_error(error)
     counted = [(key, value) for counter in metrics.counters for key, value in counter.read() if value]
     assert counted == [(("draining",), 1), (("invalid",), 1)]
 

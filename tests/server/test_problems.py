@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from cvserve.errors import CvserveError
 from cvserve.server.problems import PROBLEMS
 from cvserve.store.sqlite import sqlite3
 from support.answers import STATUS_OF, assert_problem, assert_problem_object
@@ -39,6 +40,15 @@ def test_table_of_codes_is_that_of_the_contract() -> None:
     assert {code: status for code, (status, _) in PROBLEMS.items()} == STATUS_OF
 
 
+def all_classes(kind: type[CvserveError]) -> list[type[CvserveError]]:
+    return [kind, *[found for below in kind.__subclasses__() for found in all_classes(below)]]
+
+
+@pytest.mark.parametrize("kind", [kind for kind in all_classes(CvserveError) if kind.__module__ == "cvserve.errors"])
+def test_every_error_of_the_tree_has_its_row(kind: type[CvserveError]) -> None:
+    assert kind.code in PROBLEMS
+
+
 @pytest.mark.parametrize("code", ASKED)
 def test_error_has_one_shape(client: httpx.Client, code: str) -> None:
     answer = ASKED[code](client)
@@ -61,7 +71,7 @@ def test_request_id_of_the_caller_is_kept(client: httpx.Client, code: str) -> No
 
 @pytest.mark.parametrize("offered", ["", "a b", "x" * 129, "a|b", "a\xe4", "<b>", "{}", "a;b", "cvs_" + "1" * 47])
 def test_request_id_that_could_do_harm_is_replaced(client: httpx.Client, offered: str) -> None:
-    answer = client.get("/livez", headers={"X-Request-ID": offered.encode("latin-1")})  # type: ignore[dict-item]
+    answer = client.get("/livez", headers={b"X-Request-ID": offered.encode("latin-1")})
     assert len(answer.headers["x-request-id"]) == 36
 
 

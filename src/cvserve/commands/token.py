@@ -82,7 +82,7 @@ def _store(folder: Path) -> "TokenStore":
 
 def _print_table(tokens: "list[Token]") -> None:
     from cvserve.commands.terminal.table import Column, Row, print_table
-    from cvserve.store.rows import timestamp
+    from cvserve.timestamps import timestamp
 
     columns = (
         Column("name"),

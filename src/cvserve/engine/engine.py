@@ -114,7 +114,7 @@ class Engine:
         return len(self._queue)
 
     def submit(
-        self, tasks: Sequence[Task], has_left: Callable[[], bool] | None = None, *, alone: bool = False
+        self, tasks: Sequence[Task], has_left: Callable[[], bool] | None = None
     ) -> list["asyncio.Future[Prediction]"]:
         """Admit all tasks or none; each future ends with its own answer or error.
 
@@ -122,8 +122,6 @@ class Engine:
             tasks: pictures.
             has_left: tells, without waiting, that nobody wants the answers any more; asked before a worker takes
                 them, and then the futures end with `Abandoned`. A cancelled future is not worked on either.
-            alone: whether nobody else is there whose pictures could share a batch with these: they go to a worker
-                at once. Default: with all that comes in this turn of the loop.
 
         Raises:
             Overloaded, NotReady: nothing was admitted.
@@ -136,10 +134,7 @@ class Engine:
         for job in refused:
             job.future.set_exception(InvalidImage(_REFUSED))
         self._deadlines.add(jobs)
-        if alone:
-            self._dispatch()
-        else:
-            self._dispatch_soon()
+        self._dispatch_soon()
         if self._sweeper is None:
             self._sweeper = self._loop.call_later(_SWEEP_INTERVAL_S, self._sweep)
         return [job.future for job in jobs]

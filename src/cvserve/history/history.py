@@ -13,10 +13,11 @@ from cvserve.history.record import to_row
 from cvserve.predictor.prediction import Prediction
 from cvserve.store.database import connect, prepare_database
 from cvserve.store.predictions import PredictionReader, Query
-from cvserve.store.rows import HistoryRow, ModelKey, Stored, timestamp
+from cvserve.store.rows import HistoryRow, ModelKey, Stored
 from cvserve.store.schema import SOURCES
 from cvserve.store.sqlite import translated
 from cvserve.store.transaction import insert_rows
+from cvserve.timestamps import timestamp
 from cvserve.values import moment
 
 if TYPE_CHECKING:

@@ -21,7 +21,7 @@ from cvserve.loadtest.report.verdict import Place, Verdict, judge_load, judge_se
 from cvserve.loadtest.samples import Window
 from cvserve.loadtest.target import Greeting, Target, greet
 from cvserve.settings import usable_cores
-from cvserve.store.rows import timestamp
+from cvserve.timestamps import timestamp
 
 _GREETINGS = 8
 

@@ -2,7 +2,6 @@
 
 import json
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 
@@ -126,9 +125,3 @@ def history_row(values: tuple[Any, ...]) -> HistoryRow:
     model = {"name": values[5], "version": values[6]}
     columns = (*values[:4], json.loads(values[4]), model, values[7], timing_ms, *values[11:])
     return HistoryRow(*columns)
-
-
-def timestamp(moment: datetime | None = None) -> str:
-    """UTC with milliseconds, `2026-11-23T01:02:03.456Z`; default: now."""
-    moment = datetime.now(UTC) if moment is None else moment.astimezone(UTC)
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -5,9 +5,10 @@ from collections.abc import Sequence
 from itertools import chain
 from typing import Any
 
-from cvserve.store.rows import ModelKey, NewRow, Stored, timestamp
+from cvserve.store.rows import ModelKey, NewRow, Stored
 from cvserve.store.schema import HIDDEN_SOURCE, PREDICTION_COLUMNS
 from cvserve.store.sqlite import sqlite3
+from cvserve.timestamps import timestamp
 
 # SQLite lets go of the interpreter's lock for each statement, and getting it back from a busy event loop takes longer
 # than the statement: a group goes in by this many rows at once.
