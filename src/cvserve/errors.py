@@ -2,7 +2,7 @@
 
     CvserveError
     ├── InvalidSetting           a flag, a variable, a file's key, an argument      exit 2
-    │   └── InvalidParameter     the same, said by a request
+    │   └── InvalidParameter     a parameter of a request
     ├── CannotStart              port, folder, model config, another server         exit 3
     │   └── HistoryError         cvserve.db cannot be used
     │       ├── HistoryUnavailable   locked, damaged or gone

@@ -29,11 +29,11 @@ _DIED = "The process that worked on this picture ended, twice; the server's own 
 class EngineObserver(Protocol):
     """Who counts what the engine does; a server's metrics are one."""
 
-    def batch(self, size: int, busy_s: float) -> None:
-        """A worker has answered so many pictures in so many seconds."""
+    def count_batch(self, size: int, busy_s: float) -> None:
+        """Count a batch that a worker has answered: so many pictures in so many seconds."""
 
-    def worker_restarted(self, reason: RestartReason) -> None:
-        """A worker was lost and is replaced, and why."""
+    def count_restart(self, reason: RestartReason) -> None:
+        """Count a worker that was lost and is replaced."""
 
 
 class Engine:
@@ -172,7 +172,7 @@ class Engine:
             self.on_ready(worker)
         self._picture_s += 0.2 * (busy_s / len(batch.jobs) - self._picture_s)
         if self._observer is not None:
-            self._observer.batch(len(batch.jobs), busy_s)
+            self._observer.count_batch(len(batch.jobs), busy_s)
         for job, outcome in zip(batch.jobs, outcomes, strict=True):
             job.resolve(outcome, batch.given_at)
 
@@ -203,7 +203,7 @@ class Engine:
     def on_restart(self, reason: RestartReason) -> None:
         """Count that a worker is replaced."""
         if self._observer is not None:
-            self._observer.worker_restarted(reason)
+            self._observer.count_restart(reason)
 
     def _refuse(self, job: Job, *, hung: bool) -> None:
         """Put a picture into quarantine, and answer who sent it."""

@@ -46,7 +46,7 @@ class ModelTraceback(Exception):
 
 
 def pack_tasks(tasks: Sequence[Task]) -> list[bytes]:
-    """The frame of a batch, in pieces, so that no picture is copied to make it one."""
+    """Make the frame of a batch: in pieces, so that no picture is copied to join them."""
     head = [LENGTH.pack(len(tasks)), *[_TASK.pack(task.top_k, len(task.data)) for task in tasks]]
     return [b"".join(head), *[task.data for task in tasks]]
 
@@ -62,7 +62,7 @@ def read_tasks(read: Callable[[int], bytes]) -> list[Task]:
 
 
 def pack_outcomes(outcomes: Sequence[Outcome]) -> bytes:
-    """The frame of a batch's answers. One that JSON cannot say, such as a warning in bytes, becomes a `ModelError`."""
+    """Make the frame of a batch's answers; one that JSON cannot say, such as a warning in bytes, is a `ModelError`."""
     try:
         text = _json([_pack_outcome(outcome) for outcome in outcomes])
     except (TypeError, ValueError):
@@ -72,7 +72,7 @@ def pack_outcomes(outcomes: Sequence[Outcome]) -> bytes:
 
 
 def unpack_outcomes(body: bytes, info: ModelInfo) -> list[Outcome]:
-    """The answers in a frame, its length already taken off.
+    """Read the answers in a frame, its length already taken off.
 
     Args:
         body: JSON.
@@ -88,13 +88,13 @@ def unpack_outcomes(body: bytes, info: ModelInfo) -> list[Outcome]:
 
 
 def pack_error(error: CvserveError) -> list[Any]:
-    """Class, text and attributes of an error, as JSON can say them; of a user's subclass, the nearest class of ours."""
+    """Take an error apart: its class, text and attributes. Of a user's subclass, it is the nearest class of ours."""
     name = next(kind.__name__ for kind in type(error).__mro__ if kind.__module__ == errors.__name__)
     return [name, str(error), {key: value for key, value in vars(error).items() if not key.startswith("_")}]
 
 
 def unpack_error(name: str, text: str, attributes: dict[str, Any]) -> CvserveError:
-    """The error that `pack_error` took apart. Its constructor is passed by: some take more than a text."""
+    """Make the error that `pack_error` took apart, without its constructor: some of them take more than a text."""
     kind = _ERRORS[name]
     error = kind.__new__(kind, text)
     vars(error).update(attributes)
@@ -111,7 +111,7 @@ def _pack_outcome(outcome: Outcome) -> list[Any]:
 
 
 def _pack_or_fail(outcome: Outcome) -> list[Any]:
-    """The entry of an outcome, or of a `ModelError` when it cannot be sent."""
+    """Make the entry of an outcome, or of a `ModelError` when it cannot be sent."""
     try:
         entry = _pack_outcome(outcome)
         _json(entry)

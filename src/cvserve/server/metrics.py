@@ -3,7 +3,7 @@
 import time
 from time import perf_counter
 
-from cvserve.engine.protocols import RESTART_REASONS
+from cvserve.engine.protocols import RESTART_REASONS, RestartReason
 from cvserve.errors import CvserveError, Forbidden, Unauthenticated
 from cvserve.predictor.prediction import ModelInfo, Prediction
 from cvserve.server.context import RequestContext
@@ -205,11 +205,11 @@ class Metrics:
         """Count a request whose predictions could not be stored."""
         self._write_failures.add(_NONE)
 
-    def batch(self, size: int, busy_s: float) -> None:
-        """As `EngineObserver` says."""
+    def count_batch(self, size: int, busy_s: float) -> None:
+        """Count a batch that a worker has answered: so many pictures in so many seconds."""
         self._observe_batch_size(size)
         self._busy_s[0] += busy_s
 
-    def worker_restarted(self, reason: str) -> None:
-        """As `EngineObserver` says."""
+    def count_restart(self, reason: RestartReason) -> None:
+        """Count a worker that was lost and is replaced."""
         self._restarts.add((reason,))
