@@ -66,7 +66,7 @@ def errors_page() -> str:
     lines = [_ERRORS_HEAD, "| code | status | title | when |\n|---|--:|---|---|\n"]
     for code, (status, title) in PROBLEMS.items():
         lines.append(f"| `{code}` | {status} | {title} | {meanings.get(code, '')} |\n")
-    return "# Errors\n\n" + NOTE + "".join(lines)
+    return "# Errors\n\n" + NOTE + "".join(lines) + _ERRORS_END
 
 
 def metrics_page() -> str:
@@ -134,6 +134,28 @@ _ERRORS_HEAD = """Every error, at every door, is `application/problem+json` ([RF
 Protocol. `request_id` is also in the header `X-Request-ID` and in `output.log`. A 503 and a 429 say in `Retry-After`
 when to come back; a 415 says in `Accept-Post` what is taken.
 
+"""
+
+_ERRORS_END = """
+## In Python
+
+The library raises the same errors. All of them are `CvserveError`, with `code` and `detail` as above; those that
+a caller can do something about come from the package itself:
+
+```python
+from cvserve import CvserveError, ImageError, Predictor, UntrustedModel
+
+try:
+    predictor = Predictor.load("model.pkl")
+except UntrustedModel as error:       # a ModelLoadError: code can hide in the file, and nobody has vouched for it
+    raise SystemExit(f"look at it first: {error.sha256}")
+try:
+    prediction = predictor.predict("img.jpg")
+except ImageError as error:           # InvalidImage, ImageTooLarge, UnsupportedImage: this one picture
+    print(error.code, error.detail)
+except CvserveError as error:         # the model, a setting, the history
+    raise SystemExit(error.detail)
+```
 """
 
 _METRICS_HEAD = """`GET /metrics` is what Prometheus reads: the text format, or OpenMetrics where `Accept` asks for it.

@@ -9,8 +9,10 @@ import pytest
 
 from cvserve.engine.engine import Engine
 from cvserve.engine.task import Abandoned, Task
-from cvserve.errors import InvalidImage, ModelError, NotReady, Overloaded, PredictTimeout
+from cvserve.errors import ImageError, InvalidImage, ModelError, NotReady, Overloaded, PredictTimeout
+from cvserve.predictor.prediction import Prediction
 from support.engines import KINDS, Counts, happens, order, outcomes, pool, run, tasks
+from support.every_error import every_error
 from support.gate import Gate
 from support.pictures import grey
 
@@ -95,6 +97,20 @@ def test_model_that_raises_on_a_batch_is_tried_one_by_one(kind: str) -> None:
     assert "secret text of a library" in repr(second.__cause__)  # for the log
 
 
+def test_error_of_ours_that_a_preprocess_raises_is_an_answer_and_costs_no_worker(kind: str) -> None:
+    counts, errors = Counts(), every_error()
+    pictures = [grey(level) for level in range(len(errors))]
+
+    async def use(engine: Engine) -> list[Any]:
+        first = await outcomes(engine.submit(tasks(*pictures, WHITE)))
+        return [*first, *await outcomes(engine.submit(tasks(*pictures, WHITE)))]  # the same again: none is refused
+
+    found = run(kind, order("Raising"), use, observer=counts)
+    expected = [type(error) if isinstance(error, ImageError) else ModelError for error in errors]
+    assert [type(outcome) for outcome in found] == [*expected, Prediction] * 2
+    assert counts.restarts == []
+
+
 @pytest.mark.parametrize(
     "how", ["too few rows", "too many rows", "not a number", "infinite", "too few classes", "a number"]
 )
@@ -169,7 +185,7 @@ def test_prediction_that_takes_too_long_ends_and_the_late_answer_is_dropped(
         (answer,) = await asyncio.gather(*engine.submit(tasks(grey(100))))
         assert answer.result == 1
 
-    run(kind, gated(tmp_path), use, predict_timeout=0.5)
+    run(kind, gated(tmp_path), use, predict_timeout=1.5)
 
 
 def test_engine_that_is_not_started_or_is_closed_takes_nothing(kind: str) -> None:

@@ -319,7 +319,7 @@ def test_classes_have_an_end(metrics: Metrics) -> None:
 
 def test_restarts_are_counted_by_reason(threaded_server: Start) -> None:
     server = threaded_server()
-    server.resources.engine.replaced("hung")
+    server.resources.engine.on_restart("hung")
     with server.client() as client:
         assert Scrape(client).by("cvserve_worker_restarts_total", "reason") == {("hung",): 1}
 

@@ -89,6 +89,24 @@ class Prediction:
             "warning": self.warning,
         }
 
+    def with_queue_ms(self, queue_ms: float) -> "Prediction":
+        """The same answer with one time more: the milliseconds for which its picture waited in a server's queue.
+
+        Put together by hand: it is done for each request, and `dataclasses.replace` takes twice as long.
+        """
+        timing_ms = {**self.timing_ms, "queue": queue_ms}
+        return Prediction(
+            self.result,
+            self.label,
+            self.score,
+            self.top,
+            self.model,
+            self.warning,
+            timing_ms,
+            self.image,
+            self.source,
+        )
+
     def _repr_html_(self) -> str:
         from cvserve.predictor.notebook import prediction_html  # only a notebook needs it
 

@@ -3,6 +3,7 @@
 import time
 from time import perf_counter
 
+from cvserve.engine.protocols import RESTART_REASONS, RestartReason
 from cvserve.errors import CvserveError, Forbidden, Unauthenticated
 from cvserve.predictor.prediction import ModelInfo, Prediction
 from cvserve.server.context import RequestContext
@@ -21,7 +22,6 @@ REJECTIONS = {
 }
 CLIENT_GONE = "client_gone"
 AUTH_FAILURES = ("missing", "invalid", "scope")
-RESTARTS = ("exit", "signal", "hung", "memory", "nursery")
 
 # Those of OpenTelemetry's `http.server.request.duration`: dashboards of others fit.
 _REQUEST_S = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10)
@@ -121,7 +121,7 @@ class Metrics:
             "cvserve_worker_restarts_total",
             ("reason",),
             "Workers that were lost and replaced; `nursery` is the process that makes them.",
-            [(reason,) for reason in RESTARTS],
+            [(reason,) for reason in RESTART_REASONS],
         )
 
     @property
@@ -205,11 +205,11 @@ class Metrics:
         """Count a request whose predictions could not be stored."""
         self._write_failures.add(_NONE)
 
-    def batch(self, size: int, busy_s: float) -> None:
-        """As `EngineObserver` says."""
+    def count_batch(self, size: int, busy_s: float) -> None:
+        """Count a batch that a worker has answered: so many pictures in so many seconds."""
         self._observe_batch_size(size)
         self._busy_s[0] += busy_s
 
-    def worker_restarted(self, reason: str) -> None:
-        """As `EngineObserver` says."""
+    def count_restart(self, reason: RestartReason) -> None:
+        """Count a worker that was lost and is replaced."""
         self._restarts.add((reason,))

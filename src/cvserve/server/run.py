@@ -45,7 +45,7 @@ class Server(uvicorn.Server):
         """Start as uvicorn does, then call `on_started`."""
         await super().startup(sockets)
         if self.started:
-            collector.settle()
+            collector.tune()
             self._on_started()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
