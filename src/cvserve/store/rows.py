@@ -3,7 +3,10 @@
 import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from operator import attrgetter
 from typing import Any, NamedTuple
+
+from cvserve.answer import MEMBERS, describe_model
 
 
 class ModelKey(NamedTuple):
@@ -92,17 +95,7 @@ class HistoryRow:
 
     def to_dict(self) -> dict[str, Any]:
         """The object of `GET /predict/{id}`: the answer to POST without `timing_ms.store`."""
-        return {
-            "id": self.id,
-            "result": self.result,
-            "label": self.label,
-            "score": self.score,
-            "top": self.top,
-            "model": self.model,
-            "created_at": self.created_at,
-            "timing_ms": self.timing_ms,
-            "warning": self.warning,
-        }
+        return dict(zip(MEMBERS, _get_answer(self), strict=True))
 
     def to_full_dict(self) -> dict[str, Any]:
         """`to_dict` and then who asked, from where, and which picture it was."""
@@ -111,6 +104,7 @@ class HistoryRow:
         return self.to_dict() | more
 
 
+_get_answer = attrgetter(*MEMBERS)
 SELECT = (
     "SELECT p.id, p.result, p.label, p.score, p.top, m.name, m.version, p.created_at, p.decode_ms, p.queue_ms,"
     " p.infer_ms, p.warning, p.source, t.name, p.request_id, p.client, p.file_name, p.image_sha256,"
@@ -123,7 +117,7 @@ def history_row(values: tuple[Any, ...]) -> HistoryRow:
     """The row from what `SELECT` gives."""
     times = zip(("decode", "queue", "infer"), values[8:11], strict=True)
     timing_ms = {step: time_ms for step, time_ms in times if time_ms is not None}
-    model = {"name": values[5], "version": values[6]}
+    model = describe_model(values[5], values[6])
     columns = (*values[:4], json.loads(values[4]), model, values[7], timing_ms, *values[11:])
     return HistoryRow(*columns)
 

@@ -4,8 +4,8 @@ import dataclasses
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
+from cvserve.answer import encode_json
 from cvserve.errors import NotFound
-from cvserve.history.record import encode_json
 from cvserve.server.context import Receive, Scope, Send, context_of
 from cvserve.server.disconnect import ClientGone, has_left
 from cvserve.server.parameters import HISTORY_PARAMETERS, MAX_ID, history_query, query_parameters
