@@ -112,7 +112,7 @@ def test_rows_of_the_same_model_name_it_once(home):
 
 def test_names_are_cleaned():
     row = to_row(prediction("x"), "cli", file_name="../a/b\\c\x1b[2J.jpg")
-    assert row.file_name == "c\ufffd[2J.jpg"
+    assert row.values["file_name"] == "c\ufffd[2J.jpg"
 
 
 @pytest.mark.parametrize(
@@ -133,5 +133,5 @@ def test_file_names_are_a_last_part_of_at_most_255_bytes(name, clean):
 def test_what_a_picture_lacks_is_null_in_the_row():
     made = prediction(image=ImageInfo(1, 1, "ARRAY"), model="m")
     row = to_row(made, "notebook")
-    assert (row.image_sha256, row.image_bytes, row.file_name) == (None, None, None)
+    assert [row.values[name] for name in ("image_sha256", "image_bytes", "file_name")] == [None, None, None]
     assert row.model.version == ModelInfo("m", "ab" * 32, "x").version

@@ -13,13 +13,13 @@ from cvserve.store.rows import ModelKey, NewRow
 from cvserve.store.sqlite import sqlite3
 from cvserve.store.tokens import TokenStore
 from cvserve.store.transaction import insert_rows
+from support.rows import row as make_row
 
 MODELS = (ModelKey("a", "1" * 64, "1" * 12, "x"), ModelKey("b", "2" * 64, "2" * 12, "x"))
 
 
-def row(label: str = "x", score: float = 0.5, **more: object) -> NewRow:
-    values = {"model": MODELS[0], "source": "cli", **more}
-    return NewRow(1, label, score, "[]", None, values.pop("model"), 1.0, None, 1.0, values.pop("source"), **values)  # type: ignore[arg-type]
+def row(label: str = "x", score: float = 0.5, model: ModelKey = MODELS[0], **more: object) -> NewRow:
+    return make_row(model, label=label, score=score, **more)
 
 
 def stamp(second: int) -> str:

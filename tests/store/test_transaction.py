@@ -36,7 +36,8 @@ def test_each_row_of_a_group_gets_the_id_that_is_answered_for_it(connection, cou
     found = connection.execute(
         "SELECT p.id, p.label, m.name FROM predictions p JOIN models m ON m.id = p.model_id ORDER BY p.id"
     ).fetchall()
-    assert found == [(entry.id, made.label, made.model.name) for entry, made in zip(stored, rows, strict=True)]
+    expected = zip(stored, rows, strict=True)
+    assert found == [(entry.id, made.values["label"], made.model.name) for entry, made in expected]
 
 
 @pytest.mark.parametrize("bad", [0, 15, 16, 20])

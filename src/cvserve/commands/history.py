@@ -15,13 +15,9 @@ from cvserve.store.schema import SOURCES
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from cvserve.store.rows import HistoryRow
+    from cvserve.store.columns import HistoryRow
 
 history_app = typer.Typer(cls=PlainGroup, help="What was predicted.", invoke_without_command=True)
-_CSV = (
-    "id", "created_at", "result", "label", "score", "model", "version", "source", "token", "client",
-    "file_name", "warning", "width", "height", "format", "image_bytes", "image_sha256", "request_id",
-)  # fmt: skip
 _MAX_ID = 2**63 - 1
 
 
@@ -101,18 +97,15 @@ def _rows(stack: ExitStack, folder: "Path", filters: dict[str, Any]) -> "Iterato
 
 def _print(rows: "Iterator[HistoryRow]", form: Format) -> None:
     if form is Format.CSV:
-        print_csv(_CSV, (_csv_cells(row) for row in rows))
+        from cvserve.store.columns import CSV_HEAD
+
+        print_csv(CSV_HEAD, (row.to_csv() for row in rows))
     elif form is not Format.TABLE:
         print_json((row.to_full_dict() for row in rows), form)
     elif all_rows := list(rows):
         _print_table(all_rows)
     else:
         say("No predictions here; make one with: cvserve predict IMAGE")
-
-
-def _csv_cells(row: "HistoryRow") -> list[Any]:
-    flat = row.to_full_dict() | {"model": row.model["name"], "version": row.model["version"]}
-    return [flat[name] for name in _CSV]
 
 
 def _print_table(rows: "list[HistoryRow]") -> None:

@@ -11,9 +11,10 @@ from cvserve.configuration import find_home
 from cvserve.errors import CannotStart, InvalidParameter, NotFound
 from cvserve.history.record import to_row
 from cvserve.predictor.prediction import Prediction
+from cvserve.store.columns import HistoryRow
 from cvserve.store.database import connect, prepare_database
 from cvserve.store.predictions import PredictionReader, Query
-from cvserve.store.rows import HistoryRow, ModelKey, Stored, timestamp
+from cvserve.store.rows import ModelKey, Stored, timestamp
 from cvserve.store.schema import SOURCES
 from cvserve.store.sqlite import translated
 from cvserve.store.transaction import insert_rows

@@ -1,7 +1,9 @@
 """The one place that turns a `Prediction` into a row, for server, command line and notebook."""
 
+from functools import lru_cache
+
 from cvserve.answer import encode_top
-from cvserve.predictor.prediction import Prediction
+from cvserve.predictor.prediction import ModelInfo, Prediction
 from cvserve.store.rows import ModelKey, NewRow
 
 _MAX_FILE_NAME_BYTES = 255
@@ -28,26 +30,33 @@ def to_row(
     """
     image, times = prediction.image, prediction.timing_ms
     return NewRow(
-        prediction.result,
-        prediction.label,
-        prediction.score,
-        encode_top(prediction.top),
-        prediction.warning,
-        ModelKey(prediction.model.name, prediction.model.sha256, prediction.model.version, prediction.model.format),
-        times.get("decode"),
-        times.get("queue"),
-        times.get("infer"),
-        source,
-        token_id,
-        request_id,
-        client,
-        clean_file_name(file_name) if file_name else None,
-        image.sha256 or None,
-        image.bytes or None,
-        image.width,
-        image.height,
-        image.format,
+        _find_key(prediction.model),
+        {
+            "result": prediction.result,
+            "label": prediction.label,
+            "score": prediction.score,
+            "top": encode_top(prediction.top),
+            "warning": prediction.warning,
+            "decode_ms": times.get("decode"),
+            "queue_ms": times.get("queue"),
+            "infer_ms": times.get("infer"),
+            "source": source,
+            "token_id": token_id,
+            "request_id": request_id,
+            "client": client,
+            "file_name": clean_file_name(file_name) if file_name else None,
+            "image_sha256": image.sha256 or None,
+            "image_bytes": image.bytes or None,
+            "width": image.width,
+            "height": image.height,
+            "format": image.format,
+        },
     )
+
+
+@lru_cache(maxsize=16)
+def _find_key(model: ModelInfo) -> ModelKey:
+    return ModelKey(model.name, model.sha256, model.version, model.format)
 
 
 def clean_file_name(name: str) -> str:

@@ -16,6 +16,7 @@ from cvserve.server.disconnect import ClientGone
 from cvserve.server.metrics import Metrics
 from cvserve.server.recorder import Recorder
 from cvserve.server.uploads import Upload
+from cvserve.store.columns import STEPS
 from cvserve.store.rows import NewRow, Stored
 
 
@@ -34,18 +35,18 @@ class Recorded(NamedTuple):
 
     def to_json(self) -> str:
         """The answer to POST."""
-        row, stored = self.row, self.stored
+        values, stored = self.row.values, self.stored
         return join_members(
             {
                 "id": stored.id,
-                "result": row.result,
-                "label": encode_text(row.label),
-                "score": row.score,
-                "top": row.top,
-                "model": encode_model(row.model),
+                "result": values["result"],
+                "label": encode_text(values["label"]),
+                "score": values["score"],
+                "top": values["top"],
+                "model": encode_model(self.row.model),
                 "created_at": encode_json(stored.created_at),
                 "timing_ms": encode_times(self.times),
-                "warning": encode_text(row.warning),
+                "warning": encode_text(values["warning"]),
             }
         )
 
@@ -56,8 +57,10 @@ class Recorded(NamedTuple):
 
 def list_times(row: NewRow, store_ms: float) -> list[tuple[str, str]]:
     """The steps of one answer with their milliseconds as texts: once for the body and the header."""
-    times = (("decode", row.decode_ms), ("queue", row.queue_ms), ("infer", row.infer_ms), ("store", store_ms))
-    return [(step, str(time_ms)) for step, time_ms in times if time_ms is not None]
+    values = row.values
+    times = [(step, str(values[name])) for step, name in STEPS if values[name] is not None]
+    times.append(("store", str(store_ms)))
+    return times
 
 
 class PredictionService:

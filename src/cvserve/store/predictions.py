@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cvserve.store.columns import SELECT, HistoryRow, read_row
 from cvserve.store.database import connect_reader
-from cvserve.store.rows import SELECT, HistoryRow, history_row
 from cvserve.store.schema import HIDDEN_SOURCE
 from cvserve.store.sqlite import translated
 from cvserve.store.transaction import NO_TOKEN
@@ -75,7 +75,7 @@ class PredictionReader:
             sql, values = f"{sql} AND p.token_id = ?", [prediction_id, token_id]
         with translated():
             row = self._connection.execute(sql, values).fetchone()
-        return None if row is None else history_row(row)
+        return None if row is None else read_row(row)
 
     def page(self, query: Query) -> list[HistoryRow]:
         """The first rows of `query`, at most `PAGE` of them or its limit."""
@@ -86,7 +86,7 @@ class PredictionReader:
         sql = f"{SELECT} WHERE {where} ORDER BY p.id {order} LIMIT ?"
         with translated():
             rows = self._connection.execute(sql, [*values, limit]).fetchall()
-        return [history_row(row) for row in rows]
+        return [read_row(row) for row in rows]
 
     def pages(self, query: Query) -> Iterator[list[HistoryRow]]:
         """All pages of `query`, each a read of its own; rows that come meanwhile are left out."""

@@ -11,8 +11,8 @@ from cvserve.server.disconnect import ClientGone, has_left
 from cvserve.server.parameters import HISTORY_PARAMETERS, MAX_ID, history_query, query_parameters
 from cvserve.server.readers import Readers
 from cvserve.server.responses import send_body, send_json
+from cvserve.store.columns import HistoryRow
 from cvserve.store.predictions import PAGE, PredictionReader, Query
-from cvserve.store.rows import HistoryRow
 
 _JSON_TYPE = (b"content-type", b"application/json")
 
