@@ -84,16 +84,16 @@ def predict(
     todo = pictures(images)
     predictor = load_for_command(settings)
     with ExitStack() as stack:
-        history = None if no_history else stack.enter_context(_open_history(settings.home))
+        history = None if no_history else stack.enter_context(_open_history(settings.database_path))
         lines = _answered(predictor, todo, settings.top_k, history)
         failed = _print_lines(lines, form)
     raise typer.Exit(1 if failed else 0)
 
 
-def _open_history(home: Path) -> "History":
+def _open_history(database: Path) -> "History":
     from cvserve.history.history import History
 
-    return History.open(home / "cvserve.db")
+    return History.open(database)
 
 
 def _answered(

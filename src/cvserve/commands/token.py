@@ -72,10 +72,11 @@ def revoke(
 
 
 def _store(folder: Path) -> "TokenStore":
-    from cvserve.store.database import prepare_database  # `--help` needs none of this
+    from cvserve.settings import DATABASE_NAME  # `--help` needs none of this
+    from cvserve.store.database import prepare_database
     from cvserve.store.tokens import TokenStore
 
-    path = folder / "cvserve.db"
+    path = folder / DATABASE_NAME
     prepare_database(path)
     return TokenStore(path)
 

@@ -11,6 +11,7 @@ from cvserve.configuration import find_home
 from cvserve.errors import CannotStart, InvalidParameter, NotFound
 from cvserve.history.record import to_row
 from cvserve.predictor.prediction import Prediction
+from cvserve.settings import DATABASE_NAME
 from cvserve.store.columns import HistoryRow
 from cvserve.store.database import connect, prepare_database
 from cvserve.store.predictions import PredictionReader, Query
@@ -53,7 +54,7 @@ class History:
             Unsafe, CannotStart, HistoryError: as `store.database.prepare_database`.
         """
         place = find_home() if path is None else Path(path)
-        file = place / "cvserve.db" if place.is_dir() or path is None else place
+        file = place / DATABASE_NAME if place.is_dir() or path is None else place
         prepare_database(file)
         return cls(file)
 
@@ -155,4 +156,4 @@ def history_exists(home: Path) -> bool:
     """
     if not home.is_dir():
         raise CannotStart(f"There is no folder '{home}'.")
-    return (home / "cvserve.db").exists()
+    return (home / DATABASE_NAME).exists()

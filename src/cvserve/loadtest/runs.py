@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from cvserve.errors import InvalidSetting
 from cvserve.loadtest.report.document import Report
+from cvserve.settings import DATABASE_NAME
 from cvserve.store.database import connect, connect_reader, prepare_database
 from cvserve.store.loadtests import add_run, list_runs, read_run
 from cvserve.store.sqlite import translated
@@ -32,7 +33,7 @@ def keep(home: Path, report: Report) -> int:
     Raises:
         HistoryError: it cannot be stored.
     """
-    path = home / "cvserve.db"
+    path = home / DATABASE_NAME
     prepare_database(path)
     with closing(connect(path)) as connection, translated():
         return add_run(connection, report["created_at"], report, json.dumps(report))
@@ -40,7 +41,7 @@ def keep(home: Path, report: Report) -> int:
 
 def kept(home: Path) -> list[KeptRun]:
     """All runs of a folder, oldest first; looking makes no file."""
-    path = home / "cvserve.db"
+    path = home / DATABASE_NAME
     if not path.exists():
         return []
     prepare_database(path)
@@ -66,7 +67,7 @@ def earlier(home: Path, named: str) -> Report:
 
 
 def _of_folder(home: Path, named: str) -> Report:
-    path = home / "cvserve.db"
+    path = home / DATABASE_NAME
     text = None
     if path.exists():
         prepare_database(path)
