@@ -17,7 +17,7 @@ from support.predictions import prediction
 def test_the_columns_are_those_of_a_freshly_migrated_database() -> None:
     database = Database(memory=True)
     migrations.apply(database)
-    assert sorted(["id", *WRITTEN]) == sorted(column.name for column in database["predictions"].columns)
+    assert sorted(["id", *WRITTEN]) == sorted(column.name for column in database.table("predictions").columns)
     asked = [name for name, *_ in database.execute(f"{SELECT} LIMIT 0").description]
     assert asked == [column.name for column in COLUMNS]
 

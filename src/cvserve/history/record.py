@@ -5,6 +5,7 @@ from functools import lru_cache
 from cvserve.answer import encode_top
 from cvserve.predictor.prediction import ModelInfo, Prediction
 from cvserve.store.rows import ModelKey, NewRow
+from cvserve.texts import replace_unprintable
 
 _MAX_FILE_NAME_BYTES = 255
 
@@ -62,7 +63,4 @@ def _find_key(model: ModelInfo) -> ModelKey:
 def clean_file_name(name: str) -> str:
     """The last part of a name, at most 255 bytes, what cannot be shown replaced: a note, never a path."""
     last = name.replace("\\", "/").rstrip("/").rpartition("/")[2]
-    shown = last
-    if not last.isprintable():
-        shown = "".join(character if character.isprintable() else "\ufffd" for character in last)
-    return shown.encode("utf-8", "replace")[:_MAX_FILE_NAME_BYTES].decode("utf-8", "ignore")
+    return replace_unprintable(last).encode("utf-8", "replace")[:_MAX_FILE_NAME_BYTES].decode("utf-8", "ignore")
