@@ -1,24 +1,14 @@
-"""`cvserve history` and `history show ID`: what was predicted, newest first."""
+"""The options of `cvserve history` and `history show ID`."""
 
-from collections.abc import Iterator
-from contextlib import ExitStack
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
-from cvserve.commands.terminal.options import AsCsv, AsJson, AsNl, Home, home_folder, value_of
-from cvserve.commands.terminal.output import Format, bar, chosen, print_csv, print_json, say
+from cvserve.commands.terminal.options import AsCsv, AsJson, AsNl, Home
 from cvserve.commands.terminal.plain import PlainCommand, PlainGroup
-from cvserve.errors import NotFound
 from cvserve.store.schema import SOURCES
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from cvserve.store.columns import HistoryRow
-
 history_app = typer.Typer(cls=PlainGroup, help="What was predicted.", invoke_without_command=True)
-_MAX_ID = 2**63 - 1
 
 
 @history_app.callback()
@@ -47,21 +37,10 @@ def history(
     """What was predicted here, by the server, the command line and notebooks; newest first."""
     if context.invoked_subcommand is not None:
         return
-    from cvserve.values import moment, number, one_of, whole  # `--help` needs none of this
+    from cvserve.commands.history.listing import list_predictions  # the command line starts fast
 
-    form = chosen(as_json=as_json, as_nl=as_nl, as_csv=as_csv)
-    filters: dict[str, Any] = {"label": label, "model": model}
-    typed = {
-        "since": (since, moment),
-        "until": (until, moment),
-        "source": (source, one_of(*SOURCES)),
-        "min_score": (min_score, number(0, 1)),
-    }
-    for name, (text, parse) in typed.items():
-        filters[name] = None if text is None else value_of(f"--{name.replace('_', '-')}", text, parse)
-    filters["limit"] = value_of("--limit", limit, whole(0, _MAX_ID)) or None
-    with ExitStack() as stack:
-        _print(_rows(stack, home_folder(home), filters), form)
+    filters = {"label": label, "model": model, "source": source, "min_score": min_score, "since": since, "until": until}
+    list_predictions(home, limit, filters, as_json=as_json, as_nl=as_nl, as_csv=as_csv)
 
 
 @history_app.command("show", cls=PlainCommand)
@@ -71,76 +50,6 @@ def show(
     as_json: AsJson = False,
 ) -> None:
     """All that is known of one prediction."""
-    from cvserve.history.history import History, history_exists
-    from cvserve.values import whole
+    from cvserve.commands.history.listing import show_prediction  # the command line starts fast
 
-    number = value_of("ID", prediction_id, whole(1, _MAX_ID))
-    folder = home_folder(home)
-    if not history_exists(folder):
-        raise NotFound(f"There is no prediction {number}; there is no history in this folder.")
-    with History.open(folder) as opened:
-        row = opened[number]
-    if as_json:
-        print_json([row.to_full_dict()], Format.JSON)
-    else:
-        _print_one(row)
-
-
-def _rows(stack: ExitStack, folder: "Path", filters: dict[str, Any]) -> "Iterator[HistoryRow]":
-    """The rows as they are read, page by page; looking makes no file."""
-    from cvserve.history.history import History, history_exists
-
-    if not history_exists(folder):
-        return iter(())
-    return stack.enter_context(History.open(folder)).select(newest_first=True, **filters)
-
-
-def _print(rows: "Iterator[HistoryRow]", form: Format) -> None:
-    if form is Format.CSV:
-        from cvserve.store.columns import CSV_HEAD
-
-        print_csv(CSV_HEAD, (row.to_csv() for row in rows))
-    elif form is not Format.TABLE:
-        print_json((row.to_full_dict() for row in rows), form)
-    elif all_rows := list(rows):
-        _print_table(all_rows)
-    else:
-        say("No predictions here; make one with: cvserve predict IMAGE")
-
-
-def _print_table(rows: "list[HistoryRow]") -> None:
-    from cvserve.commands.terminal.table import Column, Row, print_table
-
-    columns = (
-        Column("id", right=True),
-        Column("when (UTC)"),
-        Column("label"),
-        Column("score", right=True),
-        Column("", spare=4),
-        Column("model", least=10, spare=2),
-        Column("source", spare=3),
-        Column("who", least=8, spare=1),
-        Column("file", least=12),
-    )
-    print_table(columns, [Row(_cells(row)) for row in rows])
-
-
-def _cells(row: "HistoryRow") -> tuple[str, ...]:
-    when = row.created_at[:19].replace("T", " ")
-    model = f"{row.model['name']} {row.model['version'][:6]}"
-    numbers = (str(row.id), when, row.label, f"{row.score:.1%}", bar(row.score))
-    return (*numbers, model, row.source, row.token or "–", row.file_name or "–")
-
-
-def _print_one(row: "HistoryRow") -> None:
-    from cvserve.commands.terminal.table import Column, Row, print_table
-
-    rows = []
-    for name, value in row.to_full_dict().items():
-        if name == "top":
-            rows += [(name, f"{bar(entry['score'])} {entry['score']:6.1%}  {entry['label']}") for entry in row.top]
-        elif isinstance(value, dict):
-            rows.append((name, ", ".join(f"{key} {part}" for key, part in value.items())))
-        elif value is not None:
-            rows.append((name, str(value)))
-    print_table((Column(""), Column("")), [Row(cells) for cells in rows])
+    show_prediction(home, prediction_id, as_json=as_json)
