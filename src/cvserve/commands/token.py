@@ -50,7 +50,7 @@ def list_(home: Home = None, as_json: AsJson = False, as_nl: AsNl = False) -> No
     tokens = []
     if history_exists(folder):
         with _store(folder) as store:
-            tokens = store.all()
+            tokens = store.list_tokens()
     if form is not Format.TABLE:
         print_json([token.to_dict() for token in tokens], form)
         return
@@ -83,7 +83,7 @@ def _store(folder: Path) -> "TokenStore":
 
 def _print_table(tokens: "list[Token]") -> None:
     from cvserve.commands.terminal.table import Column, Row, print_table
-    from cvserve.store.rows import timestamp
+    from cvserve.store.rows import format_timestamp
 
     columns = (
         Column("name"),
@@ -96,7 +96,7 @@ def _print_table(tokens: "list[Token]") -> None:
     )
     rows = []
     for token in tokens:
-        state = "revoked" if token.revoked_at else "valid" if token.is_valid(timestamp()) else "expired"
+        state = "revoked" if token.revoked_at else "valid" if token.is_valid(format_timestamp()) else "expired"
         cells = (token.name, f"{token.prefix}…", ", ".join(sorted(token.scopes)), token.created_at[:10])
         used = (token.last_used_at or "–")[:19].replace("T", " ")
         row = (*cells, (token.expires_at or "never")[:10], used, state)

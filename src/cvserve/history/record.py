@@ -19,7 +19,7 @@ def to_row(
     request_id: str | None = None,
     client: str | None = None,
 ) -> NewRow:
-    """The row of a prediction.
+    """The row that stores a prediction: its answer, what it took, who asked and which picture it was.
 
     Args:
         prediction: what the model said.
@@ -28,6 +28,9 @@ def to_row(
         token_id: who asked.
         request_id: in which request.
         client: from which address.
+
+    Raises:
+        ValueError: a score is NaN or infinite.
     """
     image, times = prediction.image, prediction.timing_ms
     return NewRow(

@@ -10,7 +10,7 @@ from cvserve.loadtest.report.document import Report
 from cvserve.settings import DATABASE_NAME
 from cvserve.store.database import connect, connect_reader, prepare_database
 from cvserve.store.loadtests import add_run, list_runs, read_run
-from cvserve.store.sqlite import translated
+from cvserve.store.sqlite import translate_errors
 
 LAST = "last"
 
@@ -35,7 +35,7 @@ def keep(home: Path, report: Report) -> int:
     """
     path = home / DATABASE_NAME
     prepare_database(path)
-    with closing(connect(path)) as connection, translated():
+    with closing(connect(path)) as connection, translate_errors():
         return add_run(connection, report["created_at"], report, json.dumps(report))
 
 
@@ -45,7 +45,7 @@ def kept(home: Path) -> list[KeptRun]:
     if not path.exists():
         return []
     prepare_database(path)
-    with closing(connect_reader(path)) as connection, translated():
+    with closing(connect_reader(path)) as connection, translate_errors():
         return [KeptRun(run_id, json.loads(text)) for run_id, text in list_runs(connection)]
 
 
@@ -71,7 +71,7 @@ def _of_folder(home: Path, named: str) -> Report:
     text = None
     if path.exists():
         prepare_database(path)
-        with closing(connect_reader(path)) as connection, translated():
+        with closing(connect_reader(path)) as connection, translate_errors():
             text = read_run(connection, None if named == LAST else int(named))
     if text is None:
         raise InvalidSetting(

@@ -85,7 +85,7 @@ class Prediction:
         return members | {"top": top, "model": model, "timing_ms": dict(self.timing_ms)}
 
     def _repr_html_(self) -> str:
-        from cvserve.predictor.notebook import prediction_html  # only a notebook needs it
+        from cvserve.predictor.notebook import render_prediction  # only a notebook needs it
 
         names = [(entry.label, entry.score) for entry in self.top]
-        return prediction_html(self.source, names, self.warning, f"{self.model.name} {self.model.version}")
+        return render_prediction(self.source, names, self.warning, f"{self.model.name} {self.model.version}")

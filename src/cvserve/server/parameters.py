@@ -8,7 +8,7 @@ from cvserve import values
 from cvserve.errors import InvalidParameter
 from cvserve.server.context import Scope
 from cvserve.store.predictions import Query
-from cvserve.store.rows import timestamp
+from cvserve.store.rows import format_timestamp
 from cvserve.store.schema import SOURCES
 from cvserve.texts import did_you_mean, drop_unprintable
 
@@ -37,7 +37,7 @@ def _score(value: str) -> float:
 
 def _moment(value: str) -> str:
     # In a query "+" stands for a blank; nobody writes %2B before a time zone.
-    return timestamp(values.moment(value.replace(" ", "+")))
+    return format_timestamp(values.moment(value.replace(" ", "+")))
 
 
 _ID = values.whole(0, MAX_ID)

@@ -46,7 +46,11 @@ class Stored(NamedTuple):
     created_at: str
 
 
-def timestamp(moment: datetime | None = None) -> str:
-    """UTC with milliseconds, `2026-11-23T01:02:03.456Z`; default: now."""
+def format_timestamp(moment: datetime | None = None) -> str:
+    """A time as all tables hold it: UTC with milliseconds, `2026-11-23T01:02:03.456Z`. Such texts sort by time.
+
+    Args:
+        moment: with a time zone; default: now.
+    """
     moment = datetime.now(UTC) if moment is None else moment.astimezone(UTC)
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

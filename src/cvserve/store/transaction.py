@@ -7,7 +7,7 @@ from operator import itemgetter
 from typing import Any
 
 from cvserve.store.columns import ADDED_BY_TRANSACTION, GIVEN
-from cvserve.store.rows import ModelKey, NewRow, Stored, timestamp
+from cvserve.store.rows import ModelKey, NewRow, Stored, format_timestamp
 from cvserve.store.schema import HIDDEN_SOURCE
 from cvserve.store.sqlite import sqlite3
 
@@ -45,9 +45,9 @@ def insert_rows(
     """
     connection.execute("BEGIN IMMEDIATE")
     try:
-        created_at = timestamp()
+        created_at = format_timestamp()
         new = {row.model for row in rows} - model_ids.keys()
-        ids = model_ids | {model: _model_id(connection, model, created_at) for model in new}
+        ids = model_ids | {model: _find_or_add_model(connection, model, created_at) for model in new}
         values = [(ids[row.model], created_at, *_get_given(row.values)) for row in rows]
         stored = _insert(connection, values, created_at)
         shown = [row.values for row in rows if row.values["source"] != HIDDEN_SOURCE]
@@ -74,14 +74,10 @@ def _insert(connection: "sqlite3.Connection", values: list[tuple[Any, ...]], cre
     return stored
 
 
-def _model_id(connection: "sqlite3.Connection", model: ModelKey, created_at: str) -> int:
+def _find_or_add_model(connection: "sqlite3.Connection", model: ModelKey, created_at: str) -> int:
     connection.execute(
         "INSERT OR IGNORE INTO models (name, sha256, version, format, created_at) VALUES (?, ?, ?, ?, ?)",
         (*model, created_at),
     )
-    return _find_model(connection, model)
-
-
-def _find_model(connection: "sqlite3.Connection", model: ModelKey) -> int:
     row = connection.execute("SELECT id FROM models WHERE name = ? AND sha256 = ?", model[:2]).fetchone()
     return int(row[0])
