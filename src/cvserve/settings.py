@@ -10,6 +10,8 @@ from typing import Any
 from cvserve import values
 from cvserve.errors import InvalidSetting, Unsafe
 
+DATABASE_NAME = "cvserve.db"  # the history of a folder
+
 
 def setting(
     default: Any,
@@ -138,7 +140,7 @@ class Settings:
     @property
     def database_path(self) -> Path:
         """The history."""
-        return self.home / "cvserve.db"
+        return self.home / DATABASE_NAME
 
     def model_parts(self) -> dict[str, Any]:
         """What a worker must know to load the model, as JSON can say it."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from cvserve.answer import order_members
 from cvserve.commands.terminal.options import AsJson, AsNl, Home
 from cvserve.commands.terminal.output import Format, bar, chosen, print_json, say, say_cause
 from cvserve.errors import CvserveError
@@ -35,13 +36,8 @@ class Line:
         """`file` first, then `id` when stored; of a failed one `file`, `error`, `code`."""
         if isinstance(self.outcome, CvserveError):
             return {"file": self.name, "error": self.outcome.detail, "code": self.outcome.code}
-        head: dict[str, Any] = {"file": self.name}
-        if self.stored is not None:
-            head["id"] = self.stored.id
-        body = self.outcome.to_dict()
-        if self.stored is not None:
-            body["created_at"] = self.stored.created_at
-        return head | body
+        added = {} if self.stored is None else self.stored._asdict()
+        return {"file": self.name} | order_members(self.outcome.to_dict() | added)
 
 
 def predict(
@@ -88,16 +84,16 @@ def predict(
     todo = pictures(images)
     predictor = load_for_command(settings)
     with ExitStack() as stack:
-        history = None if no_history else stack.enter_context(_open_history(settings.home))
+        history = None if no_history else stack.enter_context(_open_history(settings.database_path))
         lines = _answered(predictor, todo, settings.top_k, history)
         failed = _print_lines(lines, form)
     raise typer.Exit(1 if failed else 0)
 
 
-def _open_history(home: Path) -> "History":
+def _open_history(database: Path) -> "History":
     from cvserve.history.history import History
 
-    return History.open(home / "cvserve.db")
+    return History.open(database)
 
 
 def _answered(

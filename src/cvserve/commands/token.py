@@ -50,7 +50,7 @@ def list_(home: Home = None, as_json: AsJson = False, as_nl: AsNl = False) -> No
     tokens = []
     if history_exists(folder):
         with _store(folder) as store:
-            tokens = store.all()
+            tokens = store.list_tokens()
     if form is not Format.TABLE:
         print_json([token.to_dict() for token in tokens], form)
         return
@@ -72,17 +72,18 @@ def revoke(
 
 
 def _store(folder: Path) -> "TokenStore":
-    from cvserve.store.database import prepare_database  # `--help` needs none of this
+    from cvserve.settings import DATABASE_NAME  # `--help` needs none of this
+    from cvserve.store.database import prepare_database
     from cvserve.store.tokens import TokenStore
 
-    path = folder / "cvserve.db"
+    path = folder / DATABASE_NAME
     prepare_database(path)
     return TokenStore(path)
 
 
 def _print_table(tokens: "list[Token]") -> None:
     from cvserve.commands.terminal.table import Column, Row, print_table
-    from cvserve.timestamps import timestamp
+    from cvserve.timestamps import format_timestamp
 
     columns = (
         Column("name"),
@@ -95,7 +96,7 @@ def _print_table(tokens: "list[Token]") -> None:
     )
     rows = []
     for token in tokens:
-        state = "revoked" if token.revoked_at else "valid" if token.is_valid(timestamp()) else "expired"
+        state = "revoked" if token.revoked_at else "valid" if token.is_valid(format_timestamp()) else "expired"
         cells = (token.name, f"{token.prefix}…", ", ".join(sorted(token.scopes)), token.created_at[:10])
         used = (token.last_used_at or "–")[:19].replace("T", " ")
         row = (*cells, (token.expires_at or "never")[:10], used, state)

@@ -21,7 +21,7 @@ from cvserve.loadtest.report.verdict import Place, Verdict, judge_load, judge_se
 from cvserve.loadtest.samples import Window
 from cvserve.loadtest.target import Greeting, Target, greet
 from cvserve.settings import usable_cores
-from cvserve.timestamps import timestamp
+from cvserve.timestamps import format_timestamp
 
 _GREETINGS = 8
 
@@ -62,7 +62,7 @@ def run_loadtest(
         CvserveError: it could not begin.
     """
     pictures = pictures_in(plan.images)
-    created_at = timestamp()
+    created_at = format_timestamp()
     greeting = greet(target, pictures[:_GREETINGS])
     order = Order(
         locustfile_text(constants_of(plan, target.url)),
