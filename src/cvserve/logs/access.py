@@ -157,8 +157,8 @@ def _format_text(record: AccessRecord) -> str:
     prediction = f"id={record.prediction_id}" if record.prediction_id else "-"
     return (
         f"{format_timestamp()} | {_format_word(record.client)} | {escape_field(record.who)}"
-        f" | {escape_field(record.method)} {_format_word(record.path)} | {record.status} | {record.duration_ms}ms | {record.bytes_in}B in"
-        f" | {record.bytes_out}B out | {prediction} | req={record.request_id}"
+        f" | {escape_field(record.method)} {_format_word(record.path)} | {record.status} | {record.duration_ms}ms"
+        f" | {record.bytes_in}B in | {record.bytes_out}B out | {prediction} | req={record.request_id}"
     )
 
 
