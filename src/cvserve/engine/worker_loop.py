@@ -40,7 +40,7 @@ class WorkerLoop:
     def _outcomes(self, tasks: Sequence[Task]) -> list[Outcome]:
         top_k = max(task.top_k for task in tasks)
         try:
-            outcomes = self._predictor.outcomes([task.data for task in tasks], top_k=top_k, keep_source=False)
+            outcomes = self._predictor.predict_each([task.data for task in tasks], top_k=top_k, keep_source=False)
         except (Exception, SystemExit) as error:  # a worker outlives whatever a model does
             if len(tasks) > 1:  # one picture may have upset the whole batch: ask again one by one
                 return [outcome for task in tasks for outcome in self._outcomes([task])]

@@ -1,6 +1,7 @@
-"""The three steps that a class of one's own fills in, and what it says of itself."""
+"""The three steps that a user-defined class fills in, and what it says of itself."""
 
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,11 @@ class Steps:
     labels: Sequence[str] | None = None
     scores: str | None = None
     weights: Path | None = None
-    _preparation: Preparation | None = None
+
+    @cached_property
+    def _preparation(self) -> Preparation | None:
+        """What `[input]` says; None where nobody said anything."""
+        return None
 
     def setup(self) -> None:
         """Load what `infer` needs; called once, at the first use."""

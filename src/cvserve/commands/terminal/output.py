@@ -63,9 +63,9 @@ def say_cause(error: CvserveError, where: str = "") -> None:
         where: put in front, e.g. the picture's name.
     """
     if isinstance(error, ModelError) and error.__cause__ is not None:
-        from cvserve.predictor.user_code import told  # only when something went wrong
+        from cvserve.predictor.user_code import describe_error  # only when something went wrong
 
-        say(f"cvserve: {where}{told(error.__cause__, Path.cwd())}")
+        say(f"cvserve: {where}{describe_error(error.__cause__, Path.cwd())}")
 
 
 def print_json(entries: Iterable[Mapping[str, Any]], form: Format) -> None:

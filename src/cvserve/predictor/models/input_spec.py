@@ -102,7 +102,7 @@ class InputSpec:
             values /= np.asarray(self.std, dtype=np.float32)
         return self._laid_out(values).astype(self.dtype, copy=False)
 
-    def seen(self, array: NDArray[Any]) -> Image.Image:
+    def render(self, array: NDArray[Any]) -> Image.Image:
         """The picture of mode L or RGB that a prepared array stands for; an inverted one stays inverted.
 
         Args:

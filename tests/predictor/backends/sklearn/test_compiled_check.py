@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from cvserve.predictor.backends.sklearn.compiled_check import difference, prepared_pictures
+from cvserve.predictor.backends.sklearn.compiled_check import describe_difference, prepare_pictures
 from cvserve.predictor.models.input_spec import InputSpec
 
 GREY = InputSpec((8, 8), "L", layout="flat")
@@ -36,13 +36,13 @@ class Known:
     ],
 )
 def test_scores_may_be_apart_by_rounding_and_no_more(other, says):
-    assert difference(Known(), other, GREY) == says
+    assert describe_difference(Known(), other, GREY) == says
 
 
 def test_logits_are_compared_as_the_scores_they_become():
     shifted = Known((7, 7, 7, 7), "logits")
-    assert difference(Known(scores="logits"), shifted, GREY) == ""
-    assert difference(Known(), shifted, GREY) != ""
+    assert describe_difference(Known(scores="logits"), shifted, GREY) == ""
+    assert describe_difference(Known(), shifted, GREY) != ""
 
 
 def test_another_number_of_classes_is_a_difference():
@@ -50,7 +50,7 @@ def test_another_number_of_classes_is_a_difference():
         def infer(self, batch):
             return super().infer(batch)[:, :3]
 
-    assert difference(Known(), Less(), GREY) == "has scores of shape [4] and its graph [3]"
+    assert describe_difference(Known(), Less(), GREY) == "has scores of shape [4] and its graph [3]"
 
 
 @pytest.mark.parametrize(
@@ -59,9 +59,9 @@ def test_another_number_of_classes_is_a_difference():
     ids=str,
 )
 def test_200_pictures_blank_and_busy_always_the_same(spec):
-    batch = prepared_pictures(spec)
-    assert batch.shape == (200, *spec.prepare(spec.seen(batch[0])).shape)
-    assert np.array_equal(batch, prepared_pictures(spec))
+    batch = prepare_pictures(spec)
+    assert batch.shape == (200, *spec.prepare(spec.render(batch[0])).shape)
+    assert np.array_equal(batch, prepare_pictures(spec))
     assert len(np.unique(batch.reshape(200, -1), axis=0)) > 190
     spreads = np.ptp(batch.reshape(200, -1), axis=1)
     assert sum(spreads == 0) >= 16
