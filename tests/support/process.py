@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from typing import Any
 
 import httpx
 
@@ -48,7 +49,7 @@ class ServerProcess:
         assert match, f"{pattern.pattern!r} was never said ({found}): {self.stderr}"
         return match
 
-    def client(self, token: str | None = None, **options: object) -> httpx.Client:
+    def client(self, token: str | None = None, **options: Any) -> httpx.Client:
         """An HTTP client with the token."""
         token = token or self.token
         headers = {"Authorization": f"Bearer {token}"} if token else {}
@@ -92,7 +93,7 @@ def children(pid: int) -> list[int]:
 
 def nurseries_of(pid: int) -> list[int]:
     """The processes of a server that make its workers; one, unless it is being replaced."""
-    return [child for child in children(pid) if "nursery_process" in command_of(child)]
+    return [child for child in children(pid) if "fork_server_main" in command_of(child)]
 
 
 def workers_of(pid: int) -> list[int]:

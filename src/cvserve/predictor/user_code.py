@@ -8,6 +8,7 @@ from types import TracebackType
 
 from cvserve.errors import ModelLoadError
 from cvserve.predictor.models.fault import ModelFault
+from cvserve.texts import to_one_line
 
 _CVSERVE_FOLDER = str(Path(__file__).parents[1])
 _MAX_TEXT_CHARACTERS = 500
@@ -43,7 +44,7 @@ def describe_error(error: BaseException, folder: Path) -> str:
         error: as it was raised.
         folder: of the code that is to blame; a file in it is named without the folder.
     """
-    text = " ".join(str(error).split())[:_MAX_TEXT_CHARACTERS]
+    text = to_one_line(str(error), _MAX_TEXT_CHARACTERS)
     if isinstance(error, SyntaxError) and error.filename is not None:
         return f"{_shorten(error.filename, folder)}, line {error.lineno}: {type(error).__name__}: {error.msg}"
     frames = traceback.extract_tb(skip_our_frames(error.__traceback__))
