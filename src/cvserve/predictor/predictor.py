@@ -21,7 +21,7 @@ from cvserve.errors import CvserveError, InvalidParameter
 from cvserve.predictor.backends.python.class_config import ConfiguredSteps
 from cvserve.predictor.batch import decode_batch, infer_batch, keep_sources, model_error
 from cvserve.predictor.contract import Inferred, LoadedModel, Prepared
-from cvserve.predictor.images.decode import sample_picture
+from cvserve.predictor.images.decode import make_sample
 from cvserve.predictor.images.limits import Limits, Want
 from cvserve.predictor.loading import load_model
 from cvserve.predictor.prediction import ClassScore, Prediction
@@ -44,7 +44,7 @@ class Predictor(ConfiguredSteps):
         guessed: what about it was neither said nor read from its file, such as `scale`.
 
     To make an object opens no file. The `model.toml` beside the module of a subclass, which overrides what the class
-    says, is read when that is first asked for, at the latest by the first picture; what is wrong with it is told there.
+    says, is read when that is first asked for, at the latest by the first picture; if it is wrong, that raises.
     """
 
     guessed: tuple[str, ...] = ()
@@ -165,7 +165,7 @@ class Predictor(ConfiguredSteps):
         Raises:
             ModelError: the model cannot answer; better now than at the first request.
         """
-        outcome = self.predict_each([sample_picture(self.warm_up_size(), self.limits.formats[0])])[0]
+        outcome = self.predict_each([make_sample(self.warm_up_size(), self.limits.formats[0])])[0]
         if isinstance(outcome, CvserveError):
             raise outcome
         return self
@@ -189,7 +189,7 @@ class Predictor(ConfiguredSteps):
         return f"<{type(self).__name__} {self.info.name} {self.info.version} ({self.info.format})>"
 
     def _rank(self, scores: Any, rows: int, top_k: int) -> list[tuple[ClassScore, ...]]:
-        """The best classes of each picture; a first answer shows what nobody said: labels, and the kind of scores."""
+        """Rank the classes of each picture; a first answer shows the labels and the kind of scores, if not known."""
         values, self.labels, self.scores = to_probabilities(scores, rows, self.labels, self.scores)
         return rank_classes(values, tuple(self.labels), top_k)
 

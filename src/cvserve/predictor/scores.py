@@ -89,11 +89,11 @@ def count_classes(values: NDArray[np.float64], kind: str | None) -> int:
 
     Args:
         values: as `validate_scores` gives them.
-        kind: one of `KINDS`; None: nobody said.
+        kind: one of `KINDS`; None: not known.
 
     Raises:
-        ModelError: for one column it was not said whether it is probabilities or logits, which cannot be seen from
-            it; or it cannot be what was said.
+        ModelError: for one column it is not known whether it is probabilities or logits, which cannot be seen from
+            it; or it cannot be of that kind.
     """
     return int(_add_first_class(values, kind).shape[1])
 

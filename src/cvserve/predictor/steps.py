@@ -14,7 +14,7 @@ from cvserve.predictor.images.limits import Want
 
 
 class Steps:
-    """What a subclass of `Predictor` overrides; `Predictor` says how they are run.
+    """What a subclass of `Predictor` overrides; how the steps are run is `Predictor`'s part.
 
     Attributes:
         name: shown in answers and history; default: the class's name in lower case.
@@ -30,7 +30,7 @@ class Steps:
 
     @cached_property
     def _preparation(self) -> Preparation | None:
-        """What `[input]` says; None where nobody said anything."""
+        """The preparation that `[input]` describes; None where there is no such section."""
         return None
 
     def setup(self) -> None:

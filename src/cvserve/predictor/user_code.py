@@ -1,4 +1,4 @@
-"""Mistakes in the code of a model: they are told by the place in that code, not by a place in cvserve's."""
+"""Errors in the code of a model, described by the line of that code in which they happened."""
 
 import traceback
 from collections.abc import Iterator

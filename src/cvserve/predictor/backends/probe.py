@@ -36,7 +36,7 @@ def make_model(facts: ModelFacts, config: ModelConfig, file: ModelFile) -> Loade
 
     Args:
         facts: what the file says of itself.
-        config: what was said about it; it comes first.
+        config: its `model.toml`, which overrides the file.
         file: for its name and hash.
 
     Raises:
@@ -59,7 +59,7 @@ def assemble_model(
 
     Args:
         facts: what the file says of itself.
-        config: what was said about it; it comes first.
+        config: its `model.toml`, which overrides the file.
         file: for its name and hash.
         preparation: from a picture to an array.
         batch: one grey picture that it prepared.
@@ -91,13 +91,16 @@ def prepare_grey(spec: InputSpec) -> NDArray[Any]:
 
 
 def probe_backend(backend: Backend, batch: NDArray[Any], kind: str | None, facts: ModelFacts) -> int:
-    """Run a backend once and count its classes.
+    """Run a backend once and count the classes for which it gives scores.
 
     Args:
         backend: to be tried.
-        batch: prepared pictures.
-        kind: of its scores; None: nobody said.
-        facts: `describe_failure` of it finds the words for what the backend raises.
+        batch: prepared pictures, [N, …].
+        kind: of its scores, `probabilities`, `logits` or `labels`; None: not known.
+        facts: its `describe_failure` finds the words for what the backend raises.
+
+    Returns:
+        The number of classes; 2 for a model that gives one number a picture, of a known kind.
 
     Raises:
         ModelFault: it fails, or what it gives are no scores of classes.
@@ -122,12 +125,12 @@ def probe_backend(backend: Backend, batch: NDArray[Any], kind: str | None, facts
 
 
 def describe_failure(error: BaseException | str, batch: NDArray[Any]) -> str:
-    """That a model fails on a prepared picture, for formats that know nothing better to say.
+    """Say that a model fails on a prepared picture: the second half of a sentence, for `ModelFault`.
 
     Args:
-        error: what it raised, of which only the type is told, since its text may be anything; or the reason in
+        error: what it raised, of which only the type is named, since its text may be anything; or the reason in
             words.
-        batch: that it was given.
+        batch: that it was given, [N, …].
     """
     reason = error if isinstance(error, str) else type(error).__name__
     given = f"{batch.dtype} {list(batch.shape)}"

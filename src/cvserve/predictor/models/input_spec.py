@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from cvserve.errors import ImageTooLarge
-from cvserve.predictor.images.colour import tones_of
+from cvserve.predictor.images.colour import to_pixels
 from cvserve.predictor.images.decode import FULL_SIZE
 from cvserve.predictor.images.limits import Want
 
@@ -90,7 +90,7 @@ class InputSpec:
         Raises:
             ImageTooLarge: `resize` is `exact` and the picture has another size.
         """
-        pixels = tones_of(self._resized(image))
+        pixels = to_pixels(self._resized(image))
         if self.invert:
             pixels = 255 - pixels
         if self.mode == "BGR":

@@ -9,7 +9,7 @@ from PIL import Image
 from cvserve.errors import CvserveError
 from cvserve.predictor.batch import decode_batch
 from cvserve.predictor.contract import Inferred, Prepared
-from cvserve.predictor.images.decode import sample_picture
+from cvserve.predictor.images.decode import make_sample
 from cvserve.predictor.images.limits import Limits, Want
 from cvserve.predictor.steps import Steps
 
@@ -59,7 +59,7 @@ class UserPreparation:
             Exception: whatever `preprocess` raises.
         """
         limits = Limits()
-        picture = sample_picture(self.size, limits.formats[0])
+        picture = make_sample(self.size, limits.formats[0])
         (outcome,) = decode_batch([picture], self.want(), limits, self.prepare)
         if isinstance(outcome, CvserveError):
             raise outcome.__cause__ or outcome

@@ -29,11 +29,11 @@ _KEYS = {"labels": "labels", "scores": "output.scores"}
 
 
 class ClassConfig(NamedTuple):
-    """The Python file of a class, and what was said about the class.
+    """The Python file of a class, and the `model.toml` that belongs to it.
 
     Attributes:
         file: for its name and hash.
-        config: of the `model.toml` beside the file, or of another one.
+        config: of the `model.toml` beside the file, or of the one that a loader was given.
     """
 
     file: ModelFile
@@ -82,7 +82,7 @@ class ConfiguredSteps(Steps):
 
     @cached_property
     def class_config(self) -> ClassConfig | None:
-        """What was said about the class beside its module; None when it has no file, as in a notebook."""
+        """The class's file and its `model.toml`; None when the class has no file, as in a notebook."""
         return read_class_config(type(self))
 
     @cached_property
@@ -124,12 +124,12 @@ def read_class_config(kind: type) -> ClassConfig | None:
 
 
 def hand_over(own: Any, file: ModelFile, config: ModelConfig) -> None:
-    """Tell an object what was said about it, so that it does not look for that itself.
+    """Give an object the `model.toml` that its loader has read, so that it does not look for one itself.
 
     Args:
         own: an object of a user-defined class; one that is no `Predictor` reads nothing anyway.
-        file: of its code, with its weights.
-        config: what was said.
+        file: of its code; the hash is that of code and weights.
+        config: of its `model.toml`.
     """
     if isinstance(own, Steps):
         vars(own)["class_config"] = ClassConfig(file, config)
@@ -146,11 +146,11 @@ def labels_of(own: Any, file_name: str) -> tuple[str, ...] | None:
     Raises:
         ModelLoadError: they cannot be used.
     """
-    labels: Sequence[Any] | None = stated(own, "labels")
+    labels: Sequence[Any] | None = read_stated(own, "labels")
     return None if labels is None else checked_labels("labels", [str(label) for label in labels], file_name)
 
 
-def stated(own: Any, name: str) -> Any:
+def read_stated(own: Any, name: str) -> Any:
     """An attribute as the object or its class states it, whatever `model.toml` says; None when there is none."""
     return vars(own).get(name, getattr(type(own), name)) if isinstance(own, Steps) else getattr(own, name, None)
 

@@ -18,7 +18,7 @@ from cvserve.errors import ModelLoadError
 from cvserve.predictor.backends.probe import assemble_model, make_model
 from cvserve.predictor.backends.python.arguments import check_arguments
 from cvserve.predictor.backends.python.backend import UserBackend, UserPreparation, set_up
-from cvserve.predictor.backends.python.class_config import hand_over, labels_of, name_of, needs_input, stated
+from cvserve.predictor.backends.python.class_config import hand_over, labels_of, name_of, needs_input, read_stated
 from cvserve.predictor.backends.python.module import code_folder, importable, run_module, source_path
 from cvserve.predictor.backends.torch.module import module_facts
 from cvserve.predictor.contract import Backend, LoadedModel
@@ -63,7 +63,7 @@ def load_class(
     if sha256 is not None:
         check_sha256(source, sha256)
     require_trust(source, trust=trust, sha256=sha256)
-    said = read_config(source.path, config)
+    model_config = read_config(source.path, config)
     weights_file = None if weights is None else read_weights(weights)
     file = source if weights_file is None else with_weights(source, weights_file)
     folder = code_folder(where, source.path)
@@ -73,19 +73,19 @@ def load_class(
             module = run_module(where, source)
         thing = _find(module, name, source)
         with about(title):
-            own = _make_object(thing, file, said, folder)
+            own = _make_object(thing, file, model_config, folder)
             if _is_torch_module(own):
                 facts = module_facts(own, name, weights_file, folder, is_trained=not isinstance(thing, type))
-                return make_model(replace(facts, title=title), said, file)
+                return make_model(replace(facts, title=title), model_config, file)
             if weights_file is not None:
                 with explain_errors("taking its weights", folder):
                     own.weights = weights_file.path
             facts = replace(_read_facts(own, name, source, folder), title=title)
             if weights_file is not None:
                 facts.extra["weights"] = str(weights_file.path)
-            if needs_input(own, said, source.path.name):
-                return make_model(facts, said, file)
-            return _with_own_preparation(own, facts, said, file, folder)
+            if needs_input(own, model_config, source.path.name):
+                return make_model(facts, model_config, file)
+            return _make_with_preprocess(own, facts, model_config, file, folder)
 
 
 def _find(module: ModuleType, name: str, source: ModelFile) -> Any:
@@ -97,13 +97,13 @@ def _find(module: ModuleType, name: str, source: ModelFile) -> Any:
 
 
 def _make_object(thing: Any, file: ModelFile, config: ModelConfig, folder: Path) -> Any:
-    """The object: of a class, of a function that makes one, or the thing itself. It is told what was said about it."""
+    """The object: of a class, of a function that makes one, or the thing itself. It is given its `model.toml`."""
     arguments = config.values.get("model.args", {})
     if isinstance(thing, type) or inspect.isroutine(thing):
         check_arguments(thing, arguments, config.file_name)
         with explain_errors("__init__" if isinstance(thing, type) else "its call", folder):
             if isinstance(thing, type) and issubclass(thing, Steps):
-                # As `thing(**arguments)` does, but told before its `__init__` may ask for its labels.
+                # As `thing(**arguments)`, but with its `model.toml` before its `__init__` may ask for its labels.
                 own: Any = thing.__new__(thing, **arguments)
                 hand_over(own, file, config)
                 thing.__init__(own, **arguments)
@@ -131,7 +131,7 @@ def _is_torch_module(own: Any) -> bool:
 
 def _read_facts(own: Any, name: str, source: ModelFile, folder: Path) -> ModelFacts:
     """What the object's attributes say."""
-    scores = stated(own, "scores")
+    scores = read_stated(own, "scores")
     if scores is not None and scores not in KINDS:
         raise ModelFault(f"has scores = {scores!r}; write one of {', '.join(KINDS)}.")
 
@@ -150,7 +150,7 @@ def _read_facts(own: Any, name: str, source: ModelFile, folder: Path) -> ModelFa
     )
 
 
-def _with_own_preparation(
+def _make_with_preprocess(
     own: Any, facts: ModelFacts, config: ModelConfig, file: ModelFile, folder: Path
 ) -> LoadedModel:
     """The object with its own `preprocess`, which needs its `setup` and may take any picture."""
