@@ -6,6 +6,7 @@ import pytest
 
 from cvserve.configuration import UnknownSettingWarning, find_home, load_configuration
 from cvserve.errors import InvalidSetting, Unsafe
+from cvserve.predictor.source import ModelSource
 from cvserve.settings import FIELDS, flag, variable
 
 SOURCES = ("flag", "environment", ".env", "cvserve.toml")
@@ -104,8 +105,9 @@ def test_weights_in_a_file_are_beside_it(home):
     (home / "cvserve.toml").write_text('model = "m.py:Model"\nweights = "best.pth"\n')
     settings = load_configuration({}, {}, home).settings
     assert settings.weights == home / "best.pth"
-    assert settings.model_parts()["weights"] == str(home / "best.pth")
-    assert settings.model_parts()["named_by_file"] is True
+    source = ModelSource.of(settings).to_json()
+    assert source["weights"] == str(home / "best.pth")
+    assert source["named_by_file"] is True
 
 
 @pytest.mark.parametrize("source", ["environment", ".env"])

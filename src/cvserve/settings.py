@@ -140,20 +140,6 @@ class Settings:
         """The history."""
         return self.home / "cvserve.db"
 
-    def model_parts(self) -> dict[str, Any]:
-        """What a worker must know to load the model, as JSON can say it."""
-        return {
-            "model": self.model,
-            "weights": None if self.weights is None else str(self.weights),
-            "config": None if self.model_config is None else str(self.model_config),
-            "sha256": self.model_sha256,
-            "trust_types": list(self.trust_type),
-            "named_by_file": self.model_named_by_file,
-            "max_pixels": self.max_pixels,
-            "formats": list(self.formats),
-            "compile": self.compile,
-        }
-
     @property
     def log_path(self) -> Path:
         """The access log."""

@@ -13,7 +13,7 @@ from sklearn.neighbors import KNeighborsClassifier
 
 from cvserve import Predictor
 from cvserve.errors import CvserveError, InvalidSetting, ModelLoadError
-from cvserve.predictor.loading import load_model
+from support.models import load_model
 
 
 @pytest.fixture

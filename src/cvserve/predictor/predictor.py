@@ -29,6 +29,7 @@ from cvserve.predictor.images.decode import sample_picture
 from cvserve.predictor.images.limits import Limits, Want
 from cvserve.predictor.loading import load_model
 from cvserve.predictor.prediction import ModelInfo, Prediction
+from cvserve.predictor.source import ModelSource
 from cvserve.predictor.steps import Steps
 
 DEFAULT_TOP_K = 5
@@ -51,8 +52,8 @@ class Predictor(Steps):
     guessed: tuple[str, ...] = ()
     model_format: ClassVar[str] = "python"
 
-    def __init__(self) -> None:
-        self.limits = Limits()
+    def __init__(self, limits: Limits | None = None) -> None:
+        self.limits = limits or Limits()
         self.info = ModelInfo(name_of(self), "0" * 64, self.model_format)
         beside = read_beside(self, self.model_format)
         if beside is not None:
@@ -90,15 +91,10 @@ class Predictor(Steps):
                 in the class.
             UntrustedModel: a pickle that nobody vouched for.
         """
-        return LoadedPredictor(
-            load_model(
-                path,
-                config=config,
-                trust=trust,
-                sha256=sha256,
-                trust_types=trust_types,
-                compile=compile,
-                weights=weights,
+        types = tuple(trust_types)
+        return load_predictor(
+            ModelSource(
+                path, config=config, trust=trust, sha256=sha256, trust_types=types, compile=compile, weights=weights
             )
         )
 
@@ -220,8 +216,8 @@ class LoadedPredictor(Predictor):
         model: the file's parts: preparation, backend, labels, where each property came from.
     """
 
-    def __init__(self, model: LoadedModel) -> None:
-        super().__init__()
+    def __init__(self, model: LoadedModel, limits: Limits | None = None) -> None:
+        super().__init__(limits)
         self.model = model
         self.info = model.info
         self.name = model.info.name
@@ -245,3 +241,8 @@ class LoadedPredictor(Predictor):
     def warm_up_size(self) -> tuple[int, int]:
         """The model's own size: even `resize = "exact"` takes it."""
         return self.model.preparation.size
+
+
+def load_predictor(source: ModelSource) -> LoadedPredictor:
+    """Load a model with the limits of its source; raises what `Predictor.load` raises."""
+    return LoadedPredictor(load_model(source), source.limits)

@@ -16,9 +16,9 @@ from typer.testing import CliRunner
 
 from cvserve.commands.model.app import ask_trust, model_app
 from cvserve.errors import InvalidSetting, ModelLoadError, UntrustedModel
-from cvserve.predictor.loading import load_model
 from cvserve.predictor.models.file import read_model_file
 from cvserve.predictor.models.trust import is_trusted, record
+from support.models import load_model
 
 
 @pytest.fixture(scope="session")

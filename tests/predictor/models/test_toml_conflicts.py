@@ -4,7 +4,7 @@ import skops.io
 from sklearn.naive_bayes import GaussianNB
 
 from cvserve.errors import ModelLoadError
-from cvserve.predictor.loading import load_model
+from support.models import load_model
 
 
 @pytest.fixture

@@ -226,19 +226,21 @@ def _load(
     import warnings
 
     from cvserve.predictor.contract import ModelVersionWarning
-    from cvserve.predictor.loading import load_model
-    from cvserve.predictor.predictor import LoadedPredictor
+    from cvserve.predictor.predictor import load_predictor
+    from cvserve.predictor.source import ModelSource
 
     path = None if file == _BUILTIN else file
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", ModelVersionWarning)
-        types = trust_type or ()
-        model = load_model(
-            path, weights=weights, config=model_config, sha256=model_sha256, trust_types=types, compile=compile
+        types = tuple(trust_type or ())
+        predictor = load_predictor(
+            ModelSource(
+                path, weights=weights, config=model_config, sha256=model_sha256, trust_types=types, compile=compile
+            )
         )
     for entry in caught:
         typer.echo(f"Warning: {entry.message}", err=True)
-    return LoadedPredictor(model)
+    return predictor
 
 
 def _ask_first(file: str, model_sha256: str | None) -> None:

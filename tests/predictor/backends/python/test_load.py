@@ -10,8 +10,8 @@ from PIL import Image
 
 from cvserve import Predictor
 from cvserve.errors import InvalidSetting, ModelError, ModelLoadError, Unsafe, UntrustedModel
-from cvserve.predictor.loading import load_model
 from cvserve.predictor.models import trust
+from support.models import load_model
 from support.own_models import BRIGHTNESS, PLAIN, SIZE
 
 WHITE = np.full((10, 12, 3), 255, np.uint8)

@@ -22,8 +22,8 @@ from sklearn.svm import SVC, LinearSVC
 from cvserve import Predictor
 from cvserve.errors import InvalidSetting, ModelLoadError, UntrustedModel
 from cvserve.predictor.contract import ModelVersionWarning
-from cvserve.predictor.loading import load_model
 from support.command import loaded_modules
+from support.models import load_model
 
 CONFIG = '[input]\nscale = 0.00392156862745098\nresize = "exact"\n'
 MODELS = {
@@ -243,10 +243,10 @@ def test_another_version_of_scikit_learn_is_told_each_time(saved, logistic, tmp_
 @pytest.mark.parametrize("package", ["onnxruntime", "skl2onnx"])
 def test_without_the_extra_the_estimator_runs_and_nothing_is_said(saved, logistic, package):
     path = saved(logistic)
-    code = f"import sys; sys.modules[{package!r}] = None\nfrom cvserve.predictor.loading import load_model\n"
+    code = f"import sys; sys.modules[{package!r}] = None\nfrom cvserve import Predictor\n"
 
     def run(mode):
-        line = f"print(load_model({str(path)!r}, compile={mode!r}).origins['runs as'][0])"
+        line = f"print(Predictor.load({str(path)!r}, compile={mode!r}).model.origins['runs as'][0])"
         return subprocess.run([sys.executable, "-c", code + line], capture_output=True, text=True, check=False)
 
     ended = run("auto")

@@ -9,12 +9,12 @@ from collections import OrderedDict
 import pytest
 
 from cvserve.errors import ModelLoadError
-from cvserve.predictor.loading import load_model
+from support.models import load_model
 
 WITHOUT_TORCH = (
     "import sys; sys.modules['torch'] = None\n"
-    "from cvserve.errors import ModelLoadError; from cvserve.predictor.loading import load_model\n"
-    "try: load_model({path!r}, trust=True)\n"
+    "from cvserve.errors import ModelLoadError; from cvserve.predictor.predictor import Predictor\n"
+    "try: Predictor.load({path!r}, trust=True)\n"
     "except ModelLoadError as error: print(error)\n"
 )
 

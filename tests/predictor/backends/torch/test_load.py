@@ -15,7 +15,7 @@ from PIL import Image
 
 from cvserve import Predictor
 from cvserve.errors import ModelLoadError, UntrustedModel
-from cvserve.predictor.loading import load_model
+from support.models import load_model
 from support.torch_models import (
     MODEL_PY,
     SIDE_PX,
