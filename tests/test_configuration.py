@@ -114,7 +114,7 @@ def test_weights_in_a_file_are_beside_it(home):
 def test_an_unknown_variable_is_a_warning_with_the_nearest_name(home, source):
     (home / ".env").write_text("CVSERVE_PROT=1\n" if source == ".env" else "")
     environ = {"CVSERVE_PROT": "1"} if source == "environment" else {}
-    with pytest.warns(UnknownSettingWarning, match="CVSERVE_PROT in .* Did you mean CVSERVE_PORT"):
+    with pytest.warns(UnknownSettingWarning, match=r"CVSERVE_PROT in .*; did you mean 'CVSERVE_PORT'\?"):
         load_configuration({}, environ, home)
 
 

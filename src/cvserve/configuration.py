@@ -9,6 +9,7 @@ from typing import Any
 
 from cvserve.errors import InvalidSetting, Unsafe
 from cvserve.settings import FIELDS, Settings, flag, parse_value, variable
+from cvserve.texts import did_you_mean
 from cvserve.values import class_reference
 from cvserve.values import token as parse_token
 
@@ -133,16 +134,14 @@ def _from_variables(environ: Mapping[str, str], origin: str) -> dict[str, tuple[
     known = {variable(name) for name in FIELDS} | _OTHER_VARIABLES
     for key in environ:
         if key.startswith("CVSERVE_") and key not in known:
-            text = f"{key} in {origin} is no setting of cvserve.{_hint(key, known)}"
+            text = f"{key} in {origin} is no setting of cvserve{_hint(key, known)}"
             warnings.warn(text, UnknownSettingWarning, stacklevel=2)
     return found
 
 
 def _hint(name: str, known: Iterable[str]) -> str:
-    import difflib  # for those who mistype
-
-    near = difflib.get_close_matches(name, known, n=1)
-    return f" Did you mean {near[0]}?" if near else ""
+    hint = did_you_mean(name, known)
+    return f"; {hint}" if hint else "."
 
 
 def _read_dotenv(path: Path) -> dict[str, str]:
@@ -169,7 +168,7 @@ def _read_toml(path: Path) -> dict[str, tuple[Any, str]]:
         raise InvalidSetting(f"cvserve.toml is not TOML: {error}.") from None
     for key, value in entries.items():
         if key not in FIELDS:
-            raise InvalidSetting(f"cvserve.toml has an unknown key '{key}'.{_hint(key, FIELDS)}")
+            raise InvalidSetting(f"cvserve.toml has an unknown key '{key}'{_hint(key, FIELDS)}")
         if isinstance(value, dict):
             raise InvalidSetting(f"{key} in cvserve.toml is a table; write one value: {key} = …")
     return {key: (value, "cvserve.toml") for key, value in entries.items()}

@@ -1,12 +1,13 @@
-"""Reading a file exactly once, so that what was checked is what was read."""
+"""Files read exactly once, replaced whole or not at all, and the user's own folders for them."""
 
+import contextlib
 import os
 import stat
 from pathlib import Path
 
 
 def read_once(path: Path, max_bytes: int, *, follow: bool = True) -> tuple[bytes, os.stat_result]:
-    """What is in a file, and its status at that moment.
+    """Read a file and its status in one go, so that what was checked is what was read.
 
     Args:
         path: of a file.
@@ -32,3 +33,48 @@ def read_once(path: Path, max_bytes: int, *, follow: bool = True) -> tuple[bytes
             return file.read(max_bytes + 1), status
     finally:
         os.close(descriptor)
+
+
+def replace_file(path: Path, data: bytes, *, mode: int = 0o666, sync: bool = False) -> None:
+    """Write a file whole or not at all: readers find the old one or the new one, never half of it.
+
+    The data goes to a draft in the same folder, which then takes the file's place and leaves nothing behind when
+    that fails. A link is replaced, not followed.
+
+    Args:
+        path: of the file, whether it is there or not; its folder must be there.
+        data: all that will be in it.
+        mode: of the new file, less what the process's umask forbids: 0o600 for what nobody else may read.
+        sync: wait until the data is on the disk, so that it is also there after a power cut.
+
+    Raises:
+        OSError: the folder or the disk does not take it; the old file is as it was.
+    """
+    draft = path.with_name(f".{path.name}.{os.urandom(8).hex()}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, mode)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            if sync:
+                os.fsync(descriptor)
+        draft.replace(path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            draft.unlink()
+        raise
+
+
+def xdg_folder(variable: str, default: str) -> Path:
+    """Where this user's files of one sort belong, by the XDG base directory specification.
+
+    Args:
+        variable: that names the base folder, e.g. `XDG_CACHE_HOME`; a relative path in it counts as unset, as
+            the specification says.
+        default: the base folder when it is unset, below the home folder, e.g. `.cache`.
+
+    Returns:
+        The folder `cvserve` in it, which need not be there yet.
+    """
+    base = os.environ.get(variable, "")
+    return (Path(base) if os.path.isabs(base) else Path(os.path.expanduser("~"), default)) / "cvserve"

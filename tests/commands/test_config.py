@@ -53,7 +53,7 @@ def test_an_unknown_variable_is_a_warning_with_the_nearest_name():
     assert said.code == 0
     assert (
         said.err
-        == "cvserve: warning: CVSERVE_PROT in the environment is no setting of cvserve. Did you mean CVSERVE_PORT?\n"
+        == "cvserve: warning: CVSERVE_PROT in the environment is no setting of cvserve; did you mean 'CVSERVE_PORT'?\n"
     )
 
 

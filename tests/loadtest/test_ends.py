@@ -86,7 +86,7 @@ def test_ctrl_c_writes_a_part_of_a_report_and_ends_with_130(home: Path, known: K
 def test_whatever_ends_it_takes_locust_and_the_own_server_with_it(home: Path, sig: signal.Signals) -> None:
     test = LoadTest(home, "-u", "2", "--workers", "1")
     started = test.processes()
-    assert any("locust" in proc(pid, "maps") or "generator_process" in proc(pid, "cmdline") for pid in started)
+    assert any("locust" in proc(pid, "maps") or "generator_main" in proc(pid, "cmdline") for pid in started)
     assert any("serve" in proc(pid, "cmdline") for pid in started)
     assert test.end(sig) in (143, -9)
     wait_until(lambda: all(map(is_gone, started)))

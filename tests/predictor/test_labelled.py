@@ -61,7 +61,7 @@ def test_a_number_is_an_index_unless_classes_are_called_by_numbers(folder):
         ([], ["holds no labelled pictures", "a folder for each class"]),
         (["cat/notes.txt"], ["holds no labelled pictures"]),
         (["cat/a.jpg", "b.jpg"], ["itself holds 'b.jpg'", "move each picture"]),
-        (["cats/a.jpg", "x/b.jpg"], ["'cats', 'x'", "'cat', 'dog', 'cow'", "Did you mean 'cat'?"]),
+        (["cats/a.jpg", "x/b.jpg"], ["'cats', 'x'", "'cat', 'dog', 'cow'", "did you mean 'cat'?"]),
         (["3/a.jpg"], ["names '3'"]),
     ],
 )

@@ -92,7 +92,7 @@ def children(pid: int) -> list[int]:
 
 def nurseries_of(pid: int) -> list[int]:
     """The processes of a server that make its workers; one, unless it is being replaced."""
-    return [child for child in children(pid) if "nursery_process" in command_of(child)]
+    return [child for child in children(pid) if "fork_server_main" in command_of(child)]
 
 
 def workers_of(pid: int) -> list[int]:

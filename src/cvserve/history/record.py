@@ -6,6 +6,7 @@ from math import isfinite
 
 from cvserve.predictor.prediction import Prediction
 from cvserve.store.rows import ModelKey, NewRow
+from cvserve.texts import replace_unprintable
 
 # An answer and its row are written alike.
 encode_json = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode
@@ -69,7 +70,4 @@ def _top_json(prediction: Prediction) -> str:
 def clean_file_name(name: str) -> str:
     """The last part of a name, at most 255 bytes, what cannot be shown replaced: a note, never a path."""
     last = name.replace("\\", "/").rstrip("/").rpartition("/")[2]
-    shown = last
-    if not last.isprintable():
-        shown = "".join(character if character.isprintable() else "\ufffd" for character in last)
-    return shown.encode("utf-8", "replace")[:_MAX_FILE_NAME_BYTES].decode("utf-8", "ignore")
+    return replace_unprintable(last).encode("utf-8", "replace")[:_MAX_FILE_NAME_BYTES].decode("utf-8", "ignore")

@@ -11,6 +11,7 @@ from typing import NamedTuple
 from urllib.parse import unquote
 
 from cvserve.logs.file import LogFile
+from cvserve.texts import escape_unprintable
 
 _TOKEN = re.compile(r"cvs_[0-9A-Za-z]{8,}")
 _MAX_FIELD_CHARACTERS = 1_024
@@ -144,13 +145,7 @@ class AccessLog:
 @lru_cache(maxsize=256)  # names, methods and paths are nearly always the same ones
 def printable(text: str) -> str:
     r"""The text on one line: control, direction and other invisible characters as `\x1b` or `\u2028`."""
-    text = text[:_MAX_FIELD_CHARACTERS]
-    if text.isascii() and text.isprintable():
-        return text
-    return "".join(
-        character if character.isprintable() else character.encode("unicode_escape").decode("ascii")
-        for character in text
-    )
+    return escape_unprintable(text[:_MAX_FIELD_CHARACTERS])
 
 
 def _now() -> str:

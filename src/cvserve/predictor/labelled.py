@@ -1,13 +1,13 @@
 """Pictures whose class is known: a folder with a folder for each class, or a CSV with the columns path, label."""
 
 import csv
-import difflib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from cvserve.errors import InvalidSetting
 from cvserve.predictor.images.signatures import SUFFIXES
+from cvserve.texts import did_you_mean, list_some
 
 _COLUMNS = ("path", "label")
 _MAX_SHOWN = 12
@@ -56,7 +56,7 @@ def _in_folder(folder: Path) -> list[tuple[Path, str]]:
     loose = [path.name for path in pictures if path.parent == folder]
     if loose:
         raise InvalidSetting(
-            f"'{folder}' itself holds {_listed(loose)}, of which the class is not known; move each picture into a "
+            f"'{folder}' itself holds {_quote(loose)}, of which the class is not known; move each picture into a "
             "folder that is named after its class."
         )
     if not labelled:
@@ -94,16 +94,13 @@ def _indices(named: set[str], labels: Sequence[str], source: Path) -> dict[str, 
         by_name = {str(index): index for index in range(len(labels))} | by_name
     unknown = sorted(named - set(by_name))
     if unknown:
-        near = difflib.get_close_matches(unknown[0], labels, n=1)
-        hint = f" Did you mean '{near[0]}'?" if near else ""
+        hint = did_you_mean(unknown[0], labels)
         raise InvalidSetting(
-            f"'{source}' names {_listed(unknown)}, which the model does not know; its classes are "
-            f"{_listed(labels)}.{hint}"
+            f"'{source}' names {_quote(unknown)}, which the model does not know; its classes are "
+            f"{_quote(labels)}{f'; {hint}' if hint else '.'}"
         )
     return {label: by_name[label] for label in named}
 
 
-def _listed(names: Iterable[str]) -> str:
-    names = list(names)
-    more = len(names) - _MAX_SHOWN
-    return ", ".join(f"'{name}'" for name in names[:_MAX_SHOWN]) + (f" and {more} more" if more > 0 else "")
+def _quote(names: Iterable[str]) -> str:
+    return list_some((f"'{name}'" for name in names), _MAX_SHOWN)

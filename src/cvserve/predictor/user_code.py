@@ -7,6 +7,7 @@ from pathlib import Path
 from types import TracebackType
 
 from cvserve.errors import CvserveError, ModelLoadError
+from cvserve.texts import to_one_line
 
 _OURS = str(Path(__file__).parents[1])
 _MAX_TEXT_CHARACTERS = 500
@@ -43,7 +44,7 @@ def told(error: BaseException, folder: Path) -> str:
         error: as it was raised.
         folder: as for `blamed`; a file in it is named without the folder.
     """
-    text = " ".join(str(error).split())[:_MAX_TEXT_CHARACTERS]
+    text = to_one_line(str(error), _MAX_TEXT_CHARACTERS)
     if isinstance(error, SyntaxError) and error.filename is not None:
         return f"{_named(error.filename, folder)}, line {error.lineno}: {type(error).__name__}: {error.msg}"
     frames = traceback.extract_tb(without_ours(error.__traceback__))

@@ -1,6 +1,5 @@
 """Query parameters to values; what is unknown, doubled or out of range is an error that names it."""
 
-import difflib
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import parse_qsl
@@ -11,10 +10,12 @@ from cvserve.server.context import Scope
 from cvserve.store.predictions import Query
 from cvserve.store.rows import timestamp
 from cvserve.store.schema import SOURCES
+from cvserve.texts import did_you_mean, drop_unprintable
 
 MAX_LIMIT = 10_000
 MAX_ID = 2**63 - 1
 _MAX_TEXT_CHARACTERS = 1_024
+_MAX_QUOTED_CHARACTERS = 60
 Parse = Callable[[str], Any]
 
 
@@ -68,15 +69,14 @@ def query_parameters(scope: Scope, known: dict[str, Parse]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name, text in _pairs(raw):
         if name not in known:
-            near = difflib.get_close_matches(name, known, n=1)
-            hint = f"did you mean '{near[0]}'?" if near else f"there are {', '.join(known)}."
-            raise InvalidParameter(f"There is no parameter '{_shown(name)}'; {hint}")
+            hint = did_you_mean(name, known) or f"there are {', '.join(known)}."
+            raise InvalidParameter(f"There is no parameter '{drop_unprintable(name, _MAX_QUOTED_CHARACTERS)}'; {hint}")
         if name in found:
             raise InvalidParameter(f"The parameter '{name}' is there twice; send it once.")
         try:
             found[name] = known[name](text)
         except ValueError as error:
-            raise InvalidParameter(f"{name} is '{_shown(text)}'; {error}.") from None
+            raise InvalidParameter(f"{name} is '{drop_unprintable(text, _MAX_QUOTED_CHARACTERS)}'; {error}.") from None
     return found
 
 
@@ -92,7 +92,3 @@ def _pairs(raw: bytes) -> list[tuple[str, str]]:
         return parse_qsl(raw.decode("ascii"), keep_blank_values=True, max_num_fields=100, errors="strict")
     except (ValueError, UnicodeError):
         raise InvalidParameter("The query of the URL cannot be read.") from None
-
-
-def _shown(text: str) -> str:
-    return "".join(character for character in text[:60] if character.isprintable())

@@ -17,11 +17,14 @@ from cvserve.predictor.images.signatures import image_format
 from cvserve.server.context import Receive, Scope, header
 from cvserve.server.disconnect import ClientGone, next_message
 from cvserve.server.multipart import Part, parse_multipart
+from cvserve.texts import drop_unprintable, list_some
 
 FIELD = "file"
 MAX_BATCH_IMAGES = 64
 MAX_BATCH_BYTES = 64 * 1024**2
 _MAX_OTHER_PARTS = 16
+_MAX_NAMES = 5
+_MAX_QUOTED_CHARACTERS = 60
 _WAYS = 'send the picture as multipart field \'file\', as the body itself, or as JSON {"image": "<base64>"}'
 
 
@@ -60,7 +63,7 @@ async def read_one(scope: Scope, receive: Receive, max_bytes: int, timeout_s: fl
         return _from_json(body)
     if kind.startswith("image/") or (kind in ("", "application/octet-stream") and not _unlike_a_picture(kind, body)):
         return Upload(body)  # the decoder says what is wrong with it
-    raise UnsupportedMediaType(f"The body is '{_shown(kind)}'; {_WAYS}.")
+    raise UnsupportedMediaType(f"The body is '{_quote(kind)}'; {_WAYS}.")
 
 
 async def read_many(scope: Scope, receive: Receive, timeout_s: float) -> list[Upload]:
@@ -73,7 +76,7 @@ async def read_many(scope: Scope, receive: Receive, timeout_s: float) -> list[Up
     kind, content_type = _media_type(scope)
     if kind != "multipart/form-data":
         raise UnsupportedMediaType(
-            f"The body is '{_shown(kind)}'; send up to {MAX_BATCH_IMAGES} pictures as multipart fields 'file'."
+            f"The body is '{_quote(kind)}'; send up to {MAX_BATCH_IMAGES} pictures as multipart fields 'file'."
         )
     files = _files(parse_multipart(body, content_type, MAX_BATCH_IMAGES + _MAX_OTHER_PARTS))
     if len(files) > MAX_BATCH_IMAGES:
@@ -139,7 +142,7 @@ def _files(parts: list[Part]) -> list[Upload]:
     names = sorted({part.name for part in parts})
     if FIELD in names:
         raise MissingFile("The field 'file' is text, not a file; send it with a file name.")
-    found = f"it has {', '.join(repr(_shown(name)) for name in names[:5])}" if names else "it has no fields"
+    found = f"it has {list_some((repr(_quote(name)) for name in names), _MAX_NAMES)}" if names else "it has no fields"
     raise MissingFile(f"The form has no field 'file' with a picture: {found}.")
 
 
@@ -171,9 +174,8 @@ def _unlike_a_picture(kind: str, body: bytes) -> bool:
     return not kind and not body
 
 
-def _shown(text: str) -> str:
-    """A client's text, short and harmless, for a sentence of ours."""
-    return "".join(character for character in text[:60] if character.isprintable() and character not in "<>\"'&\\")
+def _quote(text: str) -> str:
+    return drop_unprintable(text, _MAX_QUOTED_CHARACTERS, forbidden="<>\"'&\\")
 
 
 def _too_large(max_bytes: int) -> PayloadTooLarge:

@@ -5,11 +5,12 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cvserve.commands.terminal.output import say, shown
+from cvserve.commands.terminal.output import say
 from cvserve.commands.terminal.table import Column, Row, print_table
 from cvserve.loadtest.report.page import load_cells, number_or_dash
 from cvserve.loadtest.report.verdict import number
 from cvserve.loadtest.runs import kept
+from cvserve.texts import replace_unprintable
 
 if TYPE_CHECKING:
     from cvserve.loadtest.report.document import Report
@@ -44,7 +45,7 @@ _RUNS = (
 def print_report(report: "Report") -> None:
     """The verdict and a table of the loads on stdout."""
     for sentence in report["verdict"]:
-        sys.stdout.write(f"{shown(sentence)}\n")
+        sys.stdout.write(f"{replace_unprintable(sentence)}\n")
     if report["steps"]:
         sys.stdout.write("\n")
         rows = [Row(load_cells(step), "bold" if step["phase"] in ("hold", "load") else "") for step in report["steps"]]

@@ -6,6 +6,7 @@ from cvserve.commands.terminal.progress import progress
 from cvserve.predictor.evaluation import Evaluation, evaluate
 from cvserve.predictor.labelled import read_labelled
 from cvserve.predictor.predictor import Predictor
+from cvserve.texts import list_some
 
 _PROGRESS_FROM = 100
 _MAX_NAMES = 5
@@ -49,13 +50,8 @@ def refusals(evaluation: Evaluation, min_accuracy: float | None) -> list[str]:
     reasons = []
     accuracy = evaluation.accuracy
     if evaluation.failed:
-        names = ", ".join(f"'{path}' ({error.code})" for path, error in evaluation.failed[:_MAX_NAMES])
-        more = len(evaluation.failed) - _MAX_NAMES
-        reasons.append(
-            f"{len(evaluation.failed)} pictures got no answer: {names}"
-            + (f" and {more} more" if more > 0 else "")
-            + "; repair or remove them."
-        )
+        names = list_some((f"'{path}' ({error.code})" for path, error in evaluation.failed), _MAX_NAMES)
+        reasons.append(f"{len(evaluation.failed)} pictures got no answer: {names}; repair or remove them.")
     if min_accuracy is not None and (accuracy is None or accuracy < min_accuracy):
         share = "unknown" if accuracy is None else f"{accuracy:.6g} ({evaluation.right:,} of {evaluation.answered:,})"
         reasons.append(f"the accuracy is {share}, and --min-accuracy asks for {min_accuracy:g}.")

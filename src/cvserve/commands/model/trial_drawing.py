@@ -7,7 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from cvserve.commands.model.trial import Trial
-from cvserve.commands.terminal.output import shown
+from cvserve.texts import replace_unprintable
 
 _BAR_CELLS = 30
 _DRAWING_PX = 32
@@ -22,12 +22,14 @@ def draw(name: str, trial: Trial) -> None:
     answer, picture = trial.prediction, trial.prediction.image
     low, mean, high = trial.values
     table = Table.grid(padding=(0, 2))
-    table.add_row("model", Text(shown(f"{answer.model.name} {answer.model.version} ({answer.model.format})")))
+    table.add_row(
+        "model", Text(replace_unprintable(f"{answer.model.name} {answer.model.version} ({answer.model.format})"))
+    )
     about = f"{name}: {picture.width} x {picture.height} {picture.format}, {picture.bytes:,} bytes"
-    table.add_row("picture", Text(shown(about), overflow="fold"))
+    table.add_row("picture", Text(replace_unprintable(about), overflow="fold"))
     table.add_row("seen", Text(f"{trial.dtype} {list(trial.shape)}, {low:.4g} to {high:.4g}, mean {mean:.4g}"))
     if trial.saved is not None:
-        table.add_row("saved", Text(shown(str(trial.saved)), overflow="fold"))
+        table.add_row("saved", Text(replace_unprintable(str(trial.saved)), overflow="fold"))
     console.print(table)
     if console.is_terminal:
         both = Table.grid(padding=(0, 2))
@@ -44,7 +46,7 @@ def _bars(trial: Trial) -> Table:
     for entry in trial.prediction.top:
         cells = round(entry.score * _BAR_CELLS)
         bar = "█" * cells + "░" * (_BAR_CELLS - cells)
-        table.add_row(Text(shown(entry.label)), Text(bar, "blue"), f"{entry.score:.4f}")
+        table.add_row(Text(replace_unprintable(entry.label)), Text(bar, "blue"), f"{entry.score:.4f}")
     return table
 
 

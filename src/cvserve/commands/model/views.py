@@ -15,6 +15,7 @@ from cvserve.predictor.models.file import ModelFile
 from cvserve.predictor.models.hidden_code import names_in
 from cvserve.predictor.models.pickle_scan import PickleGlobals
 from cvserve.predictor.predictor import LoadedPredictor
+from cvserve.texts import list_some
 
 _PIPE_WIDTH = 200
 _MAX_LABELS_SHOWN = 12
@@ -119,9 +120,7 @@ def _owner(user_id: int) -> str:
 
 def _shown(value: Any) -> str:
     if isinstance(value, (list, tuple)):
-        items = [str(item) for item in value[:_MAX_LABELS_SHOWN]]
-        rest = len(value) - len(items)
-        return ", ".join(items) + (f" and {rest} more" if rest > 0 else "")
+        return list_some(map(str, value), _MAX_LABELS_SHOWN)
     if isinstance(value, bool) or value is None:
         return str(value).lower()
     return f"{value:.8g}" if isinstance(value, float) else str(value)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cvserve.errors import CvserveError, InvalidSetting, ModelError
+from cvserve.texts import replace_unprintable
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -45,14 +46,9 @@ def console(*, stderr: bool = False) -> "Console":
     return Console(stderr=stderr, highlight=False, soft_wrap=not sys.stdout.isatty())
 
 
-def shown(text: str) -> str:
-    """A text that can do nothing to a terminal: what cannot be shown is replaced."""
-    return text if text.isprintable() else "".join(c if c.isprintable() else "\ufffd" for c in text)
-
-
 def say(text: str) -> None:
     """Talk, on stderr."""
-    sys.stderr.write(f"{shown(text)}\n")
+    sys.stderr.write(f"{replace_unprintable(text)}\n")
 
 
 def say_cause(error: CvserveError, where: str = "") -> None:

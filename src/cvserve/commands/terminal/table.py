@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from cvserve.commands.terminal.output import shown
+from cvserve.texts import replace_unprintable
 
 _GAP_CELLS = 2
 
@@ -40,7 +40,7 @@ class Row:
 
 def print_table(columns: Sequence[Column], rows: Sequence[Row]) -> None:
     """Print on stdout, with a head when a column has a title."""
-    shown_rows = [Row([shown(cell) for cell in row.cells], row.style) for row in rows]
+    shown_rows = [Row([replace_unprintable(cell) for cell in row.cells], row.style) for row in rows]
     if sys.stdout.isatty() or os.environ.get("FORCE_COLOR"):
         _draw(columns, shown_rows)
         return

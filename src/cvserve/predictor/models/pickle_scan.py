@@ -13,6 +13,7 @@ import zlib
 from typing import Any, NamedTuple
 
 from cvserve.predictor.models.kinds import compressor_of
+from cvserve.texts import to_ascii
 
 MAX_UNPACKED_BYTES = 1024**3
 _MAX_DEPTH = 20
@@ -108,7 +109,7 @@ class _Walk:
 
     def _found(self, name: str) -> None:
         # The names are a stranger's text on its way to a terminal.
-        self._names.add(ascii(name[:_MAX_NAME_LENGTH])[1:-1])
+        self._names.add(to_ascii(name[:_MAX_NAME_LENGTH]))
         self._stack.append(_Global(name))
 
     def _op_global(self, argument: str) -> None:

@@ -1,6 +1,5 @@
 """`model.toml` and `labels.txt`: what the user says about a model file."""
 
-import difflib
 import os
 import stat
 import tomllib
@@ -12,6 +11,7 @@ from typing import Any
 from cvserve.errors import ModelLoadError
 from cvserve.files import read_once
 from cvserve.predictor.models.toml_keys import CHECKS, checked_labels
+from cvserve.texts import did_you_mean
 
 _SECTIONS = ("input", "output", "model")
 _LABELS_FILE = "labels.txt"
@@ -153,7 +153,4 @@ def _nearest(unknown: str) -> str:
         section, _, _ = by_last[last].rpartition(".")
         return f"'{last}' belongs {f'under [{section}]' if section else 'at the top, above all sections'}."
     known = by_last | {section: f"[{section}]" for section in _SECTIONS}
-    matches = difflib.get_close_matches(last, known, n=1)
-    if matches:
-        return f"did you mean '{known[matches[0]]}'?"
-    return f"the known ones are {', '.join(CHECKS)}."
+    return did_you_mean(last, known) or f"the known ones are {', '.join(CHECKS)}."

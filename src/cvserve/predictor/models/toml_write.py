@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from cvserve.errors import InvalidSetting, ModelLoadError
+from cvserve.files import replace_file
 from cvserve.predictor.models.toml_keys import CHECKS
 
 _MAX_ITEMS_A_LINE = 12
@@ -49,12 +50,9 @@ def write_config(path: Path, text: str, *, overwrite: bool) -> None:
     """
     if os.path.lexists(path) and not overwrite:
         raise InvalidSetting(f"'{path}' is there already; look at it, and overwrite it with --force.")
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        draft.write_text(text, encoding="utf-8")
-        draft.replace(path)
+        replace_file(path, text.encode("utf-8"))
     except OSError as error:
-        draft.unlink(missing_ok=True)
         raise InvalidSetting(f"'{path}' cannot be written: {error.strerror}; check its folder.") from None
 
 

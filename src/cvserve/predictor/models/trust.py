@@ -11,7 +11,6 @@ import json
 import os
 import shlex
 import stat
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -19,9 +18,10 @@ from pathlib import Path
 from typing import Any
 
 from cvserve.errors import Unsafe, UntrustedModel
-from cvserve.files import read_once
+from cvserve.files import read_once, replace_file, xdg_folder
 from cvserve.predictor.models.file import ModelFile
 from cvserve.predictor.models.hidden_code import names_in
+from cvserve.texts import list_some
 
 _MAX_NAMES_SHOWN = 12
 _MAX_STORE_BYTES = 16 * 1024**2
@@ -51,10 +51,7 @@ def require_trust(file: ModelFile, *, trust: bool, sha256: str | None) -> None:
 
 def store_path() -> Path:
     """`$XDG_CONFIG_HOME/cvserve/trust.json`, default `~/.config`."""
-    base = os.environ.get("XDG_CONFIG_HOME", "")
-    # The XDG specification: a relative path is invalid and counts as unset.
-    folder = Path(base) if os.path.isabs(base) else Path(os.path.expanduser("~")) / ".config"
-    return folder / "cvserve" / "trust.json"
+    return xdg_folder("XDG_CONFIG_HOME", ".config") / "trust.json"
 
 
 def is_trusted(sha256: str) -> bool:
@@ -91,7 +88,8 @@ def record(sha256: str, path: str | os.PathLike[str], size: int, note: str = "")
         with _locked(store.parent):
             entries = _entries(store)
             entries[sha256] = entry
-            _replace(store, json.dumps(entries, indent=2) + "\n")
+            text = json.dumps(entries, indent=2) + "\n"
+            replace_file(store, text.encode("utf-8"), mode=0o600, sync=True)
     except OSError as error:
         text = f"The trust store '{store}' cannot be written: {error.strerror}; check its folder."
         raise Unsafe(text) from None
@@ -138,20 +136,6 @@ def _locked(folder: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def _replace(store: Path, text: str) -> None:
-    """Whole or not at all, also when the power fails; `mkstemp` makes the file 0600."""
-    descriptor, temporary = tempfile.mkstemp(prefix=".trust-", dir=store.parent)
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(descriptor)
-        os.replace(temporary, store)
-    except BaseException:
-        os.unlink(temporary)
-        raise
-
-
 def _user_name() -> str:
     try:
         return getpass.getuser()
@@ -162,8 +146,5 @@ def _user_name() -> str:
 
 def _names_found(file: ModelFile) -> str:
     found = names_in(file)
-    more = len(found.names) - _MAX_NAMES_SHOWN
-    text = ", ".join(found.names[:_MAX_NAMES_SHOWN]) or "nothing that could be read"
-    if more > 0:
-        text += f" and {more} more"
+    text = list_some(found.names, _MAX_NAMES_SHOWN) or "nothing that could be read"
     return text if found.complete else f"{text} (it cannot be read to its end: there may be more)"

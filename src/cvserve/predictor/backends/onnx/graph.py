@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from cvserve.errors import ModelLoadError
-from cvserve.predictor.backends.onnx.input import printable
 from cvserve.predictor.models.file import ModelFile
+from cvserve.texts import escape_unprintable
 
 try:
     import onnx
@@ -72,7 +72,7 @@ def _graph(data: bytes, name: str) -> Graph:
         labels,
         opsets.get("", opsets.get("ai.onnx", 0)),
         model.ir_version,
-        printable(f"{model.producer_name} {model.producer_version}".strip()),
+        escape_unprintable(f"{model.producer_name} {model.producer_version}".strip()),
         tuple(sorted({node.domain for node in model.graph.node} - _KNOWN_DOMAINS - _own_domains(model))),
     )
 
@@ -124,7 +124,7 @@ def _labels(graph: Any) -> tuple[str, ...] | None:
 
 def _texts(classes: list[Any]) -> tuple[str, ...]:
     texts = [entry.decode("utf-8", "replace") if isinstance(entry, bytes) else str(entry) for entry in classes]
-    return tuple(printable(text) for text in texts)
+    return tuple(escape_unprintable(text) for text in texts)
 
 
 def cut_zip_map(graph: Any) -> bool:

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from cvserve.errors import ModelLoadError
+from cvserve.texts import escape_unprintable
 
 _TYPES = {
     "tensor(float)": "float32",
@@ -71,7 +72,7 @@ def read_input(inputs: list[Port], file_name: str) -> InputFacts:
         ModelLoadError: not one input, or one that is no batch of pictures.
     """
     if len(inputs) != 1:
-        names = ", ".join(f"'{printable(entry.name)}'" for entry in inputs) or "none"
+        names = ", ".join(f"'{escape_unprintable(entry.name)}'" for entry in inputs) or "none"
         raise ModelLoadError(
             f"'{file_name}' takes {len(inputs)} inputs ({names}), and a classifier of pictures takes one; "
             "export it with the others fixed."
@@ -109,11 +110,6 @@ def check_values(facts: InputFacts, per_picture: int, file_name: str) -> None:
             f"'{file_name}' takes arrays of shape {shown(facts.shape)}, over {_MAX_VALUES:,} values in one run; "
             "export it for smaller pictures or a smaller batch."
         )
-
-
-def printable(text: str) -> str:
-    """A name from a stranger's file, safe to print."""
-    return text if text.isprintable() else ascii(text)[1:-1]
 
 
 def shown(shape: tuple[int | None, ...]) -> str:

@@ -7,10 +7,11 @@ from typing import Any
 from cvserve.errors import ModelLoadError
 from cvserve.predictor.backends.onnx.backend import connect
 from cvserve.predictor.backends.onnx.graph import Graph, read_graph
-from cvserve.predictor.backends.onnx.input import Port, printable, read_input
+from cvserve.predictor.backends.onnx.input import Port, read_input
 from cvserve.predictor.backends.onnx.runtime import VERSION, open_session
 from cvserve.predictor.models.file import ModelFile
 from cvserve.predictor.models.resolve import ModelFacts
+from cvserve.texts import escape_unprintable
 
 _FLOATS = ("tensor(float)", "tensor(float16)", "tensor(double)")
 
@@ -50,7 +51,7 @@ def load_onnx(file: ModelFile, _trust_types: Sequence[str]) -> ModelFacts:
 
 def _cannot_run(graph: Graph, name: str) -> ModelLoadError:
     if graph.custom_domains:
-        domains = ", ".join(f"'{printable(domain)}'" for domain in graph.custom_domains)
+        domains = ", ".join(f"'{escape_unprintable(domain)}'" for domain in graph.custom_domains)
         return ModelLoadError(
             f"'{name}' uses operators of {domains}, which ONNX Runtime does not have; export it with standard ones."
         )
@@ -67,7 +68,7 @@ def _output(outputs: list[Port], name: str) -> str:
     for candidates in (floats, rows):
         if len(candidates) == 1:
             return str(candidates[0].name)
-    given = ", ".join(f"'{printable(entry.name)}' {entry.type}" for entry in outputs)
+    given = ", ".join(f"'{escape_unprintable(entry.name)}' {entry.type}" for entry in outputs)
     raise ModelLoadError(
         f"'{name}' gives {given}; a classifier gives one output of floats [batch, classes]: export it with only that."
     )

@@ -28,6 +28,7 @@ from cvserve.predictor.prediction import ModelInfo
 from cvserve.predictor.scores import KINDS
 from cvserve.predictor.steps import Steps
 from cvserve.predictor.user_code import blamed
+from cvserve.texts import list_some
 
 _MAX_SHOWN = 5
 
@@ -86,7 +87,7 @@ def _named(module: Any, name: str, source: ModelFile) -> Any:
     if hasattr(module, name):
         return getattr(module, name)
     own = [key for key, value in vars(module).items() if getattr(value, "__module__", None) == module.__name__]
-    has = f"it has {', '.join(own[:_MAX_SHOWN])}" if own else "it defines none"
+    has = f"it has {list_some(own, _MAX_SHOWN)}" if own else "it defines none"
     raise ModelLoadError(f"There is no class '{name}' in '{source.path.name}'; {has}.")
 
 

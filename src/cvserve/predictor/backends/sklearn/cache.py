@@ -4,23 +4,19 @@ Nothing in it is believed because it is there: a file of somebody else, one that
 not what was written is treated as if there were none.
 """
 
-import contextlib
 import hashlib
 import os
 import stat
-import tempfile
 from pathlib import Path
 
-from cvserve.files import read_once
+from cvserve.files import read_once, replace_file, xdg_folder
 
 MAX_BYTES = 1024**3
 
 
 def cache_folder() -> Path:
     """`$XDG_CACHE_HOME/cvserve`, default `~/.cache/cvserve`."""
-    base = os.environ.get("XDG_CACHE_HOME", "")
-    # The XDG specification: a relative path is invalid and counts as unset.
-    return (Path(base) if os.path.isabs(base) else Path(os.path.expanduser("~")) / ".cache") / "cvserve"
+    return xdg_folder("XDG_CACHE_HOME", ".cache")
 
 
 def read_cached(name: str) -> bytes | None:
@@ -44,18 +40,8 @@ def write_cached(name: str, payload: bytes) -> bool:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         if not _is_private(folder.lstat(), stat.S_IFDIR):
             return False
-        # `mkstemp` makes the file 0600.
-        descriptor, temporary = tempfile.mkstemp(prefix=".new-", dir=folder)
+        replace_file(folder / name, hashlib.sha256(payload).hexdigest().encode("ascii") + b"\n" + payload, mode=0o600)
     except OSError:
-        return False
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(hashlib.sha256(payload).hexdigest().encode("ascii") + b"\n")
-            file.write(payload)
-        os.replace(temporary, folder / name)
-    except OSError:
-        with contextlib.suppress(OSError):
-            os.unlink(temporary)
         return False
     return True
 

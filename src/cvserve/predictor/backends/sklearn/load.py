@@ -25,6 +25,7 @@ from cvserve.predictor.contract import ModelVersionWarning
 from cvserve.predictor.models.file import ModelFile
 from cvserve.predictor.models.pickle_scan import pickle_globals
 from cvserve.predictor.models.resolve import ModelFacts
+from cvserve.texts import escape_unprintable
 
 
 def load_skops(file: ModelFile, trust_types: Sequence[str]) -> ModelFacts:
@@ -174,5 +175,4 @@ def _label(value: Any) -> str:
     if isinstance(value, float) and value.is_integer():
         # Classes are often floats only because the column in a table was one.
         return str(int(value))
-    text = str(value)
-    return text if text.isprintable() else ascii(text)[1:-1]
+    return escape_unprintable(str(value))

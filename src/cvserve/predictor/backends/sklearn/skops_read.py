@@ -10,6 +10,7 @@ from cvserve.predictor.backends.sklearn.tree_checks import check_trees
 from cvserve.predictor.backends.sklearn.trusted_types import SKLEARN_TYPES
 from cvserve.predictor.models.file import ModelFile
 from cvserve.predictor.models.zip_limits import check_archive
+from cvserve.texts import to_ascii
 
 
 def read_skops(file: ModelFile, trust_types: Sequence[str]) -> Any:
@@ -28,15 +29,11 @@ def read_skops(file: ModelFile, trust_types: Sequence[str]) -> Any:
     allowed = {*SKLEARN_TYPES, *trust_types}
     unknown = [type_name for type_name in found if type_name not in allowed]
     if unknown:
-        options = " ".join(f"--trust-type {_shown(type_name)}" for type_name in unknown)
+        options = " ".join(f"--trust-type {to_ascii(type_name)}" for type_name in unknown)
         raise ModelLoadError(
-            f"'{name}' holds types that may be harmful: {', '.join(map(_shown, unknown))}. "
+            f"'{name}' holds types that may be harmful: {', '.join(map(to_ascii, unknown))}. "
             f"If you made it, or trust whoever did, add: {options}"
         )
     model = skops.io.loads(file.data, trusted=found)
     check_trees(model, name)
     return model
-
-
-def _shown(type_name: str) -> str:
-    return ascii(type_name)[1:-1]

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from cvserve.errors import ModelError, ModelLoadError
 from cvserve.predictor import scores as score_rules
 from cvserve.predictor.user_code import told
+from cvserve.texts import list_some
 
 # What classifiers call their scores in a dictionary, in the order in which they are looked for
 _SCORE_NAMES = ("logits", "scores", "probabilities", "probs", "out", "output")
@@ -85,7 +86,7 @@ def scores_in(given: Any, tensor: type) -> Any:
                 return tensors[name]
         if len(tensors) == 1:
             return next(iter(tensors.values()))
-        names = ", ".join(list(tensors)[:_MAX_SHOWN]) or "no tensors"
+        names = list_some(tensors, _MAX_SHOWN) or "no tensors"
         raise ModelError(f"It gives {names} by name; call the scores 'logits', or give them alone.")
     if isinstance(getattr(given, "logits", None), tensor):
         return given.logits

@@ -3,7 +3,7 @@
 import io
 import pickle
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from cvserve.errors import ModelLoadError
@@ -11,6 +11,7 @@ from cvserve.predictor.backends.torch.archive import check_whole
 from cvserve.predictor.models.file import ModelFile
 from cvserve.predictor.models.incomplete import pickled_classes
 from cvserve.predictor.models.kinds import TORCH, TORCH_EXPORT, TORCHSCRIPT
+from cvserve.texts import list_some, to_one_line
 
 # What a wrapper writes before each name: DataParallel, torch.compile, Lightning
 _WRAPPERS = ("module.", "_orig_mod.", "model.")
@@ -41,7 +42,7 @@ def load_weights(torch: Any, module: Any, file: ModelFile, title: str) -> None:
     try:
         module.load_state_dict(state, strict=False)
     except Exception as error:  # a module may load its state in its own way
-        reason = " ".join(str(error).split())[:300]
+        reason = to_one_line(str(error), 300)
         raise ModelLoadError(f"{title} does not take the weights in '{file.path.name}': {reason}") from None
 
 
@@ -99,7 +100,11 @@ def _state_dict(torch: Any, loaded: Any, file: ModelFile) -> Mapping[str, Any]:
     if len(states) == 1:
         only: Mapping[str, Any] = loaded[states[0]]
         return only
-    has = f"{len(states)} state dicts ({', '.join(states)})" if states else f"no state dict ({_some(map(str, loaded))})"
+    has = (
+        f"{len(states)} state dicts ({', '.join(states)})"
+        if states
+        else f"no state dict ({list_some(map(str, loaded), _MAX_SHOWN)})"
+    )
     raise ModelLoadError(f"'{name}' holds {has}; save the one to serve: torch.save(model.state_dict(), {name!r}).")
 
 
@@ -124,10 +129,4 @@ def _differences(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[st
         if key in found and getattr(wanted[key], "shape", None) != found[key].shape
     ]
     parts = (("missing", missing), ("not known to the class", unexpected), ("of another size", other))
-    return [f"{what}: {_some(keys)}" for what, keys in parts if keys]
-
-
-def _some(words: Iterable[str]) -> str:
-    listed = list(words)
-    more = len(listed) - _MAX_SHOWN
-    return ", ".join(listed[:_MAX_SHOWN]) + (f" and {more} more" if more > 0 else "")
+    return [f"{what}: {list_some(keys, _MAX_SHOWN)}" for what, keys in parts if keys]

@@ -1,0 +1,87 @@
+"""Files read once, replaced whole, and the user's own folders."""
+
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from cvserve.files import read_once, replace_file, xdg_folder
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "folder").mkdir()
+    return tmp_path / "folder"
+
+
+def test_a_file_is_read_up_to_a_limit(tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    path.write_bytes(b"12345")
+    assert read_once(path, 5)[0] == b"12345"
+    data, status = read_once(path, 4)
+    assert (data, status.st_size) == (b"", 5)
+
+
+def test_what_is_no_file_is_not_read_and_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    data, status = read_once(tmp_path / "pipe", 5)
+    assert data == b""
+    assert stat.S_ISFIFO(status.st_mode)
+
+
+def test_a_link_is_followed_only_where_that_was_asked_for(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"1")
+    (tmp_path / "link").symlink_to("a")
+    assert read_once(tmp_path / "link", 5)[0] == b"1"
+    with pytest.raises(OSError, match="symbolic links"):
+        read_once(tmp_path / "link", 5, follow=False)
+
+
+@pytest.mark.parametrize(("mode", "wanted"), [(0o666, 0o644), (0o600, 0o600)])
+def test_a_file_is_made_with_its_mode_and_replaced(folder: Path, mode: int, wanted: int) -> None:
+    before = os.umask(0o022)
+    try:
+        for data in (b"old", b"new"):
+            replace_file(folder / "a", data, mode=mode, sync=True)
+            assert (folder / "a").read_bytes() == data
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((folder / "a").stat().st_mode) == wanted
+    assert os.listdir(folder) == ["a"]
+
+
+def test_a_reader_keeps_the_old_file(folder: Path) -> None:
+    replace_file(folder / "a", b"old")
+    with open(folder / "a", "rb") as reader:
+        replace_file(folder / "a", b"new")
+        assert reader.read() == b"old"
+
+
+def test_a_link_is_replaced_and_what_it_led_to_left_alone(folder: Path) -> None:
+    (folder / "other").write_bytes(b"theirs")
+    (folder / "a").symlink_to("other")
+    replace_file(folder / "a", b"mine")
+    assert not (folder / "a").is_symlink()
+    assert (folder / "other").read_bytes() == b"theirs"
+
+
+def test_where_it_cannot_be_replaced_no_draft_is_left(folder: Path) -> None:
+    (folder / "a").mkdir()
+    with pytest.raises(OSError, match="directory"):
+        replace_file(folder / "a", b"new")
+    assert os.listdir(folder) == ["a"]
+    with pytest.raises(FileNotFoundError):
+        replace_file(folder / "none" / "a", b"new")
+
+
+@pytest.mark.parametrize(
+    ("value", "folder"),
+    [("/x", "/x/cvserve"), ("relative", "/home/ada/.cache/cvserve"), ("", "/home/ada/.cache/cvserve")],
+)
+def test_the_users_folder_is_named_by_a_variable_or_below_home(
+    monkeypatch: pytest.MonkeyPatch, value: str, folder: str
+) -> None:
+    monkeypatch.setenv("HOME", "/home/ada")
+    monkeypatch.setenv("XDG_CACHE_HOME", value)
+    assert xdg_folder("XDG_CACHE_HOME", ".cache") == Path(folder)
