@@ -20,6 +20,8 @@ def setting(
     secret: bool = False,
     flag: bool = True,
     outside_files: bool = False,
+    loads_model: bool = False,
+    of_one_model: bool = False,
 ) -> Any:
     """A field of `Settings`.
 
@@ -31,6 +33,8 @@ def setting(
         secret: masked when printed.
         flag: whether `serve` has an option for it.
         outside_files: only a flag or the real environment may set it, never `.env` or `cvserve.toml`.
+        loads_model: every command that loads a model has an option for it.
+        of_one_model: it describes the model that is named beside it, and is left out when another one is loaded.
     """
     metadata = {
         "help": help_,
@@ -39,6 +43,8 @@ def setting(
         "secret": secret,
         "flag": flag,
         "outside_files": outside_files,
+        "loads_model": loads_model,
+        "of_one_model": of_one_model,
     }
     return dataclasses.field(default=default, metadata=metadata)
 
@@ -52,25 +58,44 @@ class Settings:
     home: Path = setting(Path(), "Folder of cvserve.db and output.log.", values.path)
     model: str | None = setting(
         None,
-        "Model file, or a class: my_model.py:MyModel; default: the built-in model for digits.",
+        "Model file, or a class: my_model.py:MyModel; default: builtin, the built-in model for digits.",
         values.model,
         alias="MODEL_PATH",
     )
-    weights: Path | None = setting(None, "File with the weights of the model's class, such as best.pth.", values.path)
-    model_config: Path | None = setting(None, "Another model.toml than the one beside the model.", values.path)
+    weights: Path | None = setting(
+        None,
+        "File with the weights of the model's class, such as best.pth.",
+        values.path,
+        loads_model=True,
+        of_one_model=True,
+    )
+    model_config: Path | None = setting(
+        None,
+        "Another model.toml than the one beside the model.",
+        values.path,
+        loads_model=True,
+        of_one_model=True,
+    )
     model_sha256: str | None = setting(
-        None, "Load the model only if its file has this SHA-256.", values.sha256, outside_files=True
+        None,
+        "Load the model only if its file has this SHA-256.",
+        values.sha256,
+        outside_files=True,
+        loads_model=True,
+        of_one_model=True,
     )
     trust_type: tuple[str, ...] = setting(
         (),
         "Types outside of scikit-learn that a skops file may hold, separated by commas.",
         values.texts,
         outside_files=True,
+        loads_model=True,
     )
     compile: str = setting(
         "auto",
         "A scikit-learn model runs as ONNX: auto: if it answers the same (extra onnx); never; require: or no start.",
         values.one_of("auto", "never", "require"),
+        loads_model=True,
     )
     workers: int | None = setting(
         None,
