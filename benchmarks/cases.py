@@ -1,6 +1,7 @@
 """The cases: which servers, with how many connections, on which pictures."""
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import work
 from servers import Server
@@ -28,8 +29,8 @@ FLOOR = Server("floor", "floor: HTTP and multipart only", "floor.py", "floor", s
 PEERS = (MOSEC_BATCHING, MOSEC, LITSERVE_BATCHING, LITSERVE, BENTOML, SQLMODEL)
 
 
-def _ours(key: str, title: str, **changes: object) -> Server:
-    return replace(OURS, key=key, title=title, **changes)  # type: ignore[arg-type]
+def _ours(key: str, title: str, **changes: Any) -> Server:
+    return replace(OURS, key=key, title=title, **changes)
 
 
 def _given_our_decoder(peer: Server) -> Server:

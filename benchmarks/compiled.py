@@ -12,7 +12,7 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import work
@@ -83,7 +83,7 @@ def main() -> None:
             print(f"| {title} | {' | '.join(cells)} |", flush=True)
 
 
-def interleaved(asks: list[Callable[[np.ndarray], object]], batch: np.ndarray) -> list[float]:
+def interleaved(asks: Sequence[Callable[[np.ndarray], object]], batch: np.ndarray) -> list[float]:
     """For each function the median of its turns, in microseconds a row of the batch."""
     turns: list[list[float]] = [[] for _ in asks]
     counts = [max(1, round(TURN_S / _once(ask, batch))) for ask in asks]

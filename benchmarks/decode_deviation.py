@@ -58,7 +58,7 @@ def main() -> None:
         for title, said in INPUTS.items():
             arrays, widths = [], []
             for how in ("exact", "auto"):
-                spec = InputSpec(**{"scale": 1.0, "decode": how, **said})  # type: ignore[arg-type]
+                spec = InputSpec(**{"scale": 1.0, "decode": how, **said})  # type: ignore[arg-type, dict-item]
                 image, info = decode(data, spec.want(), Limits())
                 widths.append(info.width / image.width)
                 arrays.append(spec.prepare(image))

@@ -95,4 +95,4 @@ class Figures:
         runs = self._of(*key)
         if wrong := next((run["problem"] for run in runs if run["problem"]), None):
             raise Untrusted(wrong)
-        return statistics.median(run[name] for run in runs)  # type: ignore[literal-required]
+        return statistics.median(run[name] for run in runs)  # type: ignore[literal-required, no-any-return]

@@ -12,8 +12,8 @@ from pathlib import Path
 SOURCE = Path(__file__).parent.parent / "src" / "cvserve"
 PREDICTOR = SOURCE / "predictor"
 _IRREGULAR = frozenset(
-    """begun bound broken built chosen done drawn found given gone grown heard held kept known laid left lost made meant met
-    said seen sent shown spoken taken thought thrown told torn worn written""".split()  # noqa: SIM905 - easier to read
+    """begun bound broken built chosen done drawn found given gone grown heard held kept known laid left lost made meant
+    met said seen sent shown spoken taken thought thrown told torn worn written""".split()  # noqa: SIM905 - easier to read
 )
 # End like participles and are none.
 _VERBS = frozenset(("need", "feed", "seed", "speed", "embed", "proceed", "exceed", "succeed", "shed"))

@@ -5,7 +5,8 @@ import pty
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 import typer
@@ -34,7 +35,7 @@ HEAVY = {
 }  # fmt: skip
 
 
-def test_all_promised_commands_are_there():
+def test_all_promised_commands_are_there() -> None:
     promised = {
         ("serve",), ("predict",), ("history",), ("history", "show"), ("token", "new"), ("token", "list"),
         ("token", "revoke"), ("model", "inspect"), ("model", "try"), ("model", "trust"), ("loadtest",), ("config",),
@@ -44,28 +45,28 @@ def test_all_promised_commands_are_there():
 
 
 @pytest.mark.parametrize("path", PATHS, ids=lambda path: " ".join(path) or "cvserve")
-def test_help_of_every_command_is_quick_because_it_loads_little(path):
+def test_help_of_every_command_is_quick_because_it_loads_little(path: tuple[str, ...]) -> None:
     code = f"import sys; sys.argv = {['cvserve', *path, '--help']!r}\nfrom cvserve.cli import main; main()"
     loaded = {name.partition(".")[0] for name in loaded_modules(code)}
     assert not loaded & HEAVY
 
 
 @pytest.mark.parametrize("width", ["80", "120"])
-def test_help_fits_the_terminal_and_names_the_exit(width, run_help):
+def test_help_fits_the_terminal_and_names_the_exit(width: str, run_help: Callable[[str], str]) -> None:
     for line in run_help(width).splitlines():
         assert len(line) <= int(width)
 
 
 @pytest.fixture
-def run_help():
+def run_help() -> Callable[[str], str]:
     return lambda width: command("--help", COLUMNS=width).out
 
 
-def test_version_is_on_stdout():
+def test_version_is_on_stdout() -> None:
     assert command("--version") == (0, f"cvserve {cvserve.__version__}\n", "")
 
 
-def test_without_arguments_help_is_shown_and_it_was_wrong_usage():
+def test_without_arguments_help_is_shown_and_it_was_wrong_usage() -> None:
     said = command()
     assert said.code == 2
     assert "Usage" in said.out + said.err
@@ -74,13 +75,13 @@ def test_without_arguments_help_is_shown_and_it_was_wrong_usage():
 @pytest.mark.parametrize(
     "arguments", [["nonsense"], ["predict", "--nonsense"], ["history", "nonsense"], ["token", "new"]]
 )
-def test_wrong_usage_ends_with_2_and_says_nothing_on_stdout(arguments):
+def test_wrong_usage_ends_with_2_and_says_nothing_on_stdout(arguments: list[str]) -> None:
     said = command(*arguments)
     assert (said.code, said.out) == (2, "")
     assert "Traceback" not in said.err
 
 
-def test_ctrl_c_ends_with_130_and_no_traceback():
+def test_ctrl_c_ends_with_130_and_no_traceback() -> None:
     read, write = os.pipe()
     outside, inside = pty.openpty()
     # Waits for a picture that never comes; a terminal's Ctrl-C is a SIGINT.
@@ -104,7 +105,7 @@ def test_ctrl_c_ends_with_130_and_no_traceback():
 
 
 @pytest.mark.parametrize("arguments", [["config"], ["config", "--json"], ["--help"]])
-def test_a_reader_that_has_enough_is_no_error(arguments):
+def test_a_reader_that_has_enough_is_no_error(arguments: list[str]) -> None:
     read, write = os.pipe()
     os.close(read)
     ended = subprocess.run(
@@ -114,7 +115,7 @@ def test_a_reader_that_has_enough_is_no_error(arguments):
     assert (ended.returncode, ended.stderr) == (0, b"")
 
 
-def test_a_reader_that_leaves_in_the_middle_is_no_error(home):
+def test_a_reader_that_leaves_in_the_middle_is_no_error(home: Path) -> None:
     from cvserve.history.history import History
     from support.predictions import prediction
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from cvserve.configuration import OtherModelWarning, UnknownSettingWarning, find_home, load_configuration
+from cvserve.configuration import Configuration, OtherModelWarning, UnknownSettingWarning, find_home, load_configuration
 from cvserve.errors import InvalidSetting, Unsafe
 from cvserve.predictor.source import ModelSource
 from cvserve.settings import FIELDS, flag, variable
@@ -12,7 +12,7 @@ from cvserve.settings import FIELDS, flag, variable
 SOURCES = ("flag", "environment", ".env", "cvserve.toml")
 
 
-def loaded(folder: Path, chosen: dict[str, str], name: str = "max_queue", alias: str | None = None):
+def loaded(folder: Path, chosen: dict[str, str], name: str = "max_queue", alias: str | None = None) -> Configuration:
     """Settings when the sources in `chosen` say what they say."""
     (folder / "cvserve.toml").write_text(f'{name} = "{chosen["cvserve.toml"]}"\n' if "cvserve.toml" in chosen else "")
     (folder / ".env").write_text(f"{alias or variable(name)}={chosen['.env']}\n" if ".env" in chosen else "")
@@ -22,7 +22,7 @@ def loaded(folder: Path, chosen: dict[str, str], name: str = "max_queue", alias:
 
 
 @pytest.mark.parametrize("first", range(5))
-def test_the_first_source_that_speaks_wins(home, first):
+def test_the_first_source_that_speaks_wins(home: Path, first: int) -> None:
     chosen = {source: str(10 + at) for at, source in enumerate(SOURCES) if at >= first}
     configuration = loaded(home, chosen)
     assert configuration.settings.max_queue == (10 + first if first < 4 else 1024)
@@ -41,34 +41,35 @@ def test_the_first_source_that_speaks_wins(home, first):
     ],
 )
 @pytest.mark.parametrize("source", ["environment", ".env"])
-def test_aliases_work_in_environment_and_dotenv(home, name, alias, text, value, source):
+def test_aliases_work_in_environment_and_dotenv(
+    home: Path, name: str, alias: str, text: str, value: str | int, source: str
+) -> None:
     configuration = loaded(home, {source: text}, name, alias)
     assert getattr(configuration.settings, name) == value
     assert alias in configuration.origins[name]
 
 
-def test_our_own_name_wins_over_the_alias(home):
+def test_our_own_name_wins_over_the_alias(home: Path) -> None:
     assert load_configuration({}, {"PORT": "1", "CVSERVE_PORT": "2"}, home).settings.port == 2
 
 
-def test_a_dotenv_with_the_path_of_a_model_alone_works(home):
+def test_a_dotenv_with_the_path_of_a_model_alone_works(home: Path) -> None:
     (home / ".env").write_text("MODEL_PATH=./model/model.pkl\n")
     settings = load_configuration({}, {}, home).settings
     assert Path(settings.model or "") == home / "model" / "model.pkl"
 
 
 @pytest.mark.parametrize("file", [".env", "cvserve.toml"])
-def test_a_path_in_a_file_is_relative_to_that_file(home, tmp_path, monkeypatch, file):
+def test_a_path_in_a_file_is_relative_to_that_file(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, file: str
+) -> None:
     lines = {"home": "data", "token_file": "../token", "ssl_certfile": "/etc/cert.pem", "ssl_keyfile": "key.pem"}
     lines |= {"model": "m.skops", "model_config": "sub/model.toml"}
     (tmp_path / "token").write_text("s3cret-s3cret-s3cret\n")
     (tmp_path / "token").chmod(0o600)
-    line = (
-        (lambda name, text: f"{variable(name)}={text}\n")
-        if file == ".env"
-        else (lambda name, text: f'{name} = "{text}"\n')
-    )
-    (home / file).write_text("".join(line(*entry) for entry in lines.items()))
+    for name, text in lines.items():
+        with (home / file).open("a") as opened:
+            opened.write(f"{variable(name)}={text}\n" if file == ".env" else f'{name} = "{text}"\n')
     monkeypatch.chdir(tmp_path)
     settings = load_configuration({}, {}, home).settings
     assert settings.home == home / "data"
@@ -78,7 +79,7 @@ def test_a_path_in_a_file_is_relative_to_that_file(home, tmp_path, monkeypatch, 
     assert settings.token == "s3cret-s3cret-s3cret"
 
 
-def test_a_class_in_a_file_may_be_an_import_path_or_a_file(home):
+def test_a_class_in_a_file_may_be_an_import_path_or_a_file(home: Path) -> None:
     (home / ".env").write_text("CVSERVE_MODEL=package.module:MaskModel\n")
     assert load_configuration({}, {}, home).settings.model == "package.module:MaskModel"
     (home / ".env").write_text("CVSERVE_MODEL=my_model.py:MaskModel\n")
@@ -86,9 +87,9 @@ def test_a_class_in_a_file_may_be_an_import_path_or_a_file(home):
 
 
 @pytest.mark.parametrize("model", ["m.py:Model", "package.module:Model", "m.pkl", None])
-def test_only_a_person_names_code_to_run(home, model):
-    def is_code(chosen):
-        return loaded(home, dict.fromkeys(chosen, model), "model").settings.model_is_code
+def test_only_a_person_names_code_to_run(home: Path, model: str | None) -> None:
+    def is_code(chosen: list[str]) -> bool:
+        return loaded(home, dict.fromkeys(chosen, model or ""), "model").settings.model_is_code
 
     is_class = model is not None and ":" in model
     if model is None:
@@ -101,7 +102,7 @@ def test_only_a_person_names_code_to_run(home, model):
     assert not loaded(home, {".env": model}, "model", "MODEL_PATH").settings.model_is_code
 
 
-def test_weights_in_a_file_are_beside_it(home):
+def test_weights_in_a_file_are_beside_it(home: Path) -> None:
     (home / "cvserve.toml").write_text('model = "m.py:Model"\nweights = "best.pth"\n')
     settings = load_configuration({}, {}, home).settings
     assert settings.weights == home / "best.pth"
@@ -182,7 +183,7 @@ def test_builtin_is_the_built_in_model_also_where_a_file_names_another(home: Pat
 
 
 @pytest.mark.parametrize("source", ["environment", ".env"])
-def test_an_unknown_variable_is_a_warning_with_the_nearest_name(home, source):
+def test_an_unknown_variable_is_a_warning_with_the_nearest_name(home: Path, source: str) -> None:
     (home / ".env").write_text("CVSERVE_PROT=1\n" if source == ".env" else "")
     environ = {"CVSERVE_PROT": "1"} if source == "environment" else {}
     with pytest.warns(UnknownSettingWarning, match=r"CVSERVE_PROT in .*; did you mean 'CVSERVE_PORT'\?"):
@@ -204,7 +205,7 @@ def test_an_unknown_variable_is_a_warning_with_the_nearest_name(home, source):
         ),
     ],
 )
-def test_a_bad_file_of_settings_is_an_error_that_names_it(home, toml, words):
+def test_a_bad_file_of_settings_is_an_error_that_names_it(home: Path, toml: str, words: list[str]) -> None:
     (home / "cvserve.toml").write_text(toml)
     with pytest.raises(InvalidSetting) as error:
         load_configuration({}, {}, home)
@@ -212,13 +213,13 @@ def test_a_bad_file_of_settings_is_an_error_that_names_it(home, toml, words):
 
 
 @pytest.mark.parametrize("file", [".env", "cvserve.toml"])
-def test_a_file_that_is_no_text_is_an_error_that_names_it(home, file):
+def test_a_file_that_is_no_text_is_an_error_that_names_it(home: Path, file: str) -> None:
     (home / file).write_bytes(b"\xff\xfe\x00port")
     with pytest.raises(InvalidSetting, match=file):
         load_configuration({}, {}, home)
 
 
-def test_the_hash_of_the_model_cannot_come_from_dotenv(home):
+def test_the_hash_of_the_model_cannot_come_from_dotenv(home: Path) -> None:
     (home / ".env").write_text(f"CVSERVE_MODEL_SHA256={'a' * 64}\n")
     with pytest.raises(InvalidSetting, match="--model-sha256 or CVSERVE_MODEL_SHA256"):
         load_configuration({}, {}, home)
@@ -237,7 +238,7 @@ BAD = {
 
 
 @pytest.mark.parametrize(("name", "text"), BAD.items())
-def test_a_bad_value_names_setting_value_origin_and_way_out(home, name, text):
+def test_a_bad_value_names_setting_value_origin_and_way_out(home: Path, name: str, text: str) -> None:
     if text and name != "home":
         with pytest.raises(InvalidSetting) as error:
             load_configuration({}, {variable(name): text}, home)
@@ -249,11 +250,11 @@ def test_a_bad_value_names_setting_value_origin_and_way_out(home, name, text):
     assert error.value.exit_code == 2
 
 
-def test_an_empty_variable_is_one_that_is_not_set(home):
+def test_an_empty_variable_is_one_that_is_not_set(home: Path) -> None:
     assert load_configuration({}, {"CVSERVE_PORT": ""}, home).settings.port == 8000
 
 
-def test_lists_come_with_commas_or_as_toml_lists(home):
+def test_lists_come_with_commas_or_as_toml_lists(home: Path) -> None:
     environ = {"CVSERVE_CORS_ORIGIN": "https://a.example, https://b.example"}
     assert load_configuration({}, environ, home).settings.cors_origin == ("https://a.example", "https://b.example")
     (home / "cvserve.toml").write_text('cors_origin = ["https://c.example"]\nno_auth = true\nport = 81\n')
@@ -261,12 +262,12 @@ def test_lists_come_with_commas_or_as_toml_lists(home):
     assert (settings.cors_origin, settings.no_auth, settings.port) == (("https://c.example",), True, 81)
 
 
-def test_a_dotenv_of_other_programs_does_not_matter(home):
+def test_a_dotenv_of_other_programs_does_not_matter(home: Path) -> None:
     (home / ".env").write_text('\ufeffSECRET_KEY=x\nexport PATH_TO="a b"\n# CVSERVE_PORT=1\nCVSERVE_PORT="81" # ours\n')
     assert load_configuration({}, {}, home).settings.port == 81
 
 
-def test_the_token_file(home):
+def test_the_token_file(home: Path) -> None:
     path = home / "token.txt"
     path.write_text("s3cret-s3cret-s3cret\n")
     path.chmod(0o600)
@@ -286,14 +287,14 @@ def test_the_token_file(home):
         load_configuration({"token_file": str(home / "none")}, {}, home)
 
 
-def test_contradictions(home):
+def test_contradictions(home: Path) -> None:
     with pytest.raises(InvalidSetting, match="go together"):
         load_configuration({"ssl_certfile": "a"}, {}, home)
     with pytest.raises(InvalidSetting, match="no_auth"):
         load_configuration({"no_auth": True}, {"CVSERVE_TOKEN": "x" * 20}, home)
 
 
-def test_home_is_found_where_serve_finds_it(home, monkeypatch):
+def test_home_is_found_where_serve_finds_it(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert find_home() == Path()
     (home / ".env").write_text("CVSERVE_HOME=data\n")
     assert find_home() == home / "data"
@@ -302,5 +303,5 @@ def test_home_is_found_where_serve_finds_it(home, monkeypatch):
     assert find_home("flag") == Path("flag")
 
 
-def test_the_readme_of_settings_is_the_table():
+def test_the_readme_of_settings_is_the_table() -> None:
     assert all(field.metadata["help"].endswith(".") for field in FIELDS.values())

@@ -20,7 +20,7 @@ def named(path: Path) -> str:
 
 
 @pytest.mark.parametrize("path", FILES, ids=named)
-def test_a_source_file_is_short_and_says_what_it_is(path: Path):
+def test_a_source_file_is_short_and_says_what_it_is(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
     tree = ast.parse(text)
     assert len(text.splitlines()) <= MAX_FILE_LINES
@@ -30,21 +30,21 @@ def test_a_source_file_is_short_and_says_what_it_is(path: Path):
 
 
 @pytest.mark.parametrize("path", FILES, ids=named)
-def test_a_function_fits_on_a_screen(path: Path):
+def test_a_function_fits_on_a_screen(path: Path) -> None:
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
             assert (node.end_lineno or 0) - node.lineno < MAX_FUNCTION_LINES, node.name
 
 
 @pytest.mark.parametrize("path", FILES, ids=named)
-def test_nobody_inside_imports_from_the_door(path: Path):
+def test_nobody_inside_imports_from_the_door(path: Path) -> None:
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.ImportFrom) and node.module == "cvserve":
             assert not {alias.name for alias in node.names} & set(cvserve.__all__) - {"__version__"}
 
 
 @pytest.mark.parametrize("room", ["commands", "engine", "loadtest", "predictor", "server", "store"])
-def test_tests_mirror_the_sources(room: Path):
+def test_tests_mirror_the_sources(room: Path) -> None:
     """A test file in a room is named after a source file, a folder or a subject that the room has."""
     subjects = {path.stem for path in (SOURCE / room).rglob("*.py")} | {
         path.name for path in (SOURCE / room).rglob("*") if path.is_dir()

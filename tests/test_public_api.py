@@ -4,7 +4,7 @@ import cvserve
 from support.command import loaded_modules
 
 
-def test_all_is_sorted_and_true():
+def test_all_is_sorted_and_true() -> None:
     assert cvserve.__all__ == sorted(cvserve.__all__)
     assert dir(cvserve) == cvserve.__all__
     for name in cvserve.__all__:
@@ -12,23 +12,23 @@ def test_all_is_sorted_and_true():
     assert len(cvserve.__all__) <= 20
 
 
-def test_an_unknown_name_is_an_attribute_error():
+def test_an_unknown_name_is_an_attribute_error() -> None:
     assert not hasattr(cvserve, "Nothing")
 
 
-def test_import_does_nothing_and_loads_nothing():
+def test_import_does_nothing_and_loads_nothing() -> None:
     before = loaded_modules("pass")
     new = loaded_modules("import cvserve") - before
     assert {name for name in new if name.startswith("cvserve")} == {"cvserve"}
     assert len(new) < 10, sorted(new)
 
 
-def test_the_library_half_loads_no_web_framework():
+def test_the_library_half_loads_no_web_framework() -> None:
     loaded = {name.partition(".")[0] for name in loaded_modules("from cvserve import History, Predictor")}
     assert not loaded & {"starlette", "uvicorn", "locust", "typer", "sklearn", "asyncio", "loguru", "rich"}
 
 
-def test_the_front_of_a_server_with_worker_processes_loads_no_numbers_and_no_decoder():
+def test_the_front_of_a_server_with_worker_processes_loads_no_numbers_and_no_decoder() -> None:
     loaded = {
         name.partition(".")[0] for name in loaded_modules("import cvserve.engine.choose_pool, cvserve.server.run")
     }

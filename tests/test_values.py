@@ -1,6 +1,8 @@
 """From text to values: what is taken, and that nothing else is."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -8,18 +10,18 @@ from cvserve import values
 
 
 @pytest.mark.parametrize("text", ["", "-1", "１", "٣", "1_0", " 1", "1 ", "1.0", "1e3", "9" * 25, "+1", "0x1", "nan"])
-def test_a_whole_number_is_digits_in_range(text):
+def test_a_whole_number_is_digits_in_range(text: str) -> None:
     with pytest.raises(ValueError, match="whole number from 0 to 10"):
         values.whole(0, 10)(text)
 
 
-def test_whole_numbers_reach_their_ends():
+def test_whole_numbers_reach_their_ends() -> None:
     parse = values.whole(-2, 10)
     assert [parse(text) for text in ("-2", "0", "10")] == [-2, 0, 10]
 
 
 @pytest.mark.parametrize("text", ["", ".", "-", "nan", "inf", "1.1", "-0.1", "１", "1e0", "0" * 40, "0x1", " 0.5"])
-def test_a_number_is_plain_digits_in_range(text):
+def test_a_number_is_plain_digits_in_range(text: str) -> None:
     with pytest.raises(ValueError, match="number from 0 to 1"):
         values.number(0, 1)(text)
 
@@ -28,12 +30,12 @@ def test_a_number_is_plain_digits_in_range(text):
     ("text", "size"),
     [("1", 1), ("20MiB", 20 * 2**20), ("20MB", 20_000_000), ("1.5k", 1500), ("1 GiB", 2**30), ("5kb", 5000)],
 )
-def test_sizes(text, size):
+def test_sizes(text: str, size: int) -> None:
     assert values.size_bytes(text) == size
 
 
 @pytest.mark.parametrize("text", ["", "0", "-1", "x", "1TB", "１MB", "9" * 400, "1e9", "0.1", "99999999GiB", "MiB"])
-def test_no_sizes(text):
+def test_no_sizes(text: str) -> None:
     with pytest.raises(ValueError, match="20MiB"):
         values.size_bytes(text)
 
@@ -41,17 +43,17 @@ def test_no_sizes(text):
 @pytest.mark.parametrize(
     ("text", "span"), [("30", 30), ("30s", 30), ("1.5m", 90), ("500ms", 0.5), ("2h", 7200), ("90d", 7_776_000)]
 )
-def test_spans(text, span):
+def test_spans(text: str, span: float) -> None:
     assert values.seconds(text) == span
 
 
 @pytest.mark.parametrize("text", ["", "0", "-1", "soon", "９d", "9" * 400, "1y", "nan", "inf", "101w1d", "40000d"])
-def test_no_spans(text):
+def test_no_spans(text: str) -> None:
     with pytest.raises(ValueError, match="30s"):
         values.seconds(text)
 
 
-def test_moments():
+def test_moments() -> None:
     assert values.moment("2026-11-23") == datetime(2026, 11, 23, tzinfo=UTC)
     assert values.moment("2026-11-23T01:00:00+02:00") == datetime(2026, 11, 22, 23, tzinfo=UTC)
     assert values.moment("2026-11-23T01:00:00Z") == datetime(2026, 11, 23, 1, tzinfo=UTC)
@@ -59,7 +61,7 @@ def test_moments():
 
 
 @pytest.mark.parametrize("text", ["", "yesterday", "2026", "2026-13-01", "0001-01-01T00:00+23:00", "9" * 30 + "d"])
-def test_no_moments(text):
+def test_no_moments(text: str) -> None:
     with pytest.raises(ValueError, match="2026-11-23"):
         values.moment(text)
 
@@ -67,7 +69,7 @@ def test_no_moments(text):
 @pytest.mark.parametrize(
     ("text", "on"), [("1", True), ("TRUE", True), ("yes", True), ("on", True), ("0", False), ("off", False)]
 )
-def test_switches(text, on):
+def test_switches(text: str, on: bool) -> None:
     assert values.boolean(text) is on
 
 
@@ -95,12 +97,12 @@ def test_switches(text, on):
         (values.one_of("a", "b"), "c"),
     ],
 )
-def test_what_cannot_be_used_is_refused_with_the_way_out(parse, text):
+def test_what_cannot_be_used_is_refused_with_the_way_out(parse: Callable[..., Any], text: str) -> None:
     with pytest.raises(ValueError, match="give"):
         parse(text)
 
 
-def test_lists_are_separated_by_commas():
+def test_lists_are_separated_by_commas() -> None:
     assert values.texts(" a , b,,") == ("a", "b")
     assert values.image_formats("jpg,png") == ("JPEG", "PNG")
 
@@ -116,7 +118,7 @@ def test_lists_are_separated_by_commas():
         ("example.org", False),
     ],
 )
-def test_loopback(host, loopback):
+def test_loopback(host: str, loopback: bool) -> None:
     assert values.is_loopback(host) is loopback
 
 
@@ -137,5 +139,5 @@ def test_loopback(host, loopback):
         ("my_model.py:a.b", None),
     ],
 )
-def test_a_class_is_named_by_its_file_or_its_module(text, halves):
+def test_a_class_is_named_by_its_file_or_its_module(text: str, halves: tuple[str, str] | None) -> None:
     assert values.class_reference(text) == halves

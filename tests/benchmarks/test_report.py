@@ -43,7 +43,7 @@ def run(server: str, rate: float, problem: str | None = None, **changed: Any) ->
 
 def goal(bench: Any, figures: Any, text: str) -> tuple[str, ...]:
     (found,) = [each for each in bench.goals.GOALS if each.text == text]
-    return found.row(figures)
+    return tuple(found.row(figures))
 
 
 def test_output_of_wrk(bench: Any) -> None:
@@ -74,10 +74,10 @@ def test_medians_and_goals(bench: Any) -> None:
 
 
 def test_compiled_rows_have_goals_of_their_own(bench: Any) -> None:
-    alone = {"connections": 1}
+    alone: dict[str, Any] = {"connections": 1}
     runs = [run("cvserve", 500, p50_ms=1.2, **alone), run("cvserve-compiled", 900, p50_ms=0.8, **alone)]
     runs.append(run("mosec", 400, p50_ms=2.0, **alone))
-    busy = {"case": "forest", "connections": 16}
+    busy: dict[str, Any] = {"case": "forest", "connections": 16}
     runs += [run("cvserve", 600, **busy), run("cvserve-compiled", 900, **busy), run("mosec-batching", 250, **busy)]
     figures = bench.figures.Figures(runs, [])
     assert goal(bench, figures, "median wait, c=1: fastest peer")[1:] == ("≤ 0.65 ×", "0.60 ×", "met")

@@ -11,7 +11,7 @@ from support.drawings import drawn_four
 
 
 @pytest.fixture(autouse=True)
-def config_home(tmp_path, monkeypatch):
+def config_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "config-home"
     monkeypatch.setenv("XDG_CONFIG_HOME", str(folder))
     return folder
@@ -27,7 +27,7 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
         with pytest.raises(SystemExit) as end:
             main()
         out, err = capsys.readouterr()
-        return Said(end.value.code or 0, out, err)
+        return Said(int(end.value.code or 0), out, err)
 
     return call
 

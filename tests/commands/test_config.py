@@ -1,15 +1,22 @@
 """`cvserve config`: values, origins, masked secrets."""
 
 import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
-from support.command import cvserve
+import pytest
+
+from support.command import Said, cvserve
 
 
-def entries(said) -> dict[str, dict]:
+def entries(said: Said) -> dict[str, Any]:
     return {entry["name"]: entry for entry in json.loads(said.out)}
 
 
-def test_each_value_comes_with_its_origin(run, home, monkeypatch):
+def test_each_value_comes_with_its_origin(
+    run: Callable[..., Said], home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (home / "cvserve.toml").write_text('port = 1111\ntop_k = 2\nlog_format = "json"\n')
     (home / ".env").write_text("CVSERVE_TOP_K=3\nMODEL_PATH=./model/model.pkl\nCVSERVE_MAX_QUEUE=7\n")
     monkeypatch.setenv("CVSERVE_MAX_QUEUE", "9")
@@ -25,7 +32,7 @@ def test_each_value_comes_with_its_origin(run, home, monkeypatch):
     assert found["max_queue"]["variable"] == "CVSERVE_MAX_QUEUE"
 
 
-def test_a_secret_is_never_shown(run, home, monkeypatch):
+def test_a_secret_is_never_shown(run: Callable[..., Said], home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     secret = "s3cret-s3cret-s3cret"
     monkeypatch.setenv("CVSERVE_TOKEN", secret)
     assert entries(run("config", "--json"))["token"]["value"] == "***"
@@ -40,7 +47,7 @@ def test_a_secret_is_never_shown(run, home, monkeypatch):
     assert secret not in run("config").out
 
 
-def test_a_bad_secret_is_not_repeated(run, monkeypatch):
+def test_a_bad_secret_is_not_repeated(run: Callable[..., Said], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CVSERVE_TOKEN", "white space secret")
     said = run("config")
     assert said.code == 2
@@ -48,7 +55,7 @@ def test_a_bad_secret_is_not_repeated(run, monkeypatch):
     assert "CVSERVE_TOKEN" in said.err
 
 
-def test_an_unknown_variable_is_a_warning_with_the_nearest_name():
+def test_an_unknown_variable_is_a_warning_with_the_nearest_name() -> None:
     said = cvserve("config", "--json", CVSERVE_PROT="1")
     assert said.code == 0
     assert (
@@ -57,7 +64,9 @@ def test_an_unknown_variable_is_a_warning_with_the_nearest_name():
     )
 
 
-def test_a_token_file_that_others_can_read_is_refused(run, home, monkeypatch):
+def test_a_token_file_that_others_can_read_is_refused(
+    run: Callable[..., Said], home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (home / "token.txt").write_text("s3cret-s3cret-s3cret")
     (home / "token.txt").chmod(0o644)
     monkeypatch.setenv("CVSERVE_TOKEN_FILE", "token.txt")
@@ -66,7 +75,7 @@ def test_a_token_file_that_others_can_read_is_refused(run, home, monkeypatch):
     assert "chmod 600" in said.err
 
 
-def test_the_table_shows_each_setting_once(run):
+def test_the_table_shows_each_setting_once(run: Callable[..., Said]) -> None:
     from cvserve.settings import FIELDS
 
     names = [line.split()[0] for line in run("config").out.splitlines()[1:]]

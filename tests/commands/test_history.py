@@ -8,17 +8,20 @@ import pty
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
 from cvserve.history.history import History
+from support.command import Said
 from support.predictions import prediction
 from support.terminal import read_to_end
 
 
 @pytest.fixture
-def rows(home):
+def rows(home: Path) -> None:
     """Five rows: labels 0 to 4, scores 0.5 to 0.9, the last from a notebook."""
     with History.open(home) as history:
         for number in range(5):
@@ -29,7 +32,7 @@ def rows(home):
             )
 
 
-def ids(said) -> list[int]:
+def ids(said: Said) -> list[int]:
     return [row["id"] for row in json.loads(said.out)]
 
 
@@ -54,7 +57,7 @@ def ids(said) -> list[int]:
         (["--label", "2", "--source", "notebook"], []),
     ],
 )
-def test_filters_narrow_the_list(run, rows, options, expected):
+def test_filters_narrow_the_list(run: Callable[..., Said], rows: None, options: list[str], expected: list[int]) -> None:
     said = run("history", "--json", *options)
     assert (said.code, ids(said)) == (0, expected)
 
@@ -77,13 +80,15 @@ def test_filters_narrow_the_list(run, rows, options, expected):
         (["show", "0"], "ID"),
     ],
 )
-def test_a_bad_value_is_named_and_ends_with_2(run, rows, options, word):
+def test_a_bad_value_is_named_and_ends_with_2(
+    run: Callable[..., Said], rows: None, options: list[str], word: str
+) -> None:
     said = run("history", *options)
     assert (said.code, said.out) == (2, "")
     assert word in said.err
 
 
-def test_looking_where_there_is_no_history_makes_none(run, home):
+def test_looking_where_there_is_no_history_makes_none(run: Callable[..., Said], home: Path) -> None:
     table, as_json, as_nl = run("history"), run("history", "--json"), run("history", "--nl")
     assert (table.code, table.out) == (0, "")
     assert "cvserve predict" in table.err
@@ -92,17 +97,17 @@ def test_looking_where_there_is_no_history_makes_none(run, home):
     assert os.listdir(home) == []
 
 
-def test_a_folder_that_is_not_there_cannot_be_looked_at(run):
+def test_a_folder_that_is_not_there_cannot_be_looked_at(run: Callable[..., Said]) -> None:
     said = run("history", "--home", "nowhere")
     assert said.code == 3
     assert "nowhere" in said.err
 
 
-def test_nl_has_one_object_a_line(run, rows):
+def test_nl_has_one_object_a_line(run: Callable[..., Said], rows: None) -> None:
     assert [json.loads(line)["id"] for line in run("history", "--nl").out.splitlines()] == [5, 4, 3, 2, 1]
 
 
-def test_csv_has_a_head_and_cells_that_no_spreadsheet_runs(run, home):
+def test_csv_has_a_head_and_cells_that_no_spreadsheet_runs(run: Callable[..., Said], home: Path) -> None:
     dangers = ["=1+1", "+1", "-1", "@x", "\t=1", "\r=1", "＝1", "fine"]
     with History.open(home) as history:
         for label in dangers:
@@ -117,7 +122,7 @@ def test_csv_has_a_head_and_cells_that_no_spreadsheet_runs(run, home):
     assert rows[0]["score"] == "0.9"
 
 
-def test_show_tells_all_of_one(run, rows):
+def test_show_tells_all_of_one(run: Callable[..., Said], rows: None) -> None:
     table = run("history", "show", "3").out
     for word in ("3", "digits", "2.jpg", "cli", "70.0%", "64", "48", "JPEG"):
         assert word in table
@@ -125,13 +130,13 @@ def test_show_tells_all_of_one(run, rows):
     assert (row["id"], row["label"], row["file_name"]) == (3, "2", "2.jpg")
 
 
-def test_show_of_an_unknown_id_says_so(run, rows):
+def test_show_of_an_unknown_id_says_so(run: Callable[..., Said], rows: None) -> None:
     said = run("history", "show", "99")
     assert (said.code, said.out) == (1, "")
     assert "99" in said.err
 
 
-def test_since_counts_from_the_time_that_is_given(run, home):
+def test_since_counts_from_the_time_that_is_given(run: Callable[..., Said], home: Path) -> None:
     with History.open(home) as history:
         history.add(prediction())
     later = (datetime.now(UTC) + timedelta(minutes=1)).isoformat()
@@ -150,7 +155,7 @@ def on_terminal(width: int, *arguments: str) -> list[str]:
 
 
 @pytest.mark.parametrize("width", [80, 100, 120])
-def test_the_table_fits_a_terminal_and_never_cuts_id_label_and_score(home, width):
+def test_the_table_fits_a_terminal_and_never_cuts_id_label_and_score(home: Path, width: int) -> None:
     with History.open(home) as history:
         for number in range(12):
             file_name = f"IMG_2026_{number:04}_from_the_kitchen_table_upside_down.jpeg"
@@ -164,7 +169,7 @@ def test_the_table_fits_a_terminal_and_never_cuts_id_label_and_score(home, width
         assert ".jpeg" in line
 
 
-def test_in_a_pipe_the_table_is_whole(run, home):
+def test_in_a_pipe_the_table_is_whole(run: Callable[..., Said], home: Path) -> None:
     name = "a" * 150 + ".jpg"
     with History.open(home) as history:
         history.add(prediction("label " * 30), file_name=name)
@@ -172,7 +177,7 @@ def test_in_a_pipe_the_table_is_whole(run, home):
     assert ("label " * 30).strip() in run("history").out
 
 
-def test_rows_of_a_load_test_show_only_when_asked_for(run, home):
+def test_rows_of_a_load_test_show_only_when_asked_for(run: Callable[..., Said], home: Path) -> None:
     with History.open(home) as history:
         history.add(prediction(), source="loadtest")
         history.add(prediction(), source="cli")

@@ -6,18 +6,19 @@ import pty
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
 from cvserve.history.history import History
-from support.command import cvserve
+from support.command import Said, cvserve
 from support.drawings import drawn_four
 from support.terminal import read_to_end
 
 
-def test_table_shows_the_classes_of_one_picture(run, four):
+def test_table_shows_the_classes_of_one_picture(run: Callable[..., Said], four: Path) -> None:
     said = run("predict", "four.jpg")
     assert (said.code, said.err) == (0, "")
     head, first, *others = said.out.splitlines()
@@ -27,13 +28,13 @@ def test_table_shows_the_classes_of_one_picture(run, four):
     assert len(others) == 4
 
 
-def test_table_of_many_has_a_line_for_each(run, four):
+def test_table_of_many_has_a_line_for_each(run: Callable[..., Said], four: Path) -> None:
     shutil.copy(four, "other.jpg")
     said = run("predict", "four.jpg", "other.jpg")
     assert [line.split()[:3] for line in said.out.splitlines()[1:]] == [["1", "four.jpg", "4"], ["2", "other.jpg", "4"]]
 
 
-def test_json_is_a_list_with_file_id_and_result_first(run, four):
+def test_json_is_a_list_with_file_id_and_result_first(run: Callable[..., Said], four: Path) -> None:
     (entry,) = json.loads(run("predict", "four.jpg", "--json").out)
     assert list(entry)[:3] == ["file", "id", "result"]
     assert (entry["file"], entry["id"], entry["result"], entry["label"]) == ("four.jpg", 1, 4, "4")
@@ -42,12 +43,12 @@ def test_json_is_a_list_with_file_id_and_result_first(run, four):
     }  # fmt: skip
 
 
-def test_nl_is_one_object_a_line(run, four):
+def test_nl_is_one_object_a_line(run: Callable[..., Said], four: Path) -> None:
     lines = run("predict", "four.jpg", "four.jpg", "--nl").out.splitlines()
     assert [json.loads(line)["id"] for line in lines] == [1, 2]
 
 
-def test_without_history_nothing_is_stored_and_there_is_no_id(run, four, home):
+def test_without_history_nothing_is_stored_and_there_is_no_id(run: Callable[..., Said], four: Path, home: Path) -> None:
     (entry,) = json.loads(run("predict", "four.jpg", "--no-history", "--json").out)
     assert list(entry)[:2] == ["file", "result"]
     assert "id" not in entry
@@ -55,7 +56,9 @@ def test_without_history_nothing_is_stored_and_there_is_no_id(run, four, home):
     assert os.listdir(home) == ["four.jpg"]
 
 
-def test_a_failed_picture_has_file_error_and_code_and_the_others_still_answer(run, four, home):
+def test_a_failed_picture_has_file_error_and_code_and_the_others_still_answer(
+    run: Callable[..., Said], four: Path, home: Path
+) -> None:
     (home / "text.jpg").write_text("no picture")
     said = run("predict", "missing.jpg", "four.jpg", "text.jpg", "--json")
     missing, good, text = json.loads(said.out)
@@ -67,7 +70,7 @@ def test_a_failed_picture_has_file_error_and_code_and_the_others_still_answer(ru
     assert text["code"] == "invalid_image"
 
 
-def test_table_names_the_failed_on_stderr(run, four):
+def test_table_names_the_failed_on_stderr(run: Callable[..., Said], four: Path) -> None:
     said = run("predict", "missing.jpg", "four.jpg")
     assert said.code == 1
     assert said.err == "cvserve: missing.jpg: There is no file 'missing.jpg'.\n"
@@ -75,13 +78,13 @@ def test_table_names_the_failed_on_stderr(run, four):
     assert "four.jpg" in said.out
 
 
-def test_one_failed_picture_alone_is_a_list_too(run):
+def test_one_failed_picture_alone_is_a_list_too(run: Callable[..., Said]) -> None:
     said = run("predict", "missing.jpg", "--json")
     assert said.code == 1
     assert [entry["code"] for entry in json.loads(said.out)] == ["invalid_image"]
 
 
-def test_a_folder_stands_for_its_pictures_in_order(run, four, home):
+def test_a_folder_stands_for_its_pictures_in_order(run: Callable[..., Said], four: Path, home: Path) -> None:
     deep = home / "photos" / "b"
     deep.mkdir(parents=True)
     for path in (deep / "2.JPG", home / "photos" / "c.jpeg", home / "photos" / "a.png"):
@@ -91,30 +94,30 @@ def test_a_folder_stands_for_its_pictures_in_order(run, four, home):
     assert [entry["file"] for entry in entries] == ["photos/a.png", "photos/b/2.JPG", "photos/c.jpeg"]
 
 
-def test_a_folder_without_pictures_is_a_wrong_argument(run, home):
+def test_a_folder_without_pictures_is_a_wrong_argument(run: Callable[..., Said], home: Path) -> None:
     (home / "empty").mkdir()
     said = run("predict", "empty")
     assert (said.code, said.out) == (2, "")
     assert "'empty' holds no pictures" in said.err
 
 
-def test_a_dash_is_stdin(four):
+def test_a_dash_is_stdin(four: Path) -> None:
     said = cvserve("predict", "-", "--json", stdin=four.read_bytes())
     (entry,) = json.loads(said.out)
     assert (said.code, entry["file"], entry["label"]) == (0, "stdin", "4")
 
 
-def test_stdin_twice_is_a_wrong_argument(run):
+def test_stdin_twice_is_a_wrong_argument(run: Callable[..., Said]) -> None:
     assert run("predict", "-", "-").code == 2
 
 
-def test_empty_stdin_is_a_failed_picture():
+def test_empty_stdin_is_a_failed_picture() -> None:
     said = cvserve("predict", "-", "--nl", stdin=b"")
     assert said.code == 1
     assert json.loads(said.out)["code"] == "invalid_image"
 
 
-def test_a_name_that_is_no_text_is_answered_in_every_format(four):
+def test_a_name_that_is_no_text_is_answered_in_every_format(four: Path) -> None:
     name = os.fsdecode(b"\xff.jpg")
     shutil.copy(four, name)
     for option in ("--json", "--nl"):
@@ -126,14 +129,14 @@ def test_a_name_that_is_no_text_is_answered_in_every_format(four):
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
-def test_a_terminal_of_few_characters_is_served_too(four, encoding):
+def test_a_terminal_of_few_characters_is_served_too(four: Path, encoding: str) -> None:
     shutil.copy(four, "数.jpg")
     table = cvserve("predict", "数.jpg", PYTHONIOENCODING=encoding)
     assert table.code == 0
     assert json.loads(cvserve("predict", "数.jpg", "--json", PYTHONIOENCODING=encoding).out)[0]["file"] == "数.jpg"
 
 
-def test_a_name_cannot_command_the_terminal(run, four):
+def test_a_name_cannot_command_the_terminal(run: Callable[..., Said], four: Path) -> None:
     shutil.copy(four, "a\x1b[2Jb.jpg")
     assert "\x1b" not in run("predict", "a\x1b[2Jb.jpg").out
     assert "\x1b" not in run("predict", "no\x1b[2J.jpg").err
@@ -152,31 +155,33 @@ def test_a_name_cannot_command_the_terminal(run, four):
         (["--home", "four.jpg"], 3, ["four.jpg"]),
     ],
 )
-def test_a_mistake_is_one_sentence_and_an_exit_code(four, options, code, words):
+def test_a_mistake_is_one_sentence_and_an_exit_code(
+    four: Path, options: list[str], code: int, words: list[str]
+) -> None:
     said = cvserve("predict", "four.jpg", *options)
     assert (said.code, said.out) == (code, "")
     assert "Traceback" not in said.err
     assert all(word in said.err for word in words), said.err
 
 
-def test_no_picture_at_all_is_usage(run):
+def test_no_picture_at_all_is_usage(run: Callable[..., Said]) -> None:
     said = run("predict")
     assert said.code == 2
     assert "IMAGE" in said.err
 
 
-def test_top_k_shortens_the_answer(run, four):
+def test_top_k_shortens_the_answer(run: Callable[..., Said], four: Path) -> None:
     (entry,) = json.loads(run("predict", "four.jpg", "--top-k", "2", "--json").out)
     assert len(entry["top"]) == 2
 
 
-def test_home_is_made_and_holds_the_history(run, four, home):
+def test_home_is_made_and_holds_the_history(run: Callable[..., Said], four: Path, home: Path) -> None:
     assert run("predict", "four.jpg", "--home", "new/place").code == 0
     with History.open(home / "new" / "place") as history:
         assert [row.source for row in history.rows()] == ["cli"]
 
 
-def test_a_stored_row_is_what_was_printed(run, four, home):
+def test_a_stored_row_is_what_was_printed(run: Callable[..., Said], four: Path, home: Path) -> None:
     (entry,) = json.loads(run("predict", "four.jpg", "--json").out)
     with History.open(home) as history:
         row = history[entry["id"]]
@@ -185,7 +190,7 @@ def test_a_stored_row_is_what_was_printed(run, four, home):
     assert row.file_name == "four.jpg"
 
 
-def test_many_are_stored_by_one_commit_a_batch(run, four, home):
+def test_many_are_stored_by_one_commit_a_batch(run: Callable[..., Said], four: Path, home: Path) -> None:
     names = [f"{number:03}.jpg" for number in range(130)]
     for name in names:
         shutil.copy(four, name)
@@ -196,7 +201,7 @@ def test_many_are_stored_by_one_commit_a_batch(run, four, home):
     assert len(set(moments)) == 3  # 64 + 64 + 2
 
 
-def test_a_terminal_sees_a_progress_bar_for_many_and_results_stay_clean(four, home):
+def test_a_terminal_sees_a_progress_bar_for_many_and_results_stay_clean(four: Path, home: Path) -> None:
     folder = home / "many"
     folder.mkdir()
     for number in range(120):
@@ -212,7 +217,7 @@ def test_a_terminal_sees_a_progress_bar_for_many_and_results_stay_clean(four, ho
     assert b"120/120" in seen
 
 
-def test_predict_loads_neither_scikit_learn_nor_a_web_server_nor_slow_helpers(four):
+def test_predict_loads_neither_scikit_learn_nor_a_web_server_nor_slow_helpers(four: Path) -> None:
     from support.command import loaded_modules
 
     code = "import sys; sys.argv = ['cvserve', 'predict', 'four.jpg']\nfrom cvserve.cli import main; main()"
@@ -226,7 +231,7 @@ def test_predict_loads_neither_scikit_learn_nor_a_web_server_nor_slow_helpers(fo
     assert {"numpy", "PIL"} <= loaded
 
 
-def test_the_folder_of_a_stranger_is_not_written(run, four, home: Path):
+def test_the_folder_of_a_stranger_is_not_written(run: Callable[..., Said], four: Path, home: Path) -> None:
     (home / "cvserve.db").write_text("notes of mine")
     (home / "cvserve.db").chmod(0o600)
     said = run("predict", "four.jpg")
@@ -234,7 +239,7 @@ def test_the_folder_of_a_stranger_is_not_written(run, four, home: Path):
     assert (home / "cvserve.db").read_text() == "notes of mine"
 
 
-def test_max_pixels_above_pillows_own_limit_is_what_counts(home: Path):
+def test_max_pixels_above_pillows_own_limit_is_what_counts(home: Path) -> None:
     # 200 million pixels of one tone: 24 KB of PNG, and Pillow alone would call it a bomb.
     Image.new("1", (20_000, 10_000)).save(home / "wide.png")
     refused = json.loads(cvserve("predict", "--json", "wide.png").out)[0]

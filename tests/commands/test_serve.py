@@ -1,6 +1,7 @@
 """`cvserve serve`: its options are the settings."""
 
 import inspect
+from pathlib import Path
 
 import pytest
 
@@ -11,12 +12,12 @@ from support.command import cvserve
 OPTIONS = list(inspect.signature(serve).parameters)
 
 
-def test_each_option_is_a_setting_and_each_setting_but_the_token_an_option():
+def test_each_option_is_a_setting_and_each_setting_but_the_token_an_option() -> None:
     assert [name for name in FIELDS if name != "token"] == OPTIONS
     assert set(OPTIONS) < set(Settings.__dataclass_fields__)
 
 
-def test_help_names_each_option():
+def test_help_names_each_option() -> None:
     out = cvserve("serve", "--help", COLUMNS="200").out
     assert all(flag(name) in out for name in OPTIONS)
     assert "--token " not in out
@@ -36,7 +37,7 @@ def test_help_names_each_option():
         (["extra"], 2, ["extra"]),
     ],
 )
-def test_a_mistake_is_said_before_anything_is_made(home, options, code, words):
+def test_a_mistake_is_said_before_anything_is_made(home: Path, options: list[str], code: int, words: list[str]) -> None:
     said = cvserve("serve", *options)
     assert (said.code, said.out) == (code, "")
     assert "Traceback" not in said.err
@@ -44,7 +45,7 @@ def test_a_mistake_is_said_before_anything_is_made(home, options, code, words):
     assert list(home.iterdir()) == []
 
 
-def test_a_token_file_that_others_can_read_is_refused(home):
+def test_a_token_file_that_others_can_read_is_refused(home: Path) -> None:
     (home / "token.txt").write_text("s3cret-s3cret-s3cret")
     (home / "token.txt").chmod(0o644)
     said = cvserve("serve", "--token-file", "token.txt")

@@ -3,13 +3,16 @@
 import json
 import os
 import re
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from cvserve.store.tokens import TokenStore
+from support.command import Said
 
 
-def test_new_prints_the_secret_alone_on_stdout(run):
+def test_new_prints_the_secret_alone_on_stdout(run: Callable[..., Said]) -> None:
     said = run("token", "new", "ci")
     assert said.code == 0
     assert re.fullmatch(r"cvs_[0-9A-Za-z]{47}\n", said.out)
@@ -18,7 +21,7 @@ def test_new_prints_the_secret_alone_on_stdout(run):
     assert said.out.strip() not in said.err
 
 
-def test_new_opens_predict_unless_told_otherwise(run, home):
+def test_new_opens_predict_unless_told_otherwise(run: Callable[..., Said], home: Path) -> None:
     run("token", "new", "a")
     run("token", "new", "b", "--scope", "history", "--scope", "metrics,admin", "--expires", "90d")
     with TokenStore(home / "cvserve.db") as store:
@@ -29,7 +32,7 @@ def test_new_opens_predict_unless_told_otherwise(run, home):
     assert second.expires_at
 
 
-def test_json_of_new_has_the_token_once_and_list_never_has_it(run):
+def test_json_of_new_has_the_token_once_and_list_never_has_it(run: Callable[..., Said]) -> None:
     (made,) = json.loads(run("token", "new", "ci", "--json").out)
     listed = run("token", "list", "--json")
     (row,) = json.loads(listed.out)
@@ -41,7 +44,7 @@ def test_json_of_new_has_the_token_once_and_list_never_has_it(run):
     assert made["token"] not in run("token", "list").out
 
 
-def test_list_is_always_a_list(run, home):
+def test_list_is_always_a_list(run: Callable[..., Said], home: Path) -> None:
     assert json.loads(run("token", "list", "--json").out) == []
     assert run("token", "list", "--nl").out == ""
     assert "token new" in run("token", "list").err
@@ -51,7 +54,7 @@ def test_list_is_always_a_list(run, home):
     assert [json.loads(line)["name"] for line in run("token", "list", "--nl").out.splitlines()] == ["one", "two"]
 
 
-def test_list_tells_valid_expired_and_revoked_apart(run):
+def test_list_tells_valid_expired_and_revoked_apart(run: Callable[..., Said]) -> None:
     run("token", "new", "good")
     run("token", "new", "gone")
     run("token", "revoke", "gone")
@@ -60,7 +63,7 @@ def test_list_tells_valid_expired_and_revoked_apart(run):
     assert states == {"good": "valid", "gone": "revoked", "short": "expired"}
 
 
-def test_revoke_frees_the_name(run):
+def test_revoke_frees_the_name(run: Callable[..., Said]) -> None:
     run("token", "new", "ci")
     said = run("token", "revoke", "ci")
     assert (said.code, said.out) == (0, "")
@@ -89,7 +92,9 @@ def test_revoke_frees_the_name(run):
         (["list", "--json", "--nl"], 2, "--nl"),
     ],
 )
-def test_a_mistake_is_one_sentence_and_an_exit_code(run, arguments, code, word):
+def test_a_mistake_is_one_sentence_and_an_exit_code(
+    run: Callable[..., Said], arguments: list[str], code: int, word: str
+) -> None:
     run("token", "new", "taken")
     said = run("token", *arguments)
     assert (said.code, said.out) == (code, "")

@@ -10,6 +10,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -119,7 +120,7 @@ def test_runs_as_another_user_with_a_read_only_package(installed: Path, data: Pa
             server.stderr.close()
 
 
-def _user() -> dict[str, object]:
+def _user() -> dict[str, Any]:
     return {"user": USER, "group": USER, "extra_groups": []} if os.geteuid() == 0 else {}
 
 

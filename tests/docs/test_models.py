@@ -4,6 +4,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -23,11 +24,11 @@ def run(line: str) -> str:
     return said.out
 
 
-def served(line: str, server_process: Callable[..., ServerProcess]) -> dict[str, object]:
+def served(line: str, server_process: Callable[..., ServerProcess]) -> dict[str, Any]:
     """What a server answers that is started by a command of the page."""
     server = server_process(*line.split()[2:], "--no-auth")
     with server.client() as client:
-        answer: dict[str, object] = client.post("/predict", content=SAMPLE.read_bytes()).json()
+        answer: dict[str, Any] = client.post("/predict", content=SAMPLE.read_bytes()).json()
     server.stop()
     return answer
 

@@ -51,7 +51,7 @@ def test_a_score_that_is_no_number_is_never_stored_and_leaves_its_neighbours_alo
         helper.make_node("Sqrt", ["above"], ["root"]),
         helper.make_node("Concat", ["root", "mean"], ["scores"], axis=1),
     ]
-    model = graph(nodes, ("N", 6, 4, 1), ("N", 2), quarter=np.float32([[0.25]]))
+    model = graph(nodes, ("N", 6, 4, 1), ("N", 2), quarter=np.array([[0.25]], np.float32))
     (home / "m.onnx").write_bytes(model.SerializeToString())
     server = server_process("--model", "m.onnx", "--workers", workers)
     with server.client() as client:

@@ -10,6 +10,7 @@ import sqlite3
 import sys
 import threading
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -50,6 +51,10 @@ class Caller(threading.Thread):
                     self.failures.append((answer.status_code, answer.json()["code"]))
 
 
+def _have_ids(callers: list[Caller], count: int) -> bool:
+    return sum(len(caller.ids) for caller in callers) >= count
+
+
 def test_killed_workers_cost_no_request(server_process: Start, home: Path, photo: bytes) -> None:
     server = server_process("--workers", "2", CVSERVE_TOKEN=TOKEN)
     chance = random.Random(SEED)
@@ -60,8 +65,7 @@ def test_killed_workers_cost_no_request(server_process: Start, home: Path, photo
         wait_until(lambda: len(workers_of(server.process.pid)) == 2)
         os.kill(chance.choice(workers_of(server.process.pid)), signal.SIGKILL)
         answered = sum(len(caller.ids) for caller in callers)
-        target = answered + chance.randrange(8)
-        wait_until(lambda target=target: sum(len(caller.ids) for caller in callers) >= target)
+        wait_until(partial(_have_ids, callers, answered + chance.randrange(8)))
     for caller in callers:
         caller.enough.set()
         caller.join(60)

@@ -1,6 +1,7 @@
 """Engine: many callers, natural batches, and nobody harmed by a neighbour; the same on threads and on processes."""
 
 import asyncio
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -138,7 +139,7 @@ def test_picture_whose_sender_has_left_never_reaches_a_worker(kind: str, gate: G
     async def use(engine: Engine) -> list[Any]:
         held = engine.submit(tasks(BLACK))
         await happens(lambda: gate.batch_sizes == [1])
-        waiting = [engine.submit(tasks(WHITE), lambda number=number: number in left)[0] for number in range(3)]
+        waiting = [engine.submit(tasks(WHITE), partial(left.__contains__, number))[0] for number in range(3)]
         left.add(1)
         gate.open()
         return await outcomes([*held, *waiting])

@@ -1,7 +1,9 @@
 """`History`: one file for notebook, command line and server."""
 
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from sqlite_utils import Database
@@ -14,9 +16,10 @@ from cvserve.predictor.prediction import ModelInfo
 from support.command import cvserve
 from support.drawings import drawn_four
 from support.predictions import prediction
+from support.process import ServerProcess
 
 
-def test_the_notebook_way(home):
+def test_the_notebook_way(home: Path) -> None:
     h = History.open()
     row = h.add(prediction("3"), source="notebook")
     assert (row.id, row.label, row.source) == (1, "3", "notebook")
@@ -31,12 +34,14 @@ def test_the_notebook_way(home):
     h.close()
 
 
-def test_predict_itself_never_writes(home):
+def test_predict_itself_never_writes(home: Path) -> None:
     Predictor.load().predict(drawn_four())
     assert list(home.iterdir()) == []
 
 
-def test_server_command_line_and_notebook_share_one_file(home, server_process):
+def test_server_command_line_and_notebook_share_one_file(
+    home: Path, server_process: Callable[..., ServerProcess]
+) -> None:
     (home / "four.jpg").write_bytes(drawn_four())
     server = server_process()
     with server.client() as client:
@@ -61,7 +66,7 @@ def test_server_command_line_and_notebook_share_one_file(home, server_process):
     assert [key for key in posted if key in offline] == list(offline)
 
 
-def test_an_id_that_is_not_there_is_named(home):
+def test_an_id_that_is_not_there_is_named(home: Path) -> None:
     with History.open() as history:
         for number in (0, -1, 1):
             with pytest.raises(NotFound, match=str(number)):
@@ -71,7 +76,7 @@ def test_an_id_that_is_not_there_is_named(home):
 @pytest.mark.parametrize(
     ("since", "found"), [("7d", 1), (timedelta(days=-1), 1), (timedelta(days=1), 0), ("2999-01-01", 0)]
 )
-def test_times_are_texts_or_datetimes(home, since, found):
+def test_times_are_texts_or_datetimes(home: Path, since: str | timedelta, found: int) -> None:
     with History.open() as history:
         history.add(prediction())
         moment = datetime.now(UTC) + since if isinstance(since, timedelta) else since
@@ -79,7 +84,7 @@ def test_times_are_texts_or_datetimes(home, since, found):
         assert len(history.rows(until=moment)) == 1 - found
 
 
-def test_bad_arguments_are_named(home):
+def test_bad_arguments_are_named(home: Path) -> None:
     with History.open() as history:
         with pytest.raises(InvalidParameter, match="mail"):
             history.add(prediction(), source="mail")
@@ -91,7 +96,7 @@ def test_bad_arguments_are_named(home):
         assert history.add_many([], source="cli", file_names=[]) == []
 
 
-def test_open_takes_a_file_a_folder_or_what_the_settings_say(home, monkeypatch):
+def test_open_takes_a_file_a_folder_or_what_the_settings_say(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for place in (home / "a" / "cvserve.db", home / "a"):
         with History.open(place) as history:
             assert history.path == home / "a" / "cvserve.db"
@@ -100,17 +105,17 @@ def test_open_takes_a_file_a_folder_or_what_the_settings_say(home, monkeypatch):
         assert history.path == home / "b" / "cvserve.db"
 
 
-def test_rows_of_the_same_model_name_it_once(home):
+def test_rows_of_the_same_model_name_it_once(home: Path) -> None:
     with History.open() as history:
         history.add(prediction())
         history.add(prediction())
         history.add(prediction(model="other"))
-        history.add(prediction(model="digits", **{"warning": "no digit"}))
+        history.add(prediction(model="digits", warning="no digit"))
         assert history.db["models"].count == 2
         assert history[4].warning == "no digit"
 
 
-def test_names_are_cleaned():
+def test_names_are_cleaned() -> None:
     row = to_row(prediction("x"), "cli", file_name="../a/b\\c\x1b[2J.jpg")
     assert row.file_name == "c\ufffd[2J.jpg"
 
@@ -126,11 +131,11 @@ def test_names_are_cleaned():
         ("a\r\nb", "a\ufffd\ufffdb"),
     ],
 )
-def test_file_names_are_a_last_part_of_at_most_255_bytes(name, clean):
+def test_file_names_are_a_last_part_of_at_most_255_bytes(name: str, clean: str) -> None:
     assert clean_file_name(name) == clean
 
 
-def test_what_a_picture_lacks_is_null_in_the_row():
+def test_what_a_picture_lacks_is_null_in_the_row() -> None:
     made = prediction(image=ImageInfo(1, 1, "ARRAY"), model="m")
     row = to_row(made, "notebook")
     assert (row.image_sha256, row.image_bytes, row.file_name) == (None, None, None)

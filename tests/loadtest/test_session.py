@@ -3,6 +3,7 @@
 import csv
 import json
 import signal
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -63,7 +64,7 @@ def test_several_processes_are_one_load(known: KnownServer, home: Path) -> None:
 
 
 def test_server_that_goes_ends_the_test_with_a_part_of_a_report(
-    known_server: "type[KnownServer]",
+    known_server: Callable[..., KnownServer],
 ) -> None:
     server = known_server(picture_ms=20)
     killed: list[int] = []

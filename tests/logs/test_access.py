@@ -54,7 +54,7 @@ def test_what_cannot_be_seen_is_escaped(text: str, shown: str) -> None:
 @pytest.mark.parametrize("text", ["a | b | 200", "a\r\nb", "{message}{0}", "\x1b[0m", "%s"])
 @pytest.mark.parametrize("line_format", ["text", "json"])
 def test_no_field_of_a_client_breaks_the_line(home: Path, field: str, text: str, line_format: str) -> None:
-    line = line_of(home, RECORD._replace(**{field: text}), line_format)
+    line = line_of(home, RECORD._replace(**{field: text}), line_format)  # type: ignore[arg-type]
     assert line.isprintable()
     if line_format == "json":
         assert json.loads(line)["status"] == 200

@@ -1,4 +1,6 @@
 import os
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -9,10 +11,10 @@ LABELS = ("cat", "dog", "cow")
 
 
 @pytest.fixture
-def folder(tmp_path):
+def folder(tmp_path: Path) -> Callable[..., Path]:
     """A folder with files of the names given; their content is not read."""
 
-    def make(*names):
+    def make(*names: str) -> Path:
         root = tmp_path / "pictures"
         for name in names:
             (root / name).parent.mkdir(parents=True, exist_ok=True)
@@ -23,8 +25,8 @@ def folder(tmp_path):
 
 
 @pytest.fixture
-def table(tmp_path):
-    def write(text, encoding="utf-8"):
+def table(tmp_path: Path) -> Callable[..., Path]:
+    def write(text: str, encoding: str = "utf-8") -> Path:
         path = tmp_path / "labels.csv"
         path.write_text(text, encoding=encoding)
         return path
@@ -32,22 +34,22 @@ def table(tmp_path):
     return write
 
 
-def found(source, labels=LABELS):
+def found(source: Path, labels: tuple[str, ...] = LABELS) -> list[tuple[str, int]]:
     return [(picture.path.name, picture.truth) for picture in read_labelled(source, labels)]
 
 
-def test_a_folder_for_each_class_with_pictures_in_it_and_below(folder):
+def test_a_folder_for_each_class_with_pictures_in_it_and_below(folder: Callable[..., Path]) -> None:
     root = folder("dog/b.jpg", "dog/2024/a.PNG", "cat/c.webp", "cat/notes.txt", "cow/.thumbs/d.jpg", "1/e.jpg")
     assert found(root) == [("e.jpg", 1), ("c.webp", 0), ("a.PNG", 1), ("b.jpg", 1)]
 
 
-def test_a_table_names_paths_beside_itself(table, tmp_path):
+def test_a_table_names_paths_beside_itself(table: Callable[..., Path], tmp_path: Path) -> None:
     path = table("label,path,by\ncat,a/1.jpg,me\n2, b.jpg,you\n", encoding="utf-8-sig")
     assert found(path) == [("1.jpg", 0), ("b.jpg", 2)]
     assert read_labelled(path, LABELS)[0].path == tmp_path / "a" / "1.jpg"
 
 
-def test_a_number_is_an_index_unless_classes_are_called_by_numbers(folder):
+def test_a_number_is_an_index_unless_classes_are_called_by_numbers(folder: Callable[..., Path]) -> None:
     root = folder("3/a.jpg")
     assert found(root, ("1", "2", "3")) == [("a.jpg", 2)]
     assert found(root, ("a", "b", "c", "d")) == [("a.jpg", 3)]
@@ -65,7 +67,9 @@ def test_a_number_is_an_index_unless_classes_are_called_by_numbers(folder):
         (["3/a.jpg"], ["names '3'"]),
     ],
 )
-def test_a_folder_that_cannot_be_used(folder, tmp_path, names, words):
+def test_a_folder_that_cannot_be_used(
+    folder: Callable[..., Path], tmp_path: Path, names: list[str], words: list[str]
+) -> None:
     (tmp_path / "pictures").mkdir()
     with pytest.raises(InvalidSetting) as caught:
         found(folder(*names))
@@ -85,7 +89,7 @@ def test_a_folder_that_cannot_be_used(folder, tmp_path, names, words):
         ("path,label\na.jpg,horse\n", ["'horse'"]),
     ],
 )
-def test_a_table_that_cannot_be_used(table, text, words):
+def test_a_table_that_cannot_be_used(table: Callable[..., Path], text: str, words: list[str]) -> None:
     path = table(text)
     with pytest.raises(InvalidSetting) as caught:
         found(path)
@@ -93,7 +97,7 @@ def test_a_table_that_cannot_be_used(table, text, words):
         assert word in str(caught.value)
 
 
-def test_what_is_no_folder_and_no_table(table, tmp_path):
+def test_what_is_no_folder_and_no_table(table: Callable[..., Path], tmp_path: Path) -> None:
     with pytest.raises(InvalidSetting, match=r"There is no folder or CSV"):
         found(tmp_path / "nothing")
     os.mkfifo(tmp_path / "pipe")

@@ -20,7 +20,7 @@ def parsed(html: str) -> ElementTree.Element:
     return ElementTree.fromstring(html)  # well-formed, or this raises
 
 
-def test_it_is_the_picture_and_a_bar_for_each_class():
+def test_it_is_the_picture_and_a_bar_for_each_class() -> None:
     html = BrightnessPredictor().predict(drawn_four())._repr_html_()
     tree = parsed(html)
     (image,) = tree.iter("img")
@@ -29,7 +29,7 @@ def test_it_is_the_picture_and_a_bar_for_each_class():
     assert re.findall(r"width:(\d+\.\d)%", html) == ["70.0", "10.0", "10.0", "10.0"]
 
 
-def test_texts_are_escaped_and_there_is_no_script():
+def test_texts_are_escaped_and_there_is_no_script() -> None:
     html = prediction_html(drawn_four(), [(NASTY, 0.5), ("b", 0.5)], NASTY, NASTY)
     tree = parsed(html)
     assert {element.tag for element in tree.iter()} <= {"div", "span", "small", "img"}
@@ -39,10 +39,10 @@ def test_texts_are_escaped_and_there_is_no_script():
 
 
 @pytest.mark.parametrize("source", [None, "gone.jpg", b"broken"])
-def test_a_picture_that_went_away_is_left_out(source):
+def test_a_picture_that_went_away_is_left_out(source: str | bytes | None) -> None:
     html = prediction_html(source, [("a", 1.0)], None, "m")
     assert list(parsed(html).iter("img")) == []
 
 
-def test_a_stored_prediction_shows_without_its_picture():
+def test_a_stored_prediction_shows_without_its_picture() -> None:
     parsed(prediction()._repr_html_())

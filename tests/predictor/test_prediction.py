@@ -7,7 +7,7 @@ import pytest
 from support.predictions import prediction
 
 
-def test_to_dict_begins_with_result_and_is_json():
+def test_to_dict_begins_with_result_and_is_json() -> None:
     said = prediction("4", 0.9).to_dict()
     assert list(said) == ["result", "label", "score", "top", "model", "timing_ms", "warning"]
     assert said["top"][0] == {"index": 4, "label": "4", "score": 0.9}
@@ -15,12 +15,12 @@ def test_to_dict_begins_with_result_and_is_json():
     assert json.loads(json.dumps(said, allow_nan=False)) == said
 
 
-def test_a_dict_is_a_copy():
+def test_a_dict_is_a_copy() -> None:
     made = prediction()
     made.to_dict()["timing_ms"]["decode"] = 0
     assert made.timing_ms["decode"] == 1.5
 
 
-def test_it_cannot_be_changed():
+def test_it_cannot_be_changed() -> None:
     with pytest.raises(AttributeError):
         prediction().label = "5"  # type: ignore[misc]

@@ -2,6 +2,7 @@
 
 import sys
 import threading
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,7 @@ def builtin() -> Predictor:
     return Predictor.load()
 
 
-def test_the_built_in_model_answers_every_kind_of_source_alike(builtin, tmp_path):
+def test_the_built_in_model_answers_every_kind_of_source_alike(builtin: Predictor, tmp_path: Path) -> None:
     data = drawn_four("PNG")
     path = tmp_path / "four.png"
     path.write_bytes(data)
@@ -37,7 +38,7 @@ def test_the_built_in_model_answers_every_kind_of_source_alike(builtin, tmp_path
     assert [entry.score for entry in first.top] == sorted((entry.score for entry in first.top), reverse=True)
 
 
-def test_a_batch_is_answered_as_one_by_one(builtin):
+def test_a_batch_is_answered_as_one_by_one(builtin: Predictor) -> None:
     rng = np.random.default_rng(3)
     pictures: list[Any] = [drawn_four(), drawn_four("PNG")]
     pictures += [rng.integers(0, 255, (40 + at, 50, 3), dtype=np.uint8) for at in range(70)]
@@ -52,17 +53,17 @@ def test_a_batch_is_answered_as_one_by_one(builtin):
 
 
 @pytest.mark.parametrize(("top_k", "length"), [(1, 1), (3, 3), (10, 10), (99, 10)])
-def test_top_k_gives_as_many_as_there_are(builtin, top_k, length):
+def test_top_k_gives_as_many_as_there_are(builtin: Predictor, top_k: int, length: int) -> None:
     assert len(builtin.predict(drawn_four(), top_k=top_k).top) == length
 
 
 @pytest.mark.parametrize("top_k", [0, -1, 2.5, "3", None])
-def test_top_k_is_a_number_from_one(builtin, top_k):
+def test_top_k_is_a_number_from_one(builtin: Predictor, top_k: float | str | None) -> None:
     with pytest.raises(InvalidParameter, match="top_k"):
-        builtin.predict(drawn_four(), top_k=top_k)
+        builtin.predict(drawn_four(), top_k=top_k)  # type: ignore[arg-type]
 
 
-def test_threads_may_share_one_predictor(builtin):
+def test_threads_may_share_one_predictor(builtin: Predictor) -> None:
     expected = builtin.predict(drawn_four()).top
     seen: list[Any] = []
     begin = threading.Barrier(8)
@@ -79,7 +80,7 @@ def test_threads_may_share_one_predictor(builtin):
     assert seen == [expected] * 40
 
 
-def test_setup_runs_once_however_many_begin():
+def test_setup_runs_once_however_many_begin() -> None:
     class Slow(BrightnessPredictor):
         calls = 0
 
@@ -96,7 +97,7 @@ def test_setup_runs_once_however_many_begin():
     assert Slow.calls == 1
 
 
-def test_a_bad_picture_fails_alone_and_predict_batch_raises_it():
+def test_a_bad_picture_fails_alone_and_predict_batch_raises_it() -> None:
     model = BrightnessPredictor()
     outcomes = model.outcomes([grey(10), b"no picture", grey(250)])
     assert [getattr(outcome, "label", type(outcome)) for outcome in outcomes] == ["black", InvalidImage, "white"]
@@ -104,7 +105,7 @@ def test_a_bad_picture_fails_alone_and_predict_batch_raises_it():
         model.predict_batch([grey(10), b"no picture"])
 
 
-def test_a_picture_that_upsets_the_model_fails_alone():
+def test_a_picture_that_upsets_the_model_fails_alone() -> None:
     outcomes = FailingPredictor().outcomes([grey(10), grey(250), grey(100)])
     assert [getattr(outcome, "label", type(outcome)) for outcome in outcomes] == ["black", ModelError, "dark"]
     assert "secret" not in str(outcomes[1])
@@ -112,7 +113,7 @@ def test_a_picture_that_upsets_the_model_fails_alone():
 
 
 @pytest.mark.parametrize("step", ["preprocess", "infer"])
-def test_a_model_that_ends_the_program_only_fails(step):
+def test_a_model_that_ends_the_program_only_fails(step: str) -> None:
     class Quitter(BrightnessPredictor):
         pass
 
@@ -124,12 +125,12 @@ def test_a_model_that_ends_the_program_only_fails(step):
 @pytest.mark.parametrize(
     "scores", [np.zeros((9, 4)), [[np.nan] * 4], "x", Inferred(np.full((1, 4), 0.25), [None, None]), None]
 )
-def test_an_answer_of_another_shape_is_an_error_of_the_model(scores):
+def test_an_answer_of_another_shape_is_an_error_of_the_model(scores: object) -> None:
     with pytest.raises(ModelError):
         ScriptedPredictor(scores).predict(grey(10))
 
 
-def test_labels_default_to_numbers_and_logits_are_seen():
+def test_labels_default_to_numbers_and_logits_are_seen() -> None:
     answer = ScriptedPredictor([[2.0, 5.0, 3.0]])
     answer.scores = None
     said = answer.predict(grey(10))
@@ -137,18 +138,18 @@ def test_labels_default_to_numbers_and_logits_are_seen():
     assert sum(entry.score for entry in said.top) == pytest.approx(1, abs=1e-5)
 
 
-def test_it_remembers_no_picture_when_told_so():
+def test_it_remembers_no_picture_when_told_so() -> None:
     model = BrightnessPredictor()
     picture = grey(10)
     assert model.predict(picture).source is picture
     assert model.outcomes([picture], keep_source=False)[0].source is None  # type: ignore[union-attr]
 
 
-def test_reprs_tell_what_it_is(builtin):
+def test_reprs_tell_what_it_is(builtin: Predictor) -> None:
     assert repr(builtin).startswith("<LoadedPredictor digits ")
     assert "label='4'" in repr(builtin.predict(drawn_four()))
 
 
-def test_a_class_without_infer_says_so():
+def test_a_class_without_infer_says_so() -> None:
     with pytest.raises(ModelError, match="infer"):
         Predictor().predict(grey(10))

@@ -1,7 +1,10 @@
 """From what a model gives to probabilities and the best classes."""
 
+from typing import Any
+
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from cvserve.errors import ModelError
 from cvserve.predictor.scores import best, checked, looks_like_probabilities, settled, soft_max
@@ -25,18 +28,18 @@ from cvserve.predictor.scores import best, checked, looks_like_probabilities, se
         object(),
     ],
 )
-def test_what_is_no_score_for_each_picture_is_an_error_of_the_model(scores):
+def test_what_is_no_score_for_each_picture_is_an_error_of_the_model(scores: object) -> None:
     with pytest.raises(ModelError, match="The model answered"):
         checked(scores, 2, 2)
 
 
-def test_one_row_may_come_without_its_dimension():
+def test_one_row_may_come_without_its_dimension() -> None:
     assert checked([1, 2], 1, 2).shape == (1, 2)
     assert checked([[1], [2]], 2, None).shape == (2, 1)
 
 
 @pytest.mark.parametrize("rows", [[[1e4, -1e4, 0]], [[0, 0]], [[-1e300, 1e300]], [[5]]])
-def test_soft_max_never_overflows_and_sums_to_one(rows):
+def test_soft_max_never_overflows_and_sums_to_one(rows: list[list[float]]) -> None:
     probabilities = soft_max(np.array(rows, dtype=float))
     assert np.isfinite(probabilities).all()
     assert probabilities.sum(axis=1) == pytest.approx(1)
@@ -52,7 +55,7 @@ def test_soft_max_never_overflows_and_sums_to_one(rows):
         ([[1.0]], True),
     ],
 )
-def test_probabilities_are_seen(rows, are):
+def test_probabilities_are_seen(rows: list[list[float]], are: bool) -> None:
     assert looks_like_probabilities(np.array(rows)) is are
 
 
@@ -64,7 +67,9 @@ def test_probabilities_are_seen(rows, are):
     ],
 )
 @pytest.mark.parametrize("labels", [None, ("no", "yes")])
-def test_one_number_is_the_second_class(kind, numbers, first, labels):
+def test_one_number_is_the_second_class(
+    kind: str, numbers: list[list[float]], first: list[float], labels: tuple[str, str] | None
+) -> None:
     values, known, _ = settled(np.array(numbers), 3, labels, kind)
     assert values[:, 0].tolist() == first
     assert values.sum(axis=1) == pytest.approx(1)
@@ -72,12 +77,12 @@ def test_one_number_is_the_second_class(kind, numbers, first, labels):
 
 
 @pytest.mark.parametrize("kind", [None, "labels"])
-def test_one_number_says_nothing_by_itself(kind):
+def test_one_number_says_nothing_by_itself(kind: str | None) -> None:
     with pytest.raises(ModelError, match="one number"):
         settled(np.array([[0.5]]), 1, None, kind)
 
 
-def test_best_is_best_first_and_ties_go_by_index():
+def test_best_is_best_first_and_ties_go_by_index() -> None:
     (top,) = best(np.array([[0.25, 0.5, 0.25, 0.0]]), ("a", "b", "c", "d"), 3)
     assert [(entry.index, entry.label) for entry in top] == [(1, "b"), (0, "a"), (2, "c")]
     assert len(best(np.array([[0.1234567]]), ("a",), 99)[0]) == 1
@@ -85,17 +90,19 @@ def test_best_is_best_first_and_ties_go_by_index():
 
 
 @pytest.mark.parametrize("classes", [2, 10, 64])
-def test_a_row_alone_is_ranked_like_one_among_many(classes):
+def test_a_row_alone_is_ranked_like_one_among_many(classes: int) -> None:
     random = np.random.default_rng(classes)
     # Few different scores, so that many are equal, and others that lie next to where six decimals round up or down.
     few = random.integers(0, 4, (40, classes)) / 4
     near = (random.integers(0, 10**6, (40, classes)) + 0.5) / 1e6
     labels = tuple(map(str, range(classes)))
-    for values in (few, np.nextafter(near, random.choice([0, 1], near.shape)), near):
+    next_to = np.nextafter(near, random.choice([0, 1], near.shape))
+    rows: list[NDArray[Any]] = [few, next_to, near]
+    for values in rows:
         together = best(values, labels, 5)
         assert together == [best(row[None], labels, 5)[0] for row in values]
 
 
-def test_label_as_long_as_a_novel_is_cut_for_answer_and_row_alike():
+def test_label_as_long_as_a_novel_is_cut_for_answer_and_row_alike() -> None:
     ((entry,),) = best(np.array([[1.0]]), ("x" * 5_000,), 1)
     assert entry.label == "x" * 1_024

@@ -3,9 +3,10 @@
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -59,23 +60,24 @@ def send_all_kinds(server: ThreadedServer) -> Counter[tuple[str, ...]]:
     """Good and bad requests; how many of which method, route, status and token."""
     sent: Counter[tuple[str, ...]] = Counter()
     files = [("file", ("a.png", grey(0))), ("file", ("b.png", grey(255))), ("file", ("c.txt", b"bread"))]
+    requests: list[tuple[str, str, str, str, dict[str, Any]]] = [
+        *[("POST", "/predict", "/predict", "env", {"content": grey(level)}) for level in (0, 100, 255)],
+        ("PUT", "/predict", "/predict", "env", {"content": grey(0)}),
+        ("POST", "/predict", "/predict", "env", {"content": b"bread, milk"}),
+        ("POST", "/predict", "/predict", "env", {"content": b"x" * 3000}),
+        ("POST", "/predict", "/predict", "env", {"content": grey(0), "params": {"top_k": "many"}}),
+        ("POST", "/predict/batch", "/predict/batch", "env", {"files": files}),
+        ("GET", "/predict/1", "/predict/{id}", "env", {}),
+        ("GET", "/predict/999", "/predict/{id}", "env", {}),
+        ("GET", "/predict", "/predict", "env", {}),
+        ("HEAD", "/livez", "/livez", "env", {}),
+        ("DELETE", "/predict", "/predict", "env", {}),
+        ("MKCOL", "/predict", "/predict", "env", {}),
+        ("GET", "/nothing/here", "unmatched", "env", {}),
+        ("GET", "/predict/1", "unmatched", "-", {}),
+    ]
     with server.client() as client, httpx.Client(base_url=server.url, verify=False) as stranger:
-        for method, path, route, token, options in [
-            *[("POST", "/predict", "/predict", "env", {"content": grey(level)}) for level in (0, 100, 255)],
-            ("PUT", "/predict", "/predict", "env", {"content": grey(0)}),
-            ("POST", "/predict", "/predict", "env", {"content": b"bread, milk"}),
-            ("POST", "/predict", "/predict", "env", {"content": b"x" * 3000}),
-            ("POST", "/predict", "/predict", "env", {"content": grey(0), "params": {"top_k": "many"}}),
-            ("POST", "/predict/batch", "/predict/batch", "env", {"files": files}),
-            ("GET", "/predict/1", "/predict/{id}", "env", {}),
-            ("GET", "/predict/999", "/predict/{id}", "env", {}),
-            ("GET", "/predict", "/predict", "env", {}),
-            ("HEAD", "/livez", "/livez", "env", {}),
-            ("DELETE", "/predict", "/predict", "env", {}),
-            ("MKCOL", "/predict", "/predict", "env", {}),
-            ("GET", "/nothing/here", "unmatched", "env", {}),
-            ("GET", "/predict/1", "unmatched", "-", {}),
-        ]:
+        for method, path, route, token, options in requests:
             answer = (client if token != "-" else stranger).request(method, path, **options)
             sent["other" if method == "MKCOL" else method, route, str(answer.status_code), token] += 1
     return sent
@@ -277,7 +279,7 @@ def test_two_apps_do_not_share(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def metrics() -> Iterator[Metrics]:
+def metrics() -> Metrics:
     return Metrics(ModelInfo("m", "0" * 64, "sklearn"))
 
 

@@ -22,7 +22,8 @@ def post(client: httpx.Client) -> Post:
     """POST /predict with a body and a type."""
 
     def sent(body: bytes, content_type: str | bytes = "multipart/form-data; boundary=b") -> httpx.Response:
-        return client.post("/predict", content=body, headers={"Content-Type": content_type})
+        kind = content_type.encode() if isinstance(content_type, str) else content_type
+        return client.post("/predict", content=body, headers={b"Content-Type": kind})
 
     return sent
 

@@ -3,11 +3,15 @@
 import functools
 import socket
 import threading
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from cvserve.server.protocol import MAX_HEAD_BYTES, MAX_HEADERS, MAX_TARGET_BYTES
+from cvserve.server.resources import Resources
+from cvserve.server.run import server_config
 from support.answers import assert_problem
 from support.fakes import BrightnessPredictor, GatedPredictor
 from support.lines import parsed
@@ -156,18 +160,16 @@ class TestSlowHeads:
     """With a short limit, on a server of their own."""
 
     @pytest.fixture
-    def impatient(self, home: object, monkeypatch: pytest.MonkeyPatch) -> object:
+    def impatient(self, home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ThreadedServer]:
         from support import threaded
 
-        real = threaded.server_config
-
-        def with_short_limit(resources: object) -> object:
-            config: Any = real(resources)  # type: ignore[arg-type]
+        def with_short_limit(resources: Resources) -> Any:
+            config: Any = server_config(resources)
             config.http_protocol_class = functools.partial(config.http_protocol_class, head_timeout_s=0.2)
             return config
 
         monkeypatch.setattr(threaded, "server_config", with_short_limit)
-        server = ThreadedServer(home, BrightnessPredictor())  # type: ignore[arg-type]
+        server = ThreadedServer(home, BrightnessPredictor())
         yield server
         server.stop()
 

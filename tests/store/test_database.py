@@ -51,7 +51,7 @@ def refused(path: Path, kind: type[CvserveError], words: str) -> None:
 
 
 @pytest.mark.parametrize("mask", [0o000, 0o022, 0o077])
-def test_nobody_else_can_read_any_of_the_files(home, mask):
+def test_nobody_else_can_read_any_of_the_files(home: Path, mask: int) -> None:
     old = os.umask(mask)
     try:
         with History.open(home) as history:
@@ -63,7 +63,7 @@ def test_nobody_else_can_read_any_of_the_files(home, mask):
         os.umask(old)
 
 
-def test_the_file_is_private_from_its_first_byte(home):
+def test_the_file_is_private_from_its_first_byte(home: Path) -> None:
     seen = []
 
     def watch(event: str, arguments: tuple[object, ...]) -> None:
@@ -87,7 +87,7 @@ def test_the_file_is_private_from_its_first_byte(home):
     assert mode(folder) == 0o700
 
 
-def test_a_link_is_refused(home):
+def test_a_link_is_refused(home: Path) -> None:
     database(home)
     folder = home / "other"
     folder.mkdir()
@@ -95,7 +95,7 @@ def test_a_link_is_refused(home):
     refused(folder / "cvserve.db", Unsafe, "link")
 
 
-def test_a_link_to_nothing_is_refused_and_makes_nothing(home):
+def test_a_link_to_nothing_is_refused_and_makes_nothing(home: Path) -> None:
     folder = home / "other"
     folder.mkdir()
     (folder / "cvserve.db").symlink_to(home / "target")
@@ -104,7 +104,7 @@ def test_a_link_to_nothing_is_refused_and_makes_nothing(home):
     assert not (home / "target").exists()
 
 
-def test_a_second_name_of_the_file_is_refused(home):
+def test_a_second_name_of_the_file_is_refused(home: Path) -> None:
     database(home)
     folder = home / "other"
     folder.mkdir()
@@ -113,21 +113,21 @@ def test_a_second_name_of_the_file_is_refused(home):
 
 
 @pytest.mark.parametrize("bits", [0o640, 0o644, 0o604, 0o660, 0o601])
-def test_a_file_that_others_can_read_is_refused(home, bits):
+def test_a_file_that_others_can_read_is_refused(home: Path, bits: int) -> None:
     path = database(home) / "cvserve.db"
     path.chmod(bits)
     refused(path, Unsafe, f"mode 0{bits:o}.*chmod 600")
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
-def test_a_file_of_another_user_is_refused(home):
+def test_a_file_of_another_user_is_refused(home: Path) -> None:
     path = database(home) / "cvserve.db"
     os.chown(path, NOBODY, NOBODY)
     refused(path, Unsafe, "another user")
 
 
 @pytest.mark.parametrize("kind", ["folder", "pipe"])
-def test_what_is_no_file_is_refused(home, kind):
+def test_what_is_no_file_is_refused(home: Path, kind: str) -> None:
     path = home / "cvserve.db"
     os.mkdir(path) if kind == "folder" else os.mkfifo(path)
     refused(path, Unsafe, "no regular file")
@@ -143,7 +143,7 @@ def test_what_is_no_file_is_refused(home, kind):
         b"\0" * 4096,
     ],
 )
-def test_a_file_that_is_no_database_is_refused(home, content):
+def test_a_file_that_is_no_database_is_refused(home: Path, content: bytes) -> None:
     path = home / "cvserve.db"
     path.write_bytes(content)
     path.chmod(0o600)
@@ -168,11 +168,11 @@ def foreign(path: Path, sql: str) -> Path:
         "INSERT INTO _sqlite_migrations VALUES (1, 'other', 'm001', 'now');",
     ],
 )
-def test_a_database_of_another_program_is_refused(home, sql):
+def test_a_database_of_another_program_is_refused(home: Path, sql: str) -> None:
     refused(foreign(home / "cvserve.db", sql), HistoryUnavailable, "another program")
 
 
-def test_a_database_of_a_newer_cvserve_is_refused(home):
+def test_a_database_of_a_newer_cvserve_is_refused(home: Path) -> None:
     path = database(home) / "cvserve.db"
     foreign(
         path, "INSERT INTO _sqlite_migrations (migration_set, name, applied_at) VALUES ('cvserve', 'm999_later', 'x');"
@@ -181,7 +181,7 @@ def test_a_database_of_a_newer_cvserve_is_refused(home):
 
 
 @pytest.mark.parametrize("left", [100, 4096, 5000, 20_000])
-def test_a_database_that_was_cut_off_is_refused(home, left):
+def test_a_database_that_was_cut_off_is_refused(home: Path, left: int) -> None:
     path = database(home) / "cvserve.db"
     path.write_bytes(path.read_bytes()[:left])
     refused(path, HistoryUnavailable, "damaged|is not a database")
@@ -189,7 +189,7 @@ def test_a_database_that_was_cut_off_is_refused(home, left):
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs another user to be")
 @pytest.mark.parametrize("exists", [True, False])
-def test_a_read_only_folder_is_refused_and_left_as_it_was(tmp_path, exists):
+def test_a_read_only_folder_is_refused_and_left_as_it_was(tmp_path: Path, exists: bool) -> None:
     folder = tmp_path / "shown"
     folder.mkdir()
     if exists:
@@ -214,7 +214,7 @@ def test_a_read_only_folder_is_refused_and_left_as_it_was(tmp_path, exists):
     assert (digest(folder / "cvserve.db") if exists else "") == before
 
 
-def test_a_folder_that_everybody_can_write_is_refused(home):
+def test_a_folder_that_everybody_can_write_is_refused(home: Path) -> None:
     folder = home / "open"
     folder.mkdir()
     folder.chmod(0o777)
@@ -222,7 +222,7 @@ def test_a_folder_that_everybody_can_write_is_refused(home):
         prepare_database(folder / "cvserve.db")
 
 
-def test_a_home_below_a_file_cannot_be(home):
+def test_a_home_below_a_file_cannot_be(home: Path) -> None:
     (home / "file").write_text("x")
     for place in ("file", "file/deeper"):
         with pytest.raises(CannotStart, match="file"):
@@ -230,7 +230,7 @@ def test_a_home_below_a_file_cannot_be(home):
 
 
 @pytest.mark.parametrize("round_", range(4))
-def test_several_processes_may_make_the_same_database_at_once(home, round_):
+def test_several_processes_may_make_the_same_database_at_once(home: Path, round_: int) -> None:
     program = (
         "import sys; from pathlib import Path; from cvserve.history.history import History\n"
         "from support.predictions import prediction\n"
@@ -260,7 +260,7 @@ def test_several_processes_may_make_the_same_database_at_once(home, round_):
     assert tuple(applied) == MIGRATIONS
 
 
-def test_only_the_server_moves_the_wal_into_the_file(home):
+def test_only_the_server_moves_the_wal_into_the_file(home: Path) -> None:
     path = database(home) / "cvserve.db"
     for writer, pages in ((False, 0), (True, 1000)):
         connection = connect(path, writer=writer)
@@ -272,14 +272,14 @@ def test_only_the_server_moves_the_wal_into_the_file(home):
         connection.close()
 
 
-def test_durability_normal_leaves_the_sync_to_the_timer(home):
+def test_durability_normal_leaves_the_sync_to_the_timer(home: Path) -> None:
     connection = connect(database(home) / "cvserve.db", writer=True, durability="normal")
     assert connection.execute("PRAGMA synchronous").fetchone() == (1,)
     connection.close()
 
 
 @pytest.mark.skipif(not Path("/proc/locks").exists(), reason="reads the kernel's table of locks")
-def test_opening_a_second_time_keeps_the_locks_of_the_first(home):
+def test_opening_a_second_time_keeps_the_locks_of_the_first(home: Path) -> None:
     def locked() -> set[str]:
         numbers = {str(path.stat().st_ino): path.name for path in home.iterdir()}
         rows = [line.split() for line in Path("/proc/locks").read_text().splitlines()]
@@ -295,7 +295,7 @@ def test_opening_a_second_time_keeps_the_locks_of_the_first(home):
         assert locked() == before
 
 
-def test_a_copy_of_the_file_alone_is_a_whole_database(home, tmp_path):
+def test_a_copy_of_the_file_alone_is_a_whole_database(home: Path, tmp_path: Path) -> None:
     database(home)
     copy = tmp_path / "copy"
     copy.mkdir(mode=0o700)

@@ -4,12 +4,14 @@ import asyncio
 import json
 import subprocess
 import sys
+from pathlib import Path
+from typing import Any
 
 from cvserve.history.history import History
 from support.predictions import prediction
 
 
-def test_datasette_inspects_the_file(home):
+def test_datasette_inspects_the_file(home: Path) -> None:
     with History.open(home) as history:
         history.add(prediction())
     out = subprocess.run(
@@ -20,13 +22,13 @@ def test_datasette_inspects_the_file(home):
     assert tables["models"]["count"] == 1
 
 
-def test_datasette_shows_a_row_with_the_name_of_its_model(home):
+def test_datasette_shows_a_row_with_the_name_of_its_model(home: Path) -> None:
     from datasette.app import Datasette
 
     with History.open(home) as history:
         history.add(prediction("seven"), file_name="a.jpg")
 
-    async def pages() -> tuple[str, dict, dict]:
+    async def pages() -> tuple[str, Any, Any]:
         datasette = Datasette([str(home / "cvserve.db")])
         page = await datasette.client.get("/cvserve/predictions")
         rows = await datasette.client.get("/cvserve/predictions.json?_labels=on&_shape=array")

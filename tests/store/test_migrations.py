@@ -1,5 +1,7 @@
 """The tables as dated history."""
 
+from pathlib import Path
+
 from sqlite_utils import Database
 
 from cvserve.history.history import History
@@ -7,26 +9,26 @@ from cvserve.store.migrations import migrations
 from cvserve.store.schema import MIGRATION_SET, MIGRATIONS, PREDICTION_COLUMNS
 
 
-def test_the_list_of_names_is_the_list_of_steps():
+def test_the_list_of_names_is_the_list_of_steps() -> None:
     database = Database(memory=True)
     migrations.apply(database)
     assert tuple(row["name"] for row in database["_sqlite_migrations"].rows) == MIGRATIONS
     assert {row["migration_set"] for row in database["_sqlite_migrations"].rows} == {MIGRATION_SET}
 
 
-def test_the_columns_and_indexes_are_those_of_the_design(home):
+def test_the_columns_and_indexes_are_those_of_the_design(home: Path) -> None:
     with History.open(home) as history:
         tables = set(history.db.table_names())
         assert {"predictions", "models", "tokens"} <= tables
-        columns = [column.name for column in history.db["predictions"].columns]
+        columns = [column.name for column in history.db.table("predictions").columns]
         assert columns == ["id", *PREDICTION_COLUMNS]
-        indexed = {tuple(index.columns) for index in history.db["predictions"].indexes}
+        indexed = {tuple(index.columns) for index in history.db.table("predictions").indexes}
         assert indexed == {("label",), ("token_id",), ("model_id",)}
-        keys = {key.column: key.other_table for key in history.db["predictions"].foreign_keys}
+        keys = {key.column: key.other_table for key in history.db.table("predictions").foreign_keys}
         assert keys == {"model_id": "models", "token_id": "tokens"}
 
 
-def test_opening_again_changes_nothing(home):
+def test_opening_again_changes_nothing(home: Path) -> None:
     History.open(home).close()
     before = (home / "cvserve.db").read_bytes()
     History.open(home).close()

@@ -1,6 +1,7 @@
 """Reading predictions: filters and bisection against brute force, pages, counts, a writer beside a reader."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -40,6 +41,11 @@ ENTRIES = st.lists(
 MOMENTS = st.none() | st.integers(-1, 160)
 
 
+def bound(second: int | None) -> str | None:
+    """For `since` and `until`; -1: before all rows."""
+    return None if second is None else stamp(second) if second >= 0 else "2025-12-31T23:59:59.000Z"
+
+
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     entries=ENTRIES,
@@ -55,8 +61,19 @@ MOMENTS = st.none() | st.integers(-1, 160)
     descending=st.booleans(),
 )
 def test_every_filter_answers_as_a_look_at_all_rows_would(
-    home, entries, since, until, label, source, model, min_score, after, before, limit, descending
-):
+    home: Path,
+    entries: list[Any],
+    since: int | None,
+    until: int | None,
+    label: str | None,
+    source: str | None,
+    model: str | None,
+    min_score: float | None,
+    after: int | None,
+    before: int | None,
+    limit: int | None,
+    descending: bool,
+) -> None:
     path = home / "cvserve.db"
     History.open(home).close()
     connection = connect(path)
@@ -84,7 +101,6 @@ def test_every_filter_answers_as_a_look_at_all_rows_would(
         in_page = [after is None or 1_000 + number > 1_000 + after, before is None or 1_000 + number < 1_000 + before]
         expected.append((1_000 + number, all(chosen), all(in_page)))
     connection.close()
-    moment = lambda value: None if value is None else stamp(value) if value >= 0 else "2025-12-31T23:59:59.000Z"  # noqa: E731
     query = Query(
         limit=limit,
         after=None if after is None else 1_000 + after,
@@ -94,8 +110,8 @@ def test_every_filter_answers_as_a_look_at_all_rows_would(
         model=model,
         source=source,
         min_score=min_score,
-        since=moment(since),
-        until=moment(until),
+        since=bound(since),
+        until=bound(until),
     )
     reader = PredictionReader(path)
     found = [entry.id for page in reader.pages(query) for entry in page]
@@ -119,7 +135,7 @@ def many(home: Path) -> Path:
 
 @pytest.mark.parametrize("descending", [False, True])
 @pytest.mark.parametrize("limit", [None, 1, 999, 1_000, 1_001, 2_000, 2_500, 9_999])
-def test_pages_fit_together(many, descending, limit):
+def test_pages_fit_together(many: Path, descending: bool, limit: int | None) -> None:
     reader = PredictionReader(many)
     pages = list(reader.pages(Query(limit=limit, descending=descending)))
     reader.close()
@@ -129,7 +145,7 @@ def test_pages_fit_together(many, descending, limit):
     assert max(map(len, pages)) <= PAGE
 
 
-def test_rows_that_come_while_pages_are_read_are_left_out(many):
+def test_rows_that_come_while_pages_are_read_are_left_out(many: Path) -> None:
     reader = PredictionReader(many)
     writer = connect(many)
     ids = []
@@ -141,7 +157,7 @@ def test_rows_that_come_while_pages_are_read_are_left_out(many):
     reader.close()
 
 
-def test_counts_are_kept_by_each_commit_and_leave_load_tests_out(home):
+def test_counts_are_kept_by_each_commit_and_leave_load_tests_out(home: Path) -> None:
     with TokenStore(History.open(home).path) as tokens:
         _, token = tokens.create("a")
     connection = connect(home / "cvserve.db")
@@ -159,7 +175,7 @@ def test_counts_are_kept_by_each_commit_and_leave_load_tests_out(home):
     reader.close()
 
 
-def test_a_reader_in_a_transaction_blocks_no_writer(home):
+def test_a_reader_in_a_transaction_blocks_no_writer(home: Path) -> None:
     with History.open(home) as history:
         insert_rows(connect(history.path), [row()], {})
         reader = connect(history.path)
@@ -178,7 +194,7 @@ def test_a_reader_in_a_transaction_blocks_no_writer(home):
         writer.close()
 
 
-def test_a_reader_can_change_nothing(home):
+def test_a_reader_can_change_nothing(home: Path) -> None:
     with History.open(home) as history:
         insert_rows(connect(history.path), [row()], {})
     reader = PredictionReader(home / "cvserve.db")
@@ -191,7 +207,7 @@ def test_a_reader_can_change_nothing(home):
     reader.close()
 
 
-def test_each_moment_begins_at_its_row(home):
+def test_each_moment_begins_at_its_row(home: Path) -> None:
     path = History.open(home).path
     connection = connect(path)
     insert_rows(connection, [row() for _ in range(40)], {})

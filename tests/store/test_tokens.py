@@ -3,7 +3,9 @@
 import hashlib
 import string
 import zlib
+from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
@@ -14,13 +16,13 @@ from cvserve.store.tokens import SCOPES, TokenStore, digest_of, new_secret
 
 
 @pytest.fixture
-def store(home):
+def store(home: Path) -> Iterator[TokenStore]:
     History.open(home).close()
     with TokenStore(home / "cvserve.db") as opened:
         yield opened
 
 
-def test_a_secret_has_a_prefix_256_bits_and_a_checksum():
+def test_a_secret_has_a_prefix_256_bits_and_a_checksum() -> None:
     alphabet = string.digits + string.ascii_uppercase + string.ascii_lowercase
     secrets = {new_secret() for _ in range(200)}
     assert len(secrets) == 200
@@ -33,7 +35,7 @@ def test_a_secret_has_a_prefix_256_bits_and_a_checksum():
     assert len({secret[4:12] for secret in secrets}) == 200
 
 
-def test_only_a_digest_is_kept(store, home):
+def test_only_a_digest_is_kept(store: TokenStore, home: Path) -> None:
     secret, token = store.create("ci", ("predict", "history"))
     assert token.digest == hashlib.sha256(secret.encode()).hexdigest() == digest_of(secret)
     assert token.prefix == secret[:8]
@@ -41,16 +43,16 @@ def test_only_a_digest_is_kept(store, home):
     assert secret.encode() not in b"".join(path.read_bytes() for path in home.iterdir())
 
 
-def test_a_revoked_or_expired_token_opens_nothing(store):
+def test_a_revoked_or_expired_token_opens_nothing(store: TokenStore) -> None:
     _, forever = store.create("a")
     _, short = store.create("b", lifetime=timedelta(hours=1))
     assert forever.is_valid("9999-01-01T00:00:00.000Z")
     assert short.is_valid(timestamp())
-    assert not short.is_valid(short.expires_at)
+    assert not short.is_valid(short.expires_at or "")
     assert not store.revoke("a").is_valid(timestamp())
 
 
-def test_names_are_unique_among_the_living(store):
+def test_names_are_unique_among_the_living(store: TokenStore) -> None:
     store.create("a")
     with pytest.raises(InvalidSetting, match="cvserve token revoke a"):
         store.create("a")
@@ -60,20 +62,20 @@ def test_names_are_unique_among_the_living(store):
 
 
 @pytest.mark.parametrize("name", ["env", "anonymous", "-", "", " a", "a ", "a\nb", "a|b", "x" * 65, "\x1b[31m"])
-def test_some_names_are_refused(store, name):
+def test_some_names_are_refused(store: TokenStore, name: str) -> None:
     with pytest.raises(InvalidSetting):
         store.create(name)
     assert store.all() == []
 
 
 @pytest.mark.parametrize("scope", ["all", "", "Predict", "predict "])
-def test_scopes_are_those_of_the_list(store, scope):
+def test_scopes_are_those_of_the_list(store: TokenStore, scope: str) -> None:
     with pytest.raises(InvalidSetting, match="predict, history, metrics, admin"):
         store.create("a", (scope,))
     assert store.create("b", SCOPES)[1].scopes == set(SCOPES)
 
 
-def test_revoking_the_unknown_is_an_error(store):
+def test_revoking_the_unknown_is_an_error(store: TokenStore) -> None:
     store.create("a")
     store.revoke("a")
     for name in ("a", "b", "env"):
@@ -81,14 +83,14 @@ def test_revoking_the_unknown_is_an_error(store):
             store.revoke(name)
 
 
-def test_stand_ins_name_somebody_in_the_history_and_are_no_tokens(store):
+def test_stand_ins_name_somebody_in_the_history_and_are_no_tokens(store: TokenStore) -> None:
     first = store.stand_in("env")
     assert store.stand_in("env") == first
     assert store.all() == []
     assert [token.name for token in store.rows()] == ["env"]
 
 
-def test_a_dict_for_programs_has_no_digest(store):
+def test_a_dict_for_programs_has_no_digest(store: TokenStore) -> None:
     _, token = store.create("a")
     assert set(token.to_dict()) == {
         "id", "name", "prefix", "created_at", "expires_at", "revoked_at", "last_used_at", "scopes"

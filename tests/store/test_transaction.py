@@ -1,5 +1,8 @@
 """Writing: all or none, the lock taken at once, ids that never come again."""
 
+from collections.abc import Iterator
+from pathlib import Path
+
 import pytest
 
 from cvserve.errors import HistoryUnavailable
@@ -12,21 +15,21 @@ from support.rows import MODEL, row
 
 
 @pytest.fixture
-def connection(home):
+def connection(home: Path) -> Iterator[sqlite3.Connection]:
     History.open(home).close()
     made = connect(home / "cvserve.db")
     yield made
     made.close()
 
 
-def test_ids_ascend_in_order_and_never_come_again(connection):
+def test_ids_ascend_in_order_and_never_come_again(connection: sqlite3.Connection) -> None:
     assert [stored.id for stored in insert_rows(connection, [row(), row()], {})] == [1, 2]
     connection.execute("DELETE FROM predictions")
     assert [stored.id for stored in insert_rows(connection, [row()], {})] == [3]
 
 
 @pytest.mark.parametrize("count", [1, 3, 4, 5, 15, 16, 17, 23, 64, 1_030])
-def test_each_row_of_a_group_gets_the_id_that_is_answered_for_it(connection, count):
+def test_each_row_of_a_group_gets_the_id_that_is_answered_for_it(connection: sqlite3.Connection, count: int) -> None:
     insert_rows(connection, [row()], {})
     connection.execute("DELETE FROM predictions")
     other = MODEL._replace(name="other")
@@ -40,14 +43,14 @@ def test_each_row_of_a_group_gets_the_id_that_is_answered_for_it(connection, cou
 
 
 @pytest.mark.parametrize("bad", [0, 15, 16, 20])
-def test_one_bad_row_of_a_large_group_keeps_all_out(connection, bad):
+def test_one_bad_row_of_a_large_group_keeps_all_out(connection: sqlite3.Connection, bad: int) -> None:
     rows = [row(label=None if number == bad else "x") for number in range(21)]
     with pytest.raises(sqlite3.IntegrityError):
         insert_rows(connection, rows, {})
     assert connection.execute("SELECT count(*) FROM predictions").fetchone() == (0,)
 
 
-def test_all_rows_are_stored_or_none(connection):
+def test_all_rows_are_stored_or_none(connection: sqlite3.Connection) -> None:
     cache: dict[ModelKey, int] = {}
     with pytest.raises(sqlite3.IntegrityError):
         insert_rows(connection, [row(), row(label=None)], cache)
@@ -57,7 +60,7 @@ def test_all_rows_are_stored_or_none(connection):
     assert [stored.id for stored in insert_rows(connection, [row()], cache)] == [1]
 
 
-def test_the_write_lock_is_taken_before_anything_is_read(connection):
+def test_the_write_lock_is_taken_before_anything_is_read(connection: sqlite3.Connection) -> None:
     said: list[str] = []
     connection.set_trace_callback(said.append)
     insert_rows(connection, [row()], {})
@@ -66,7 +69,7 @@ def test_the_write_lock_is_taken_before_anything_is_read(connection):
     assert said.count("COMMIT") == 1
 
 
-def test_a_locked_database_is_said_in_our_words(home, connection):
+def test_a_locked_database_is_said_in_our_words(home: Path, connection: sqlite3.Connection) -> None:
     other = connect(home / "cvserve.db")
     other.execute("BEGIN IMMEDIATE")
     connection.execute("PRAGMA busy_timeout = 0")
@@ -77,7 +80,7 @@ def test_a_locked_database_is_said_in_our_words(home, connection):
     assert insert_rows(connection, [row()], {})[0].id == 1
 
 
-def test_a_full_disk_is_said_in_our_words_and_loses_nothing(connection):
+def test_a_full_disk_is_said_in_our_words_and_loses_nothing(connection: sqlite3.Connection) -> None:
     from cvserve.errors import StorageFull
 
     insert_rows(connection, [row()], {})

@@ -3,6 +3,7 @@
 import os
 import threading
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
@@ -81,8 +82,12 @@ def test_both_threads_at_once_do_not_mix_their_rows(path: Path, made: Callable[.
     writer = ready(made())
     heard: SimpleQueue[Any] = SimpleQueue()
     known: dict[int, str] = {}
+
+    def hear(number: int, result: Any) -> None:
+        heard.put((number, result))
+
     for number in range(500):
-        writer.submit([row(label=f"theirs {number}")], lambda result, number=number: heard.put((number, result)))
+        writer.submit([row(label=f"theirs {number}")], partial(hear, number))
         for stored in writer.store_now([row(label=f"ours {number}")]) or ():
             known[stored.id] = f"ours {number}"
     assert any(known)

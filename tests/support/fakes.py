@@ -16,8 +16,8 @@ class BrightnessPredictor(Predictor):
     """Four classes by the mean grey level: 0–63, 64–127, 128–191, 192–255."""
 
     name = "brightness"
-    labels = ("black", "dark", "light", "white")
-    scores = "probabilities"
+    labels: Sequence[str] | None = ("black", "dark", "light", "white")
+    scores: str | None = "probabilities"
 
     def __init__(self) -> None:
         super().__init__()
@@ -70,7 +70,7 @@ class ScriptedPredictor(BrightnessPredictor):
     def __init__(self, scores: Any) -> None:
         super().__init__()
         self.scripted = scores
-        self.labels: Sequence[str] | None = None
+        self.labels = None
 
     def warm_up(self) -> "ScriptedPredictor":
         return self

@@ -1,5 +1,6 @@
 """Small ONNX graphs whose answers are known from NumPy."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -29,7 +30,7 @@ def linear(shape: Shape, *, dtype: str = "float32", classes: int = CLASSES, soft
         soft_max: whether it gives probabilities.
     """
     is_free = any(not isinstance(size, int) for size in shape[1:])
-    count = _channels(shape) if is_free else int(np.prod(shape[1:]))
+    count = _channels(shape) if is_free else math.prod(int(size or 0) for size in shape[1:])
     nodes = [helper.make_node("Cast", ["pixels"], ["x"], to=TensorProto.FLOAT)]
     if is_free:
         axes = [1, 2] if shape[-1] == count else [2, 3]

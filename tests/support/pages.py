@@ -42,7 +42,8 @@ def blocks(page: str, language: str, section: str | None = None) -> list[str]:
 
 def commands(block: str) -> Iterator[Command]:
     """The commands of a console block."""
-    line, output = None, []
+    line: str | None = None
+    output: list[str] = []
     for entry in [*block.splitlines(), "$ "]:
         if entry.startswith("$ "):
             if line is not None:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from typing import Any
 
 import httpx
 
@@ -48,7 +49,7 @@ class ServerProcess:
         assert match, f"{pattern.pattern!r} was never said ({found}): {self.stderr}"
         return match
 
-    def client(self, token: str | None = None, **options: object) -> httpx.Client:
+    def client(self, token: str | None = None, **options: Any) -> httpx.Client:
         """An HTTP client with the token."""
         token = token or self.token
         headers = {"Authorization": f"Bearer {token}"} if token else {}

@@ -1,7 +1,9 @@
 """An app with a fake model behind a real uvicorn and a real socket, in a thread of the test."""
 
+import socket
 import threading
 from pathlib import Path
+from typing import Any
 
 import httpx
 import uvicorn
@@ -47,12 +49,12 @@ class ThreadedServer:
         self._thread.start()
         assert self._server.is_up.wait(timeout=30), "the server did not start"
 
-    def client(self, token: str | None = None, **options: object) -> httpx.Client:
+    def client(self, token: str | None = None, **options: Any) -> httpx.Client:
         """An HTTP client with the token."""
         token = token or self.token
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         options.setdefault("verify", False)  # loading certificates takes longer than most tests
-        return httpx.Client(base_url=self.url, headers=headers, timeout=30, **options)  # type: ignore[arg-type]
+        return httpx.Client(base_url=self.url, headers=headers, timeout=30, **options)
 
     def log_lines(self) -> list[str]:
         """The lines of output.log."""
@@ -74,6 +76,6 @@ class _Server(uvicorn.Server):
         super().__init__(config)
         self.is_up = threading.Event()
 
-    async def startup(self, sockets: list[object] | None = None) -> None:
-        await super().startup(sockets)  # type: ignore[arg-type]
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
         self.is_up.set()

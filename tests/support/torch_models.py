@@ -66,6 +66,8 @@ def _base_model() -> Any:
     path = Path(tempfile.mkdtemp()) / "base_model_of_tests.py"
     path.write_text(MODEL_PY, encoding="utf-8")
     spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec
+    assert spec.loader
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module.BaseModel

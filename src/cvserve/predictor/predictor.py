@@ -72,7 +72,7 @@ class Predictor(Steps):
         trust_types: Sequence[str] = (),
         compile: str = "auto",  # noqa: A002 - the setting's name
         weights: str | os.PathLike[str] | None = None,
-    ) -> "Predictor":
+    ) -> "LoadedPredictor":
         """Load a model file or a class; without a path, the built-in model for one digit.
 
         Args:

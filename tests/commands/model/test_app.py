@@ -5,6 +5,8 @@ import pty
 import re
 import subprocess
 import sys
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,7 +14,7 @@ import skops.io
 from PIL import Image
 from sklearn.datasets import load_digits
 from sklearn.naive_bayes import GaussianNB
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from cvserve.commands.model.app import ask_trust, model_app
 from cvserve.errors import InvalidSetting, ModelLoadError, UntrustedModel
@@ -22,35 +24,35 @@ from support.models import load_model
 
 
 @pytest.fixture(scope="session")
-def estimator():
+def estimator() -> Any:
     rows, classes = load_digits(return_X_y=True)
     return GaussianNB(var_smoothing=0.1).fit(rows[:200] / 16, classes[:200])
 
 
 @pytest.fixture
-def skops_file(tmp_path, estimator):
+def skops_file(tmp_path: Path, estimator: Any) -> Path:
     skops.io.dump(estimator, tmp_path / "digits.skops")
     return tmp_path / "digits.skops"
 
 
 @pytest.fixture
-def pickle_file(tmp_path, estimator):
+def pickle_file(tmp_path: Path, estimator: Any) -> Path:
     (tmp_path / "digits.pkl").write_bytes(pickle.dumps(estimator))
     (tmp_path / "digits.pkl").chmod(0o640)
     return tmp_path / "digits.pkl"
 
 
 @pytest.fixture
-def picture(tmp_path):
+def picture(tmp_path: Path) -> Path:
     Image.fromarray(np.arange(64, dtype=np.uint8).reshape(8, 8) * 3).save(tmp_path / "p.png")
     return tmp_path / "p.png"
 
 
-def run(*arguments):
+def run(*arguments: object) -> Result:
     return CliRunner().invoke(model_app, [str(argument) for argument in arguments])
 
 
-def test_inspect_says_where_each_value_came_from(skops_file):
+def test_inspect_says_where_each_value_came_from(skops_file: Path) -> None:
     skops_file.with_suffix(".toml").write_text("[input]\nscale = 0.0625")
     result = run("inspect", skops_file)
     assert result.exit_code == 0
@@ -64,7 +66,7 @@ def test_inspect_says_where_each_value_came_from(skops_file):
     assert "guessed" not in result.stderr.replace("guessed: resize", "")
 
 
-def test_inspect_for_programs(skops_file):
+def test_inspect_for_programs(skops_file: Path) -> None:
     result = run("inspect", skops_file, "--json")
     found = json.loads(result.stdout)
     assert found["sha256"] == read_model_file(skops_file).sha256
@@ -74,16 +76,16 @@ def test_inspect_for_programs(skops_file):
     assert sorted(found["guessed"]) == ["resize", "scale"]
 
 
-def test_inspect_the_built_in_model():
+def test_inspect_the_built_in_model() -> None:
     result = run("inspect", "builtin", "--json")
     assert json.loads(result.stdout)["format"] == "builtin"
     assert result.stderr == ""
     assert "digits" in run("inspect", "builtin").stdout
 
 
-def test_inspect_an_untrusted_pickle_shows_its_imports_and_loads_nothing(tmp_path):
+def test_inspect_an_untrusted_pickle_shows_its_imports_and_loads_nothing(tmp_path: Path) -> None:
     class Touch:
-        def __reduce__(self):
+        def __reduce__(self) -> tuple[Any, ...]:
             return os.system, (f"touch {tmp_path / 'canary'}",)
 
     path = tmp_path / "evil.pkl"
@@ -100,7 +102,9 @@ def test_inspect_an_untrusted_pickle_shows_its_imports_and_loads_nothing(tmp_pat
 
 
 @pytest.mark.parametrize("command", ["inspect", "try", "check"])
-def test_how_estimators_run_is_said_by_flag_or_environment(skops_file, tmp_path, monkeypatch, command):
+def test_how_estimators_run_is_said_by_flag_or_environment(
+    skops_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
     monkeypatch.setenv("CVSERVE_COMPILE", "maybe")
     pictures = [] if command == "inspect" else [tmp_path]
     for flag, mode in (([], "maybe"), (["--compile", "perhaps"], "perhaps")):
@@ -109,19 +113,19 @@ def test_how_estimators_run_is_said_by_flag_or_environment(skops_file, tmp_path,
         assert f"compile is '{mode}'; use one of auto, never, require." in str(result.exception)
 
 
-def test_inspect_with_the_hash_loads_a_pickle(pickle_file):
+def test_inspect_with_the_hash_loads_a_pickle(pickle_file: Path) -> None:
     result = run("inspect", pickle_file, "--model-sha256", read_model_file(pickle_file).sha256)
     assert result.exit_code == 0
     assert "GaussianNB" in result.stdout
 
 
-def test_a_model_that_cannot_be_loaded_is_an_error_of_ours(tmp_path):
+def test_a_model_that_cannot_be_loaded_is_an_error_of_ours(tmp_path: Path) -> None:
     (tmp_path / "m.skops").write_bytes(b"nothing")
     result = run("inspect", tmp_path / "m.skops")
     assert isinstance(result.exception, ModelLoadError)
 
 
-def test_another_version_is_a_sentence_on_stderr(tmp_path, estimator):
+def test_another_version_is_a_sentence_on_stderr(tmp_path: Path, estimator: Any) -> None:
     import sklearn
 
     now = sklearn.__version__.encode()
@@ -133,14 +137,14 @@ def test_another_version_is_a_sentence_on_stderr(tmp_path, estimator):
     assert "Warning: 'old.pkl' was saved with scikit-learn 0.9" in result.stderr
 
 
-def test_inspect_shows_labels_and_scores_that_only_a_run_shows(tmp_path):
+def test_inspect_shows_labels_and_scores_that_only_a_run_shows(tmp_path: Path) -> None:
     rows = np.random.default_rng(0).random((20, 64))
     skops.io.dump(GaussianNB().fit(rows, [0, 1] * 10), tmp_path / "m.skops")
     found = json.loads(run("inspect", tmp_path / "m.skops", "--json").stdout)["properties"]
     assert found["labels"] == {"value": ["0", "1"], "from": "file"}
 
 
-def test_inspect_writes_what_it_shows_and_the_file_gives_the_same_model(skops_file):
+def test_inspect_writes_what_it_shows_and_the_file_gives_the_same_model(skops_file: Path) -> None:
     before = load_model(skops_file)
     result = run("inspect", skops_file, "--write")
     assert result.exit_code == 0
@@ -158,7 +162,7 @@ def test_inspect_writes_what_it_shows_and_the_file_gives_the_same_model(skops_fi
     assert after.guessed == ()
 
 
-def test_inspect_overwrites_nothing_unless_told(skops_file):
+def test_inspect_overwrites_nothing_unless_told(skops_file: Path) -> None:
     config = skops_file.with_suffix(".toml")
     config.write_text('name = "mine"')
     refused = run("inspect", skops_file, "--write").exception
@@ -172,7 +176,7 @@ def test_inspect_overwrites_nothing_unless_told(skops_file):
     assert [path.name for path in skops_file.parent.iterdir() if path.name.startswith(".")] == []
 
 
-def test_inspect_writes_to_the_config_that_was_named_or_says_why_not(skops_file, tmp_path):
+def test_inspect_writes_to_the_config_that_was_named_or_says_why_not(skops_file: Path, tmp_path: Path) -> None:
     other = tmp_path / "other.toml"
     other.write_text('name = "other"')
     assert run("inspect", skops_file, "--write", "--force", "--model-config", other).exit_code == 0
@@ -183,7 +187,7 @@ def test_inspect_writes_to_the_config_that_was_named_or_says_why_not(skops_file,
     assert "--force" in str(run("inspect", skops_file, "--write", "--model-config", other).exception)
 
 
-def test_try_shows_what_the_model_sees_and_says(skops_file, picture, tmp_path):
+def test_try_shows_what_the_model_sees_and_says(skops_file: Path, picture: Path, tmp_path: Path) -> None:
     result = run("try", skops_file, picture, "--save", tmp_path / "seen", "--top-k", "3")
     assert result.exit_code == 0
     assert "8 x 8 PNG" in result.stdout
@@ -195,7 +199,7 @@ def test_try_shows_what_the_model_sees_and_says(skops_file, picture, tmp_path):
     assert str(tmp_path / "seen" / "p.seen.png") in result.stdout
 
 
-def test_try_saves_the_picture_beside_what_is_seen(skops_file, picture, tmp_path):
+def test_try_saves_the_picture_beside_what_is_seen(skops_file: Path, picture: Path, tmp_path: Path) -> None:
     skops_file.with_suffix(".toml").write_text("[input]\ninvert = true")
     assert run("try", skops_file, picture, "--save", tmp_path).exit_code == 0
     with Image.open(tmp_path / "p.seen.png") as both, Image.open(picture) as sent:
@@ -206,7 +210,9 @@ def test_try_saves_the_picture_beside_what_is_seen(skops_file, picture, tmp_path
     assert np.abs(pixels[16::32, 16:256:32].astype(int) - original).max() <= 3
 
 
-def test_try_takes_several_pictures_and_goes_on_after_a_bad_one(skops_file, picture, tmp_path):
+def test_try_takes_several_pictures_and_goes_on_after_a_bad_one(
+    skops_file: Path, picture: Path, tmp_path: Path
+) -> None:
     (tmp_path / "a").mkdir()
     (tmp_path / "a" / "p.png").write_bytes(picture.read_bytes())
     (tmp_path / "bad.png").write_bytes(b"no picture")
@@ -230,14 +236,14 @@ def test_try_takes_several_pictures_and_goes_on_after_a_bad_one(skops_file, pict
     assert f"{tmp_path / 'bad.png'}: These 10 bytes are not an image" in plain.stderr
 
 
-def test_try_the_built_in_model(picture, tmp_path):
+def test_try_the_built_in_model(picture: Path, tmp_path: Path) -> None:
     result = run("try", "builtin", picture, "--save", tmp_path)
     assert result.exit_code == 0
     with Image.open(tmp_path / "p.seen.png") as both:
         assert both.size == (240 + 8 + 240, 240)  # twelve times its 20 by 20
 
 
-def test_try_needs_a_picture_and_a_place_to_write(skops_file, picture, tmp_path):
+def test_try_needs_a_picture_and_a_place_to_write(skops_file: Path, picture: Path, tmp_path: Path) -> None:
     missing = run("try", skops_file, tmp_path / "none.png")
     assert missing.exit_code == 1
     assert "There is no file" in missing.stderr
@@ -246,11 +252,11 @@ def test_try_needs_a_picture_and_a_place_to_write(skops_file, picture, tmp_path)
     assert isinstance(result.exception, InvalidSetting)
 
 
-def test_try_of_an_untrusted_pickle_without_a_terminal_is_refused(pickle_file, picture):
+def test_try_of_an_untrusted_pickle_without_a_terminal_is_refused(pickle_file: Path, picture: Path) -> None:
     assert isinstance(run("try", pickle_file, picture).exception, UntrustedModel)
 
 
-def test_trust_by_hash_is_remembered(pickle_file):
+def test_trust_by_hash_is_remembered(pickle_file: Path) -> None:
     sha256 = read_model_file(pickle_file).sha256
     assert isinstance(run("trust", pickle_file, "--sha256", "0" * 64).exception, ModelLoadError)
     assert isinstance(run("trust", pickle_file, "--sha256", "abc").exception, InvalidSetting)
@@ -262,27 +268,27 @@ def test_trust_by_hash_is_remembered(pickle_file):
     assert run("inspect", pickle_file).exit_code == 0
 
 
-def test_trust_without_a_hash_needs_a_terminal(pickle_file):
+def test_trust_without_a_hash_needs_a_terminal(pickle_file: Path) -> None:
     result = run("trust", pickle_file)
     assert isinstance(result.exception, InvalidSetting)
     assert "--sha256 HEX" in str(result.exception)
 
 
-def test_what_hides_no_code_needs_no_trust(skops_file):
+def test_what_hides_no_code_needs_no_trust(skops_file: Path) -> None:
     result = run("trust", skops_file)
     assert result.exit_code == 0
     assert "no code can hide in it" in result.stderr
     assert not is_trusted(read_model_file(skops_file).sha256)
 
 
-def test_nobody_to_ask_is_no(pickle_file, skops_file):
+def test_nobody_to_ask_is_no(pickle_file: Path, skops_file: Path) -> None:
     assert ask_trust(skops_file)
     assert not ask_trust(pickle_file)
     record(read_model_file(pickle_file).sha256, pickle_file, 1)
     assert ask_trust(pickle_file)
 
 
-def on_a_terminal(code, typed):
+def on_a_terminal(code: str, typed: str) -> tuple[str, int]:
     """Run `code` on a terminal of its own, type one line, and give back what it wrote and how it ended."""
     master, slave = pty.openpty()
     with subprocess.Popen([sys.executable, "-c", code], stdin=slave, stdout=slave, stderr=slave) as process:
@@ -302,7 +308,7 @@ def on_a_terminal(code, typed):
 
 
 @pytest.mark.parametrize("typed", ["y", "yes", "", "1234567", "zzzzzzzz"])
-def test_on_a_terminal_only_the_hash_is_a_yes(pickle_file, typed):
+def test_on_a_terminal_only_the_hash_is_a_yes(pickle_file: Path, typed: str) -> None:
     code = f"from cvserve.commands.model.app import ask_trust; raise SystemExit(int(ask_trust({str(pickle_file)!r})))"
     seen, answer = on_a_terminal(code, typed)
     assert answer == 0
@@ -310,7 +316,7 @@ def test_on_a_terminal_only_the_hash_is_a_yes(pickle_file, typed):
     assert not is_trusted(read_model_file(pickle_file).sha256)
 
 
-def test_on_a_terminal_a_class_that_a_file_names_is_asked_for(home):
+def test_on_a_terminal_a_class_that_a_file_names_is_asked_for(home: Path) -> None:
     path = home / "my_model.py"
     path.write_text("import numpy\nfrom os import path\nclass Model: pass\n")
     sha256 = read_model_file(path).sha256
@@ -322,7 +328,7 @@ def test_on_a_terminal_a_class_that_a_file_names_is_asked_for(home):
     assert is_trusted(sha256)
 
 
-def test_on_a_terminal_the_beginning_of_the_hash_is_a_yes(pickle_file):
+def test_on_a_terminal_the_beginning_of_the_hash_is_a_yes(pickle_file: Path) -> None:
     sha256 = read_model_file(pickle_file).sha256
     code = f"from cvserve.commands.model.app import ask_trust; raise SystemExit(int(ask_trust({str(pickle_file)!r})))"
     seen, answer = on_a_terminal(code, sha256[:8].upper())
@@ -332,14 +338,14 @@ def test_on_a_terminal_the_beginning_of_the_hash_is_a_yes(pickle_file):
     assert is_trusted(sha256)
 
 
-def test_a_terminal_draws_the_picture(skops_file, picture):
+def test_a_terminal_draws_the_picture(skops_file: Path, picture: Path) -> None:
     arguments = ["try", str(skops_file), str(picture)]
     seen, ended = on_a_terminal(f"from cvserve.commands.model.app import model_app; model_app({arguments!r})", "")
     assert ended == 0
     assert seen.count("▀") == 2 * 8 * 4
 
 
-def test_the_command_line_loads_nothing_heavy():
+def test_the_command_line_loads_nothing_heavy() -> None:
     code = (
         "import sys, cvserve.commands.model.app; "
         "print([name for name in ('numpy', 'PIL', 'sklearn', 'rich.table') if name in sys.modules])"

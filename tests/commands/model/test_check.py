@@ -3,30 +3,33 @@ import os
 import pty
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import skops.io
+from numpy.typing import NDArray
 from PIL import Image
 from sklearn.datasets import load_digits
 from sklearn.naive_bayes import GaussianNB
 
-from support.command import cvserve
+from support.command import Said, cvserve
 from support.terminal import read_to_end
 
 WORDS = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
 
 
 @pytest.fixture(scope="session")
-def data():
+def data() -> tuple[NDArray[Any], NDArray[Any]]:
     """Digits of 8 by 8 as pictures 0…255, and what they are."""
     rows, classes = load_digits(return_X_y=True)
     return (rows * 255 / 16).astype(np.uint8), classes
 
 
 @pytest.fixture
-def model(home, data):
+def model(home: Path, data: tuple[NDArray[Any], NDArray[Any]]) -> Path:
     rows, classes = data
     path = home / "digits.skops"
     skops.io.dump(GaussianNB(var_smoothing=0.1).fit(rows[:1000] / 255, classes[:1000]), path)
@@ -35,7 +38,7 @@ def model(home, data):
 
 
 @pytest.fixture
-def held_out(home, data):
+def held_out(home: Path, data: tuple[NDArray[Any], NDArray[Any]]) -> Path:
     """200 pictures in a folder for each class."""
     rows, classes = data
     for number in range(1200, 1400):
@@ -46,14 +49,16 @@ def held_out(home, data):
 
 
 @pytest.fixture
-def truth(model, data):
+def truth(model: Path, data: tuple[NDArray[Any], NDArray[Any]]) -> list[tuple[int, int]]:
     """What scikit-learn itself says about the 200: (true class, said class) of each."""
     rows, classes = data
     estimator = skops.io.load(model)
     return list(zip(classes[1200:1400].tolist(), estimator.predict(rows[1200:1400] / 255).tolist(), strict=True))
 
 
-def test_it_counts_what_scikit_learn_counts(run, model, held_out, truth):
+def test_it_counts_what_scikit_learn_counts(
+    run: Callable[..., Said], model: Path, held_out: Path, truth: list[tuple[int, int]]
+) -> None:
     said = run("model", "check", str(model), str(held_out), "--json", "--worst", "500")
     assert said.code == 0, said.err
     found = json.loads(said.out)
@@ -70,7 +75,7 @@ def test_it_counts_what_scikit_learn_counts(run, model, held_out, truth):
     assert (found["failed"], found["refusals"]) == ([], [])
 
 
-def test_tables_for_people(run, model, held_out, truth):
+def test_tables_for_people(run: Callable[..., Said], model: Path, held_out: Path, truth: list[tuple[int, int]]) -> None:
     said = run("model", "check", str(model), str(held_out))
     assert said.code == 0
     right = sum(one == other for one, other in truth)
@@ -86,7 +91,9 @@ def test_tables_for_people(run, model, held_out, truth):
     assert said.err == ""
 
 
-def test_a_gate_for_scripts(run, model, held_out, truth):
+def test_a_gate_for_scripts(
+    run: Callable[..., Said], model: Path, held_out: Path, truth: list[tuple[int, int]]
+) -> None:
     right = sum(one == other for one, other in truth)
     assert run("model", "check", str(model), str(held_out), "--min-accuracy", str(right / 200)).code == 0
     said = cvserve("model", "check", str(model), str(held_out), "--min-accuracy", "0.999", "--json")
@@ -98,13 +105,15 @@ def test_a_gate_for_scripts(run, model, held_out, truth):
 
 
 @pytest.mark.parametrize("share", ["90", "-0.1", "nan", "inf", "101%", "all", ""])
-def test_a_gate_that_is_no_share_is_refused_before_anything_is_run(run, share):
+def test_a_gate_that_is_no_share_is_refused_before_anything_is_run(run: Callable[..., Said], share: str) -> None:
     said = run("model", "check", "no.skops", "nowhere", "--min-accuracy", share)
     assert (said.code, said.out) == (2, "")
     assert said.err == f"cvserve: --min-accuracy is '{share}': give a number from 0 to 1, or a percentage.\n"
 
 
-def test_a_picture_without_an_answer_is_counted_named_and_a_no(run, model, held_out):
+def test_a_picture_without_an_answer_is_counted_named_and_a_no(
+    run: Callable[..., Said], model: Path, held_out: Path
+) -> None:
     (held_out / "one" / "bad.jpg").write_bytes(b"no picture")
     Image.new("L", (9, 9)).save(held_out / "two" / "large.png")
     said = run("model", "check", str(model), str(held_out), "--min-accuracy", "0.5")
@@ -118,7 +127,7 @@ def test_a_picture_without_an_answer_is_counted_named_and_a_no(run, model, held_
     assert (found["pictures"], found["answered"], len(found["failed"])) == (202, 200, 2)
 
 
-def test_a_table_of_indices(run, model, held_out, home):
+def test_a_table_of_indices(run: Callable[..., Said], model: Path, held_out: Path, home: Path) -> None:
     pictures = sorted(held_out.glob("*/*.png"))
     lines = [f"{path.relative_to(home)},{WORDS.index(path.parent.name)}" for path in pictures]
     (home / "held-out.csv").write_text("path,label\n" + "\n".join(lines) + "\n")
@@ -127,7 +136,7 @@ def test_a_table_of_indices(run, model, held_out, home):
     assert {**by_table, "worst": []} == {**by_folder, "worst": []}
 
 
-def test_what_cannot_be_used_is_one_sentence_and_two(run, model, held_out):
+def test_what_cannot_be_used_is_one_sentence_and_two(run: Callable[..., Said], model: Path, held_out: Path) -> None:
     (held_out / "ten").mkdir()
     (held_out / "ten" / "a.png").touch()
     said = run("model", "check", str(model), str(held_out))
@@ -136,7 +145,7 @@ def test_what_cannot_be_used_is_one_sentence_and_two(run, model, held_out):
     assert "names 'ten', which the model does not know" in said.err
 
 
-def test_more_classes_than_fit_are_listed_by_pairs(run, home):
+def test_more_classes_than_fit_are_listed_by_pairs(run: Callable[..., Said], home: Path) -> None:
     rng = np.random.default_rng(0)
     classes = [f"c{number:02}" for number in range(20)] * 3
     skops.io.dump(GaussianNB(var_smoothing=1.0).fit(rng.random((60, 64)), classes), home / "m.skops")
@@ -149,14 +158,14 @@ def test_more_classes_than_fit_are_listed_by_pairs(run, home):
     assert "worst mistakes" not in said.out
 
 
-def test_the_built_in_model_is_checked_alike(run, home, photo):
+def test_the_built_in_model_is_checked_alike(run: Callable[..., Said], home: Path, photo: bytes) -> None:
     (home / "data" / "4").mkdir(parents=True)
     (home / "data" / "4" / "photo.jpg").write_bytes(photo)
     said = run("model", "check", "builtin", "data")
     assert (said.code, said.out.splitlines()[0]) == (0, "accuracy 100.00%: 1 of 1 pictures")
 
 
-def test_a_terminal_has_a_progress_bar(model, held_out):
+def test_a_terminal_has_a_progress_bar(model: Path, held_out: Path) -> None:
     outside, inside = pty.openpty()
     command = [sys.executable, "-m", "cvserve", "model", "check", str(model), str(held_out), "--json"]
     with subprocess.Popen(command, stdin=inside, stdout=subprocess.PIPE, stderr=inside) as process:

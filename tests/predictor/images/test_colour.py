@@ -34,13 +34,13 @@ MODES = (
 
 @pytest.mark.parametrize("want", ["L", "RGB"])
 @pytest.mark.parametrize("mode", MODES)
-def test_every_mode_becomes_what_the_model_sees(mode, want):
+def test_every_mode_becomes_what_the_model_sees(mode: str, want: str) -> None:
     flat = flatten(Image.new(mode, (3, 2)), want)
     assert (flat.mode, flat.size) == (want, (3, 2))
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_transparency_can_be_asked_for(mode):
+def test_transparency_can_be_asked_for(mode: str) -> None:
     flat = flatten(Image.new(mode, (3, 2)), "ALPHA")
     assert flat.mode in ("L", "RGB", "LA", "RGBA")
     assert ("A" in flat.mode) == (mode in ("LA", "La", "PA", "RGBA", "RGBa"))
@@ -76,14 +76,14 @@ def test_transparency_can_be_asked_for(mode):
         ("I;16B", 257 * 77, 77),
     ],
 )
-def test_the_rules(mode, value, grey):
+def test_the_rules(mode: str, value: tuple[int, ...] | float, grey: int) -> None:
     image = Image.new(mode, (2, 2), value)
     for want in ("L", "RGB"):
         assert abs(np.asarray(flatten(image, want), int) - grey).max() <= 1
 
 
 @pytest.mark.parametrize("mode", ["L", "RGB", "P", "1"])
-def test_a_transparent_colour_of_a_png_is_laid_on_white(mode):
+def test_a_transparent_colour_of_a_png_is_laid_on_white(mode: str) -> None:
     buffer = io.BytesIO()
     Image.new(mode, (4, 4), 0).save(buffer, "PNG", transparency=(0, 0, 0) if mode == "RGB" else 0)
     for want in ("L", "RGB"):
@@ -92,6 +92,6 @@ def test_a_transparent_colour_of_a_png_is_laid_on_white(mode):
 
 
 @pytest.mark.parametrize(("lightness", "grey"), [(255, 255), (0, 0), (137, 128)])
-def test_lab_becomes_srgb(lightness, grey):
+def test_lab_becomes_srgb(lightness: int, grey: int) -> None:
     image = Image.merge("LAB", [Image.new("L", (2, 2), level) for level in (lightness, 128, 128)])
     assert abs(np.asarray(flatten(image, "RGB"), int) - grey).max() <= 2

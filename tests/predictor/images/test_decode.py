@@ -3,6 +3,8 @@
 import io
 import os
 import warnings
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -39,13 +41,13 @@ def upright(width: int = 96, height: int = 64) -> Image.Image:
 def turned(orientation: int, image_format: str, image: Image.Image) -> bytes:
     exif = Image.Exif()
     exif[ORIENTATION] = orientation
-    options = {"JPEG": {"quality": 95, "subsampling": 0}, "WEBP": {"lossless": True}}.get(image_format, {})
-    return encoded(STORED[orientation](image), image_format, exif=exif, **options)
+    options: dict[str, dict[str, Any]] = {"JPEG": {"quality": 95, "subsampling": 0}, "WEBP": {"lossless": True}}
+    return encoded(STORED[orientation](image), image_format, exif=exif, **options.get(image_format, {}))
 
 
 @pytest.mark.parametrize("image_format", ["PNG", "WEBP", "JPEG", "TIFF"])
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_all_orientations_give_the_same_upright_pixels(orientation, image_format):
+def test_all_orientations_give_the_same_upright_pixels(orientation: int, image_format: str) -> None:
     image, info = decode(turned(orientation, image_format, upright()), Want("RGB"), ALL)
     assert (info.width, info.height, image.size) == (96, 64, (96, 64))
     difference = np.abs(np.asarray(image, int) - np.asarray(upright(), int)).max()
@@ -53,7 +55,7 @@ def test_all_orientations_give_the_same_upright_pixels(orientation, image_format
 
 
 @pytest.mark.parametrize("orientation", [0, 9, 255])
-def test_an_orientation_that_does_not_exist_counts_as_upright(orientation):
+def test_an_orientation_that_does_not_exist_counts_as_upright(orientation: int) -> None:
     exif = Image.Exif()
     exif[ORIENTATION] = orientation
     image, _ = decode(encoded(upright(), "PNG", exif=exif), Want("RGB"), ALL)
@@ -64,13 +66,13 @@ def test_an_orientation_that_does_not_exist_counts_as_upright(orientation):
 @pytest.mark.parametrize(
     "exif", [b"", b"Exif\0\0", b"Exif\0\0II*\0", b"Exif\0\0MM\0*\0\0\0\x08\xff\xff" + b"\x01\x12" * 40, b"x" * 60_000]
 )
-def test_broken_exif_is_no_reason_to_refuse_a_good_picture(exif):
+def test_broken_exif_is_no_reason_to_refuse_a_good_picture(exif: bytes) -> None:
     image, _ = decode(encoded(upright(), "JPEG", exif=exif), Want("RGB"), ALL)
     assert image.size == (96, 64)
 
 
 @pytest.mark.parametrize("kind", ["path", "text", "bytes", "bytearray", "memoryview", "pil", "array"])
-def test_every_kind_of_source_gives_the_same_pixels(tmp_path, kind):
+def test_every_kind_of_source_gives_the_same_pixels(tmp_path: Path, kind: str) -> None:
     data = encoded(upright())
     path = tmp_path / "a.png"
     path.write_bytes(data)
@@ -90,7 +92,7 @@ def test_every_kind_of_source_gives_the_same_pixels(tmp_path, kind):
 
 
 @pytest.mark.parametrize("shape", [(5, 7), (5, 7, 3), (5, 7, 4)])
-def test_arrays_of_grey_colour_and_transparency(shape):
+def test_arrays_of_grey_colour_and_transparency(shape: tuple[int, ...]) -> None:
     image, info = decode(np.full(shape, 255, np.uint8), Want("L"), ALL)
     assert (image.mode, image.size, info.width, info.height) == ("L", (7, 5), 7, 5)
     assert np.asarray(image).min() == 255
@@ -114,13 +116,13 @@ def test_arrays_of_grey_colour_and_transparency(shape):
     ],
     ids=lambda source: f"{type(source).__name__}{list(getattr(source, 'shape', []))}",
 )
-def test_what_is_no_picture_is_a_wrong_parameter(source):
+def test_what_is_no_picture_is_a_wrong_parameter(source: object) -> None:
     with pytest.raises(InvalidParameter, match="give"):
         decode(source, Want("RGB"), ALL)
 
 
 @pytest.mark.parametrize("name", ["missing.jpg", "folder", "pipe", "nul\0l", "x" * 300])
-def test_a_path_that_cannot_be_read_is_named(tmp_path, monkeypatch, name):
+def test_a_path_that_cannot_be_read_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     monkeypatch.chdir(tmp_path)
     os.mkdir("folder")
     os.mkfifo("pipe")
@@ -129,7 +131,7 @@ def test_a_path_that_cannot_be_read_is_named(tmp_path, monkeypatch, name):
 
 
 @pytest.mark.parametrize("image_format", IMAGE_FORMATS)
-def test_formats_are_told_by_content_and_only_the_allowed_are_read(tmp_path, image_format):
+def test_formats_are_told_by_content_and_only_the_allowed_are_read(tmp_path: Path, image_format: str) -> None:
     path = tmp_path / "photo.png"
     path.write_bytes(encoded(upright(), image_format))
     assert decode(path, Want("RGB"), ALL)[1].format == image_format
@@ -139,7 +141,7 @@ def test_formats_are_told_by_content_and_only_the_allowed_are_read(tmp_path, ima
 
 
 @pytest.mark.parametrize("image_format", ["JPEG", "PNG", "WEBP"])
-def test_a_picture_that_was_cut_off_is_invalid_everywhere(image_format):
+def test_a_picture_that_was_cut_off_is_invalid_everywhere(image_format: str) -> None:
     noise = Image.fromarray(np.random.default_rng(1).integers(0, 255, (64, 96, 3), np.uint8))
     data = encoded(noise, image_format)
     for part in range(1, 32):
@@ -149,13 +151,13 @@ def test_a_picture_that_was_cut_off_is_invalid_everywhere(image_format):
         decode(b"", Want("RGB"), ALL)
 
 
-def test_a_pil_image_that_cannot_be_read_is_invalid():
+def test_a_pil_image_that_cannot_be_read_is_invalid() -> None:
     noise = Image.fromarray(np.random.default_rng(1).integers(0, 255, (64, 96, 3), np.uint8))
     with Image.open(io.BytesIO(encoded(noise)[:5000])) as image, pytest.raises(InvalidImage):
         decode(image, Want("RGB"), ALL)
 
 
-def test_limits_are_read_from_the_header():
+def test_limits_are_read_from_the_header() -> None:
     header = encoded(Image.new("1", (9_000, 9_000)))[:60]
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -167,7 +169,7 @@ def test_limits_are_read_from_the_header():
         decode(source, Want("RGB"), Limits(max_pixels=96 * 64))
 
 
-def test_only_the_first_frame_is_read_and_not_of_too_many():
+def test_only_the_first_frame_is_read_and_not_of_too_many() -> None:
     frames = [Image.new("L", (8, 8), level) for level in (10, 200, 100)]
     data = encoded(frames[0], "PNG", save_all=True, append_images=frames[1:])
     assert np.asarray(decode(data, Want("L"), ALL)[0]).max() == 10
@@ -201,7 +203,9 @@ def scale_of(width: int, height: int, want: Want, orientation: int = 1) -> float
         ((800, 400), (400, 50), 2),
     ],
 )
-def test_a_jpeg_is_reduced_as_far_as_both_sides_allow(size, need, divisor, orientation):
+def test_a_jpeg_is_reduced_as_far_as_both_sides_allow(
+    size: tuple[int, int], need: tuple[int, int], divisor: int, orientation: int
+) -> None:
     assert scale_of(*size, Want("RGB", *need), orientation) == divisor
 
 
@@ -209,13 +213,13 @@ def test_a_jpeg_is_reduced_as_far_as_both_sides_allow(size, need, divisor, orien
     ("size", "divisor"),
     [((800, 100), 8), ((100, 800), 8), ((800, 800), 8), ((400, 10), 4), ((399, 10), 2), ((99, 99), 1)],
 )
-def test_a_picture_that_goes_inside_as_a_whole_needs_one_side_only(size, divisor):
+def test_a_picture_that_goes_inside_as_a_whole_needs_one_side_only(size: tuple[int, int], divisor: int) -> None:
     data = encoded(Image.new("RGB", size), "JPEG")
     image, _ = decode(data, Want("RGB", 100, 100, inside=True), ALL)
     assert round(max(size) / max(image.size)) == divisor
 
 
-def test_a_full_decode_is_a_full_decode():
+def test_a_full_decode_is_a_full_decode() -> None:
     data = encoded(upright(800, 640), "JPEG")
     assert decode(data, Want("RGB"), ALL)[0].size == (800, 640)
     assert decode(encoded(upright(800, 640)), Want("RGB", 8, 8), ALL)[0].size == (800, 640)
@@ -223,7 +227,7 @@ def test_a_full_decode_is_a_full_decode():
 
 @pytest.mark.parametrize("resize", ["crop", "pad"])
 @pytest.mark.parametrize("size", [(4000, 2669), (2669, 4000), (3999, 2777)])
-def test_a_reduced_decode_is_cut_and_padded_where_a_full_one_is(resize, size):
+def test_a_reduced_decode_is_cut_and_padded_where_a_full_one_is(resize: str, size: tuple[int, int]) -> None:
     data = encoded(upright(*size), "JPEG", quality=95)
     exact, auto = (InputSpec((224, 224), "RGB", resize, decode=how, scale=1.0) for how in ("exact", "auto"))
     arrays = [spec.prepare(decode(data, spec.want(), ALL)[0]) for spec in (exact, auto)]
@@ -231,7 +235,7 @@ def test_a_reduced_decode_is_cut_and_padded_where_a_full_one_is(resize, size):
     assert np.abs(arrays[0] - arrays[1]).mean() < 1
 
 
-def test_file_that_no_picture_can_be_is_not_read(tmp_path):
+def test_file_that_no_picture_can_be_is_not_read(tmp_path: Path) -> None:
     with (tmp_path / "huge.jpg").open("wb") as file:
         file.truncate(2**30 + 1)  # a hole: it takes no space
     with pytest.raises(ImageTooLarge, match="1,073,741,825 bytes"):

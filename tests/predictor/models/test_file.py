@@ -7,6 +7,9 @@ import os
 import pickle
 import zipfile
 import zlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import joblib
 import numpy as np
@@ -14,10 +17,17 @@ import pytest
 
 from cvserve.errors import InvalidSetting, ModelLoadError, Unsafe
 from cvserve.predictor.models.file import check_sha256, read_model_file
-from cvserve.predictor.models.kinds import kind_of
+from cvserve.predictor.models.kinds import Kind, kind_of
 
 
-def zipped(**members):
+def kind_seen(data: bytes) -> Kind:
+    """What the content says that it is; there must be something."""
+    kind = kind_of(data)
+    assert kind is not None
+    return kind
+
+
+def zipped(**members: bytes | str) -> bytes:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         for name, data in members.items():
@@ -25,20 +35,20 @@ def zipped(**members):
     return buffer.getvalue()
 
 
-def dumped(compress):
+def dumped(compress: int | tuple[str, int]) -> bytes:
     buffer = io.BytesIO()
     joblib.dump(np.arange(5.0), buffer, compress=compress)
     return buffer.getvalue()
 
 
 @pytest.mark.parametrize("protocol", range(6))
-def test_pickles_of_every_protocol_are_seen_by_content(protocol):
-    assert kind_of(pickle.dumps({"a": [1, 2]}, protocol)).key == "pickle"
+def test_pickles_of_every_protocol_are_seen_by_content(protocol: int) -> None:
+    assert kind_seen(pickle.dumps({"a": [1, 2]}, protocol)).key == "pickle"
 
 
 @pytest.mark.parametrize("compress", [0, ("zlib", 3), ("gzip", 3), ("bz2", 3), ("xz", 3), ("lzma", 3)])
-def test_joblib_files_are_seen_by_content(compress):
-    assert kind_of(dumped(compress)).key == "joblib"
+def test_joblib_files_are_seen_by_content(compress: int | tuple[str, int]) -> None:
+    assert kind_seen(dumped(compress)).key == "joblib"
 
 
 @pytest.mark.parametrize(
@@ -56,16 +66,16 @@ def test_joblib_files_are_seen_by_content(compress):
         (b"\x04\x22\x4d\x18" + bytes(20), "joblib"),
     ],
 )
-def test_other_formats_are_seen_by_content(data, key):
-    assert kind_of(data).key == key
+def test_other_formats_are_seen_by_content(data: bytes, key: str) -> None:
+    assert kind_seen(data).key == key
 
 
-def test_torchscript_is_a_torch_zip_with_code():
+def test_torchscript_is_a_torch_zip_with_code() -> None:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         archive.writestr("m/data.pkl", b"x")
         archive.writestr("m/code/__torch__.py", b"x")
-    kind = kind_of(buffer.getvalue())
+    kind = kind_seen(buffer.getvalue())
     assert kind.key == "torchscript"
     assert kind.hides_code
 
@@ -74,7 +84,7 @@ def test_torchscript_is_a_torch_zip_with_code():
     "data",
     [b"\x80", b"\x08", b"x", b"hello world.", b"\xff\xd8\xff\xe0", b"\x89PNG\r\n\x1a\n", b"MZ\x90", bytes(100)],
 )
-def test_what_is_no_model_has_no_kind(data, tmp_path):
+def test_what_is_no_model_has_no_kind(data: bytes, tmp_path: Path) -> None:
     assert kind_of(data) is None
     path = tmp_path / "model.bin2"
     path.write_bytes(data)
@@ -82,7 +92,7 @@ def test_what_is_no_model_has_no_kind(data, tmp_path):
         read_model_file(path)
 
 
-def test_what_is_hashed_is_what_was_read(tmp_path):
+def test_what_is_hashed_is_what_was_read(tmp_path: Path) -> None:
     path = tmp_path / "m.pkl"
     data = pickle.dumps([1, 2, 3])
     path.write_bytes(data)
@@ -105,7 +115,7 @@ def test_what_is_hashed_is_what_was_read(tmp_path):
         ("m.JOBLIB", zipped(schema_dot_json="{}"), "a pickle", "a skops file"),
     ],
 )
-def test_extension_and_content_must_agree(tmp_path, name, data, called, is_):
+def test_extension_and_content_must_agree(tmp_path: Path, name: str, data: bytes, called: str, is_: str) -> None:
     path = tmp_path / name
     path.write_bytes(data)
     with pytest.raises(ModelLoadError, match=f"Format mismatch: '{name}' is called {called} but is {is_}"):
@@ -113,14 +123,14 @@ def test_extension_and_content_must_agree(tmp_path, name, data, called, is_):
 
 
 @pytest.mark.parametrize("name", ["m.pkl", "m.pickle", "m.joblib", "m.model", "m"])
-def test_pickle_and_joblib_share_extensions_and_unknown_ones_promise_nothing(tmp_path, name):
+def test_pickle_and_joblib_share_extensions_and_unknown_ones_promise_nothing(tmp_path: Path, name: str) -> None:
     for data, key in ((pickle.dumps(1), "pickle"), (dumped(0), "joblib")):
         path = tmp_path / name
         path.write_bytes(data)
         assert read_model_file(path).kind.key == key
 
 
-def test_folder_empty_missing_and_pipe_are_refused(tmp_path):
+def test_folder_empty_missing_and_pipe_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ModelLoadError, match="is a folder; name the model file in it"):
         read_model_file(tmp_path)
     with pytest.raises(ModelLoadError, match="There is no model file"):
@@ -139,7 +149,7 @@ def test_folder_empty_missing_and_pipe_are_refused(tmp_path):
         read_model_file("/dev/zero")
 
 
-def test_too_large_is_refused_before_it_is_read(tmp_path):
+def test_too_large_is_refused_before_it_is_read(tmp_path: Path) -> None:
     path = tmp_path / "m.pkl"
     path.write_bytes(pickle.dumps(list(range(100))))
     with pytest.raises(ModelLoadError, match="at most 10 are read"):
@@ -151,7 +161,7 @@ def test_too_large_is_refused_before_it_is_read(tmp_path):
         read_model_file(tmp_path / "huge.pkl")
 
 
-def test_a_file_that_everybody_may_replace_is_unsafe(tmp_path):
+def test_a_file_that_everybody_may_replace_is_unsafe(tmp_path: Path) -> None:
     path = tmp_path / "m.pkl"
     path.write_bytes(pickle.dumps(1))
     path.chmod(0o666)
@@ -159,7 +169,7 @@ def test_a_file_that_everybody_may_replace_is_unsafe(tmp_path):
         read_model_file(path)
 
 
-def test_links_are_followed_as_in_a_mounted_config_map(tmp_path):
+def test_links_are_followed_as_in_a_mounted_config_map(tmp_path: Path) -> None:
     (tmp_path / "..data").mkdir()
     (tmp_path / "..data" / "m.pkl").write_bytes(pickle.dumps(1))
     (tmp_path / "m.pkl").symlink_to("..data/m.pkl")
@@ -169,7 +179,7 @@ def test_links_are_followed_as_in_a_mounted_config_map(tmp_path):
         read_model_file(tmp_path / "round")
 
 
-def test_sha256_must_be_one_and_must_fit(tmp_path):
+def test_sha256_must_be_one_and_must_fit(tmp_path: Path) -> None:
     path = tmp_path / "m.pkl"
     path.write_bytes(pickle.dumps(1))
     file = read_model_file(path)
@@ -182,5 +192,5 @@ def test_sha256_must_be_one_and_must_fit(tmp_path):
 
 
 @pytest.mark.parametrize("pack", [gzip.compress, bz2.compress, zlib.compress, lzma.compress])
-def test_compressed_text_is_taken_for_joblib_and_so_needs_trust(pack):
-    assert kind_of(pack(b"any text")).hides_code
+def test_compressed_text_is_taken_for_joblib_and_so_needs_trust(pack: Callable[..., Any]) -> None:
+    assert kind_seen(pack(b"any text")).hides_code

@@ -27,16 +27,16 @@ def picture(width: int, height: int, mode: str = "RGB") -> Image.Image:
 )
 @pytest.mark.parametrize("resize", ["stretch", "crop", "pad"])
 @pytest.mark.parametrize("resample", RESAMPLE)
-def test_every_layout_has_its_shape(layout, mode, shape, resize, resample):
+def test_every_layout_has_its_shape(layout: str, mode: str, shape: tuple[int, ...], resize: str, resample: str) -> None:
     spec = InputSpec((6, 4), mode, resize, layout=layout, resample=resample)
     image = picture(50, 31, "L" if mode == "L" else "RGB")
     array = spec.prepare(image)
-    assert (array.shape, array.dtype) == (shape, np.float32)
+    assert (array.shape, array.dtype) == (shape, np.dtype(np.float32))
     assert 0 <= array.min() <= array.max() <= 1
     assert spec.features == np.prod(shape)
 
 
-def test_value_is_pixel_times_scale_minus_mean_by_std():
+def test_value_is_pixel_times_scale_minus_mean_by_std() -> None:
     spec = InputSpec((1, 1), "RGB", scale=0.5, mean=(1.0, 2.0, 3.0), std=(2.0, 4.0, 5.0))
     array = spec.prepare(Image.new("RGB", (1, 1), (10, 20, 30)))
     assert array.ravel().tolist() == [2.0, 2.0, pytest.approx(2.4)]
@@ -46,7 +46,7 @@ def test_value_is_pixel_times_scale_minus_mean_by_std():
     assert bgr.tolist() == [30, 20, 10]
 
 
-def test_exact_refuses_another_size_and_names_both():
+def test_exact_refuses_another_size_and_names_both() -> None:
     spec = InputSpec((8, 8), "L", "exact")
     assert spec.prepare(Image.new("L", (8, 8))).shape == (1, 8, 8)
     with pytest.raises(ImageTooLarge, match=r"9×8.*8×8"):
@@ -55,11 +55,11 @@ def test_exact_refuses_another_size_and_names_both():
 
 @pytest.mark.parametrize(("size", "left"), [((100_000, 1), 0), ((1, 100_000), 0), ((2, 2), 0)])
 @pytest.mark.parametrize("resize", ["stretch", "crop", "pad"])
-def test_extreme_shapes_cost_no_memory(size, left, resize):
+def test_extreme_shapes_cost_no_memory(size: tuple[int, int], left: int, resize: str) -> None:
     assert InputSpec((224, 224), "RGB", resize, 0.875).prepare(Image.new("RGB", size)).shape == (3, 224, 224)
 
 
-def test_pad_is_black_around_the_middle():
+def test_pad_is_black_around_the_middle() -> None:
     array = InputSpec((8, 8), "L", "pad", scale=1.0).prepare(Image.new("L", (16, 8), 255))[0]
     assert array[:2].max() == 0
     assert array[6:].max() == 0
@@ -77,13 +77,13 @@ def test_pad_is_black_around_the_middle():
         (InputSpec((8, 6), "RGB", decode="exact"), Want("RGB")),
     ],
 )
-def test_four_source_pixels_are_wanted_for_each_of_the_input(spec, want):
+def test_four_source_pixels_are_wanted_for_each_of_the_input(spec: InputSpec, want: Want) -> None:
     assert spec.want() == want
 
 
 @pytest.mark.parametrize("mode", ["L", "RGB", "BGR"])
 @pytest.mark.parametrize("layout", ["NCHW", "NHWC", "flat"])
-def test_seen_is_what_was_prepared(mode, layout):
+def test_seen_is_what_was_prepared(mode: str, layout: str) -> None:
     spec = InputSpec((9, 7), mode, layout=layout, mean=(0.4,), std=(0.2,))
     image = picture(9, 7, "L" if mode == "L" else "RGB")
     assert np.array_equal(np.asarray(spec.seen(spec.prepare(image))), np.asarray(image))

@@ -2,6 +2,8 @@ import os
 import pickle
 import sys
 import textwrap
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -37,7 +39,7 @@ plugin = BackendPlugin(Kind("{key}", "a {name} model", (".{name}",), {hides_code
 
 
 @pytest.fixture
-def install(tmp_path, monkeypatch):
+def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
     """Install a package with one entry point, as pip would have left it."""
     site = tmp_path / "site"
     site.mkdir()
@@ -45,7 +47,16 @@ def install(tmp_path, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(site))
     made = []
 
-    def package(name, *, source=WORKING, key="", mark="", hides_code=False, recognises="", target="plugin"):
+    def package(
+        name: str,
+        *,
+        source: str = WORKING,
+        key: str = "",
+        mark: str = "",
+        hides_code: bool = False,
+        recognises: str = "",
+        target: str = "plugin",
+    ) -> None:
         mark = mark or f"{name}:"
         recognises = recognises or f"lambda data: data.startswith(b'{mark}')"
         parts = {"name": name, "key": key or name, "mark": mark, "hides_code": hides_code, "recognises": recognises}
@@ -65,8 +76,8 @@ def install(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def model(home):
-    def write(text, name="model.xyz"):
+def model(home: Path) -> Callable[..., Path]:
+    def write(text: str, name: str = "model.xyz") -> Path:
         (home / name).write_text(text)
         return home / name
 
@@ -74,12 +85,12 @@ def model(home):
 
 
 @pytest.fixture
-def picture(home):
+def picture(home: Path) -> Path:
     Image.new("L", (4, 4), 200).save(home / "p.png")
     return home / "p.png"
 
 
-def test_a_plugin_loads_its_own_format(install, model, picture):
+def test_a_plugin_loads_its_own_format(install: Callable[..., None], model: Callable[..., Path], picture: Path) -> None:
     install("one")
     predictor = Predictor.load(model("one: anything"))
     assert (predictor.info.format, predictor.model.origins["plugin"]) == ("one", ("'one' of cvs-one 1.0", "file"))
@@ -88,7 +99,9 @@ def test_a_plugin_loads_its_own_format(install, model, picture):
     assert (prediction.label, prediction.score) == ("b", 0.75)
 
 
-def test_no_plugin_is_looked_up_for_what_cvserve_serves_itself(install, model, picture, home):
+def test_no_plugin_is_looked_up_for_what_cvserve_serves_itself(
+    install: Callable[..., None], model: Callable[..., Path], picture: Path, home: Path
+) -> None:
     install("greedy", recognises="lambda data: True")
     estimator = GaussianNB().fit(np.random.default_rng(0).random((8, 16)), [0, 1] * 4)
     (home / "m.pkl").write_bytes(pickle.dumps(estimator))
@@ -102,11 +115,11 @@ def test_no_plugin_is_looked_up_for_what_cvserve_serves_itself(install, model, p
     assert (home / "imported-greedy").exists()
 
 
-def test_help_and_version_look_up_nothing():
+def test_help_and_version_look_up_nothing() -> None:
     assert "importlib.metadata" not in loaded_modules("from cvserve.cli import app; app(['--help'])")
 
 
-def test_a_damaged_file_of_ours_is_never_given_to_a_plugin(install, home):
+def test_a_damaged_file_of_ours_is_never_given_to_a_plugin(install: Callable[..., None], home: Path) -> None:
     install("greedy", recognises="lambda data: True")
     (home / "m.pkl").write_bytes(pickle.dumps(GaussianNB())[:-30])
     with pytest.raises(ModelLoadError, match="cannot be read as a pickle"):
@@ -114,14 +127,16 @@ def test_a_damaged_file_of_ours_is_never_given_to_a_plugin(install, home):
     assert not (home / "imported-greedy").exists()
 
 
-def test_a_suffix_of_ours_promises_our_format(install, model):
+def test_a_suffix_of_ours_promises_our_format(install: Callable[..., None], model: Callable[..., Path]) -> None:
     install("greedy", recognises="lambda data: True")
     with pytest.raises(ModelLoadError, match=r"'m.pkl' is called a pickle but is a greedy model"):
         Predictor.load(model("anything", "m.pkl"))
 
 
 @pytest.mark.parametrize("name", ["m.h5", "m.zip", "m.safetensors", "m.keras"])
-def test_a_plugin_may_bring_a_format_that_we_know_by_name_only(install, model, home, name):
+def test_a_plugin_may_bring_a_format_that_we_know_by_name_only(
+    install: Callable[..., None], model: Callable[..., Path], home: Path, name: str
+) -> None:
     install("hdf", mark="\\x89HDF\\r\\n\\x1a\\n")
     (home / name).write_bytes(b"\x89HDF\r\n\x1a\n" + bytes(20))
     assert Predictor.load(home / name).info.format == "hdf"
@@ -136,7 +151,9 @@ def test_a_plugin_may_bring_a_format_that_we_know_by_name_only(install, model, h
         ("plugin = object()", "it is no cvserve.backends.BackendPlugin"),
     ],
 )
-def test_a_plugin_that_cannot_be_used_is_named_once_and_skipped(install, model, picture, source, reason):
+def test_a_plugin_that_cannot_be_used_is_named_once_and_skipped(
+    install: Callable[..., None], model: Callable[..., Path], picture: Path, source: str, reason: str
+) -> None:
     install("broken", source=source)
     install("one")
     path = model("one: anything")
@@ -147,13 +164,17 @@ def test_a_plugin_that_cannot_be_used_is_named_once_and_skipped(install, model, 
 
 
 @pytest.mark.parametrize("key", ["pickle", "skops", "onnx", "zip"])
-def test_a_plugin_cannot_take_the_name_of_a_format_of_ours(install, model, key):
+def test_a_plugin_cannot_take_the_name_of_a_format_of_ours(
+    install: Callable[..., None], model: Callable[..., Path], key: str
+) -> None:
     install("thief", key=key)
     with pytest.warns(PluginWarning, match=f"the format '{key}' is cvserve's own"), pytest.raises(ModelLoadError):
         Predictor.load(model("thief: anything"))
 
 
-def test_two_plugins_for_one_name_or_one_file_are_both_named(install, model):
+def test_two_plugins_for_one_name_or_one_file_are_both_named(
+    install: Callable[..., None], model: Callable[..., Path]
+) -> None:
     install("one")
     install("other", mark="one:")
     install("third", key="one")
@@ -164,14 +185,16 @@ def test_two_plugins_for_one_name_or_one_file_are_both_named(install, model):
         Predictor.load(model("one: anything"))
 
 
-def test_a_plugin_that_fails_to_look_is_named_and_passed_over(install, model):
+def test_a_plugin_that_fails_to_look_is_named_and_passed_over(
+    install: Callable[..., None], model: Callable[..., Path]
+) -> None:
     install("clumsy", recognises="lambda data: 1 // 0")
     install("one")
     with pytest.warns(PluginWarning, match=r"'clumsy'.*it failed to look at the file \(ZeroDivisionError\)"):
         assert Predictor.load(model("one: anything")).info.format == "one"
 
 
-def test_a_format_in_which_code_can_hide_needs_trust(install, model):
+def test_a_format_in_which_code_can_hide_needs_trust(install: Callable[..., None], model: Callable[..., Path]) -> None:
     install("risky", hides_code=True)
     path = model("risky: anything")
     with pytest.raises(UntrustedModel, match=r"'model.xyz' is a risky model, in which code can hide"):
@@ -197,7 +220,9 @@ def test_a_format_in_which_code_can_hide_needs_trust(install, model):
         ("return facts(None, 'a')", ["TypeError in line"]),
     ],
 )
-def test_a_plugin_that_fails_at_the_load_is_named(install, model, body, words):
+def test_a_plugin_that_fails_at_the_load_is_named(
+    install: Callable[..., None], model: Callable[..., Path], body: str, words: list[str]
+) -> None:
     source = f"""
         from types import SimpleNamespace
         from cvserve.backends import BackendPlugin, Kind, ModelFacts, ModelLoadError
@@ -218,7 +243,7 @@ def test_a_plugin_that_fails_at_the_load_is_named(install, model, body, words):
         assert "'bad' of cvs-bad 1.0" in str(caught.value)
 
 
-def test_a_file_that_nobody_knows_is_still_refused(install, model):
+def test_a_file_that_nobody_knows_is_still_refused(install: Callable[..., None], model: Callable[..., Path]) -> None:
     install("one")
     with pytest.raises(ModelLoadError, match="is no model file that cvserve knows"):
         Predictor.load(model("two: anything"))

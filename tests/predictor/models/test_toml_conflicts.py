@@ -1,17 +1,21 @@
+from collections.abc import Callable
+from pathlib import Path
+
 import numpy as np
 import pytest
 import skops.io
 from sklearn.naive_bayes import GaussianNB
 
 from cvserve.errors import ModelLoadError
+from cvserve.predictor.contract import LoadedModel
 from support.models import load_model
 
 
 @pytest.fixture
-def say(skops_file):
+def say(skops_file: Path) -> Callable[[str], LoadedModel]:
     """Write `digits.toml` beside a model of 8 by 8 pixels and load it."""
 
-    def write(text):
+    def write(text: str) -> LoadedModel:
         skops_file.with_suffix(".toml").write_text(text)
         return load_model(skops_file)
 
@@ -31,7 +35,9 @@ def say(skops_file):
         ("mean = [1, 2, 3]", ["mean in digits.toml has 3 numbers", 'mode "L"']),
     ],
 )
-def test_values_of_the_input_that_exclude_each_other(say, text, words):
+def test_values_of_the_input_that_exclude_each_other(
+    say: Callable[[str], LoadedModel], text: str, words: list[str]
+) -> None:
     with pytest.raises(ModelLoadError) as caught:
         say(f"[input]\n{text}")
     for word in [*words, "digits.toml"]:
@@ -50,11 +56,11 @@ def test_values_of_the_input_that_exclude_each_other(say, text, words):
         'dtype = "float16"',
     ],
 )
-def test_values_that_agree(say, text):
+def test_values_that_agree(say: Callable[[str], LoadedModel], text: str) -> None:
     assert say(f"[input]\n{text}").info.name == "digits"
 
 
-def test_labels_in_another_order_than_the_file_has_them(tmp_path):
+def test_labels_in_another_order_than_the_file_has_them(tmp_path: Path) -> None:
     rows = np.random.default_rng(0).random((20, 64))
     skops.io.dump(GaussianNB().fit(rows, ["cat", "dog"] * 10), tmp_path / "pets.skops")
     config = tmp_path / "pets.toml"

@@ -1,9 +1,11 @@
 import os
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from cvserve.errors import ModelLoadError
-from cvserve.predictor.models.toml_read import read_config
+from cvserve.predictor.models.toml_read import ModelConfig, read_config
 
 EVERYTHING = """
 name = "my digits"
@@ -27,26 +29,26 @@ scores = "logits"
 
 
 @pytest.fixture
-def model(tmp_path):
+def model(tmp_path: Path) -> Path:
     return tmp_path / "my.model.skops"
 
 
 @pytest.fixture
-def say(model):
-    def write(text):
+def say(model: Path) -> Callable[[str], ModelConfig]:
+    def write(text: str) -> ModelConfig:
         model.with_suffix(".toml").write_text(text, encoding="utf-8")
         return read_config(model)
 
     return write
 
 
-def test_nothing_beside_the_model_says_nothing(model):
+def test_nothing_beside_the_model_says_nothing(model: Path) -> None:
     config = read_config(model)
     assert dict(config.values) == {}
     assert config.file_name == "my.model.toml"
 
 
-def test_every_key_is_read_and_typed(say):
+def test_every_key_is_read_and_typed(say: Callable[[str], ModelConfig]) -> None:
     config = say(EVERYTHING)
     assert config.values == {
         "name": "my digits",
@@ -116,7 +118,7 @@ def test_every_key_is_read_and_typed(say):
         ('x = "', ["not valid TOML"]),
     ],
 )
-def test_what_cannot_be_used_is_named(say, line, words):
+def test_what_cannot_be_used_is_named(say: Callable[[str], ModelConfig], line: str, words: list[str]) -> None:
     with pytest.raises(ModelLoadError) as caught:
         say(line)
     for word in [*words, "my.model.toml"]:
@@ -124,7 +126,7 @@ def test_what_cannot_be_used_is_named(say, line, words):
     assert caught.value.exit_code == 5
 
 
-def test_labels_come_from_a_text_file_one_a_line(model):
+def test_labels_come_from_a_text_file_one_a_line(model: Path) -> None:
     model.with_name("labels.txt").write_text("\ufeffcat \r\n dog\r\n\r\n", encoding="utf-8")
     config = read_config(model)
     assert config.values["labels"] == ("cat", "dog")
@@ -132,7 +134,7 @@ def test_labels_come_from_a_text_file_one_a_line(model):
 
 
 @pytest.mark.parametrize(("text", "word"), [("cat\n\ndog", "labels[1]"), ("cat\ncat", "'cat'"), ("", "has no labels")])
-def test_a_label_file_is_checked_like_labels(model, text, word):
+def test_a_label_file_is_checked_like_labels(model: Path, text: str, word: str) -> None:
     model.with_name("labels.txt").write_text(text)
     with pytest.raises(ModelLoadError) as caught:
         read_config(model)
@@ -140,14 +142,14 @@ def test_a_label_file_is_checked_like_labels(model, text, word):
     assert "labels.txt" in str(caught.value)
 
 
-def test_two_lists_of_labels_must_agree(model, say):
+def test_two_lists_of_labels_must_agree(model: Path, say: Callable[[str], ModelConfig]) -> None:
     model.with_name("labels.txt").write_text("a\nb\nc")
     with pytest.raises(ModelLoadError, match=r"my.model.toml has .* labels.txt has"):
         say('labels = ["a", "b"]')
     assert say('labels = ["a", "b", "c"]').origins["labels"] == "model.toml"
 
 
-def test_labels_may_be_the_name_of_a_file_beside_the_config(model, say):
+def test_labels_may_be_the_name_of_a_file_beside_the_config(model: Path, say: Callable[[str], ModelConfig]) -> None:
     (model.parent / "names").mkdir()
     (model.parent / "names" / "classes.txt").write_text("cat\ndog\n")
     config = say('labels = "names/classes.txt"')
@@ -156,13 +158,13 @@ def test_labels_may_be_the_name_of_a_file_beside_the_config(model, say):
 
 
 @pytest.mark.parametrize("name", ["/etc/hostname", "../labels.txt", "a/../../b.txt", "", ".", "a\\nb"])
-def test_labels_are_read_from_nowhere_else(model, say, name):
+def test_labels_are_read_from_nowhere_else(model: Path, say: Callable[[str], ModelConfig], name: str) -> None:
     (model.parent.parent / "labels.txt").write_text("cat\ndog\n")
     with pytest.raises(ModelLoadError, match=r"the name of a file beside my\.model\.toml"):
         say(f'labels = "{name}"')
 
 
-def test_a_file_of_labels_must_exist_and_be_right(model, say):
+def test_a_file_of_labels_must_exist_and_be_right(model: Path, say: Callable[[str], ModelConfig]) -> None:
     with pytest.raises(ModelLoadError, match=r"'classes.txt' in my.model.toml, but there is no such file"):
         say('labels = "classes.txt"')
     model.with_name("classes.txt").write_text("cat\ncat")
@@ -174,7 +176,7 @@ def test_a_file_of_labels_must_exist_and_be_right(model, say):
         say('labels = "classes.txt"')
 
 
-def test_another_config_can_be_named_and_must_exist(model, tmp_path):
+def test_another_config_can_be_named_and_must_exist(model: Path, tmp_path: Path) -> None:
     other = tmp_path / "other.toml"
     with pytest.raises(ModelLoadError, match=r"There is no model config .*other.toml"):
         read_config(model, other)
@@ -183,7 +185,7 @@ def test_another_config_can_be_named_and_must_exist(model, tmp_path):
     assert read_config(model, other).values["name"] == "x"
 
 
-def test_a_config_that_is_no_text_file_is_refused(model, tmp_path):
+def test_a_config_that_is_no_text_file_is_refused(model: Path, tmp_path: Path) -> None:
     model.with_suffix(".toml").write_bytes(b'name = "\xff"')
     with pytest.raises(ModelLoadError, match="not UTF-8"):
         read_config(model)

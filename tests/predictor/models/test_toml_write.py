@@ -1,5 +1,7 @@
 import string
 import tomllib
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -33,14 +35,14 @@ _values = st.fixed_dictionaries(
 
 
 @given(values=_values)
-def test_what_is_written_is_read_as_it_was(tmp_path_factory, values):
+def test_what_is_written_is_read_as_it_was(tmp_path_factory: pytest.TempPathFactory, values: Any) -> None:
     path = tmp_path_factory.mktemp("written") / "m.toml"
     path.write_text(config_text({key: (value, "file") for key, value in values.items()}), encoding="utf-8")
     read = read_config(path.with_suffix(".skops"))
     assert dict(read.values) == values | {"labels": tuple(values["labels"])}
 
 
-def test_what_decides_nothing_or_could_not_be_read_is_left_out():
+def test_what_decides_nothing_or_could_not_be_read_is_left_out() -> None:
     text = config_text(
         {
             "estimator": ("SVC", "file"),
@@ -53,7 +55,7 @@ def test_what_decides_nothing_or_could_not_be_read_is_left_out():
     assert text.endswith('resize = "stretch"  # guessed: neither said nor read from the file\n')
 
 
-def test_a_model_with_many_labels_is_written_one_a_line(tmp_path):
+def test_a_model_with_many_labels_is_written_one_a_line(tmp_path: Path) -> None:
     names = [f"class {letter}" for letter in string.ascii_lowercase]
     skops.io.dump(GaussianNB().fit(np.random.default_rng(0).random((52, 64)), names * 2), tmp_path / "m.skops")
     predictor = Predictor.load(tmp_path / "m.skops")
@@ -64,6 +66,6 @@ def test_a_model_with_many_labels_is_written_one_a_line(tmp_path):
     assert Predictor.load(tmp_path / "m.skops").labels == tuple(names)
 
 
-def test_a_folder_that_cannot_be_written_is_named(tmp_path):
+def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     with pytest.raises(InvalidSetting, match=r"m.toml' cannot be written: No such file or directory"):
         write_config(tmp_path / "none" / "m.toml", "", overwrite=False)

@@ -9,6 +9,9 @@ import shutil
 import stat
 import subprocess
 import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import joblib
 import numpy as np
@@ -25,24 +28,26 @@ SHA = "ab" * 32
 class Calls:
     """Pickles into a call of `function`."""
 
-    def __init__(self, function, *arguments):
+    def __init__(self, function: Callable[..., object], *arguments: object) -> None:
         self.call = (function, arguments)
 
-    def __reduce__(self):
+    def __reduce__(self) -> tuple[Any, ...]:
         return self.call
 
 
-class Hidden(dict):
+class Hidden(dict[str, Any]):
     """A harmless dict with a call inside of its state."""
 
+    state: Calls
 
-def packed(thing, compress=0):
+
+def packed(thing: object, compress: int | tuple[str, int] = 0) -> bytes:
     buffer = io.BytesIO()
     joblib.dump(thing, buffer, compress=compress)
     return buffer.getvalue()
 
 
-def zipped(**members):
+def zipped(**members: bytes | str) -> bytes:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         for name, data in members.items():
@@ -50,7 +55,7 @@ def zipped(**members):
     return buffer.getvalue()
 
 
-def hostile(canary):
+def hostile(canary: Path | str) -> dict[str, bytes]:
     """Files, each of which makes `canary` when it is loaded as its maker meant it."""
     touch = Calls(os.system, f"touch {canary}")
     make = Calls(os.mkdir, str(canary))
@@ -78,13 +83,13 @@ SUFFIXES = [".pkl", ".joblib", ".skops", ".onnx", ".pt", "", ".model"]
 
 
 @pytest.fixture
-def canary(tmp_path):
+def canary(tmp_path: Path) -> Path:
     return tmp_path / "canary"
 
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("suffix", SUFFIXES)
-def test_no_hostile_file_runs_without_trust(tmp_path, canary, name, suffix):
+def test_no_hostile_file_runs_without_trust(tmp_path: Path, canary: Path, name: str, suffix: str) -> None:
     path = tmp_path / f"model{suffix}"
     path.write_bytes(hostile(canary)[name])
     with pytest.raises(ModelLoadError) as caught:
@@ -96,7 +101,7 @@ def test_no_hostile_file_runs_without_trust(tmp_path, canary, name, suffix):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_every_hostile_file_is_alive(tmp_path, canary, name):
+def test_every_hostile_file_is_alive(tmp_path: Path, canary: Path, name: str) -> None:
     """Without this the test above could pass because the files are broken."""
     path = tmp_path / "model.pkl"
     path.write_bytes(hostile(canary)[name])
@@ -106,7 +111,7 @@ def test_every_hostile_file_is_alive(tmp_path, canary, name):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_what_a_hostile_file_would_import_is_found_without_running_it(canary, name):
+def test_what_a_hostile_file_would_import_is_found_without_running_it(canary: Path, name: str) -> None:
     found = pickle_globals(hostile(canary)[name])
     assert not canary.exists()
     assert found.complete
@@ -115,7 +120,7 @@ def test_what_a_hostile_file_would_import_is_found_without_running_it(canary, na
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_pickle_in_a_skops_archive_is_never_unpickled(tmp_path, canary, name):
+def test_a_pickle_in_a_skops_archive_is_never_unpickled(tmp_path: Path, canary: Path, name: str) -> None:
     data = hostile(canary)[name]
     path = tmp_path / "model.skops"
     for schema in ("{}", '{"__loader__": "ObjectNode", "__class__": "a", "__module__": "b", "protocol": 2}', "x"):
@@ -125,7 +130,7 @@ def test_a_pickle_in_a_skops_archive_is_never_unpickled(tmp_path, canary, name):
     assert not canary.exists()
 
 
-def test_a_computed_import_is_not_hidden():
+def test_a_computed_import_is_not_hidden() -> None:
     """A name that is made while the pickle runs cannot be shown, so it must be said that there is more."""
     stream = pickle.PROTO + b"\x04" + b"\x8c\x02os" + b"N" + pickle.STACK_GLOBAL + b"."
     assert pickle_globals(stream) == ((), False)
@@ -134,19 +139,19 @@ def test_a_computed_import_is_not_hidden():
     assert not pickle_globals(b"\x04\x22\x4d\x18" + bytes(9)).complete
 
 
-def test_names_from_a_stranger_are_safe_to_print():
+def test_names_from_a_stranger_are_safe_to_print() -> None:
     found = pickle_globals(b"cos\n\x1b[2Jsystem\n.")
     assert found.names == ("os.\\x1b[2Jsystem",)
 
 
 @pytest.fixture
-def pickled(tmp_path, logistic):
+def pickled(tmp_path: Path, logistic: Any) -> tuple[Path, str]:
     path = tmp_path / "my model.pkl"
     path.write_bytes(pickle.dumps(logistic))
     return path, hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def test_the_refusal_has_all_that_is_needed_to_decide(pickled):
+def test_the_refusal_has_all_that_is_needed_to_decide(pickled: tuple[Path, str]) -> None:
     path, sha256 = pickled
     with pytest.raises(UntrustedModel) as caught:
         load_model(path)
@@ -157,7 +162,7 @@ def test_the_refusal_has_all_that_is_needed_to_decide(pickled):
     assert caught.value.sha256 == sha256
 
 
-def test_trust_by_argument_by_hash_and_by_record(pickled):
+def test_trust_by_argument_by_hash_and_by_record(pickled: tuple[Path, str]) -> None:
     path, sha256 = pickled
     assert load_model(path, trust=True).info.sha256 == sha256
     assert load_model(path, sha256=sha256).info.version == sha256[:12]
@@ -167,7 +172,7 @@ def test_trust_by_argument_by_hash_and_by_record(pickled):
     assert load_model(path).info.sha256 == sha256
 
 
-def test_a_trusted_file_that_was_changed_is_refused(pickled, canary):
+def test_a_trusted_file_that_was_changed_is_refused(pickled: tuple[Path, str], canary: Path) -> None:
     path, sha256 = pickled
     record(sha256, path, 1)
     path.write_bytes(hostile(canary)["mkdir"])
@@ -180,12 +185,12 @@ def test_a_trusted_file_that_was_changed_is_refused(pickled, canary):
     assert not canary.exists()
 
 
-def test_the_hash_is_checked_for_harmless_formats_too(skops_file):
+def test_the_hash_is_checked_for_harmless_formats_too(skops_file: Path) -> None:
     with pytest.raises(ModelLoadError, match="0000"):
         load_model(skops_file, sha256="0" * 64)
 
 
-def test_a_record_says_what_when_and_who(tmp_path, config_home):
+def test_a_record_says_what_when_and_who(tmp_path: Path, config_home: Path) -> None:
     record(SHA, tmp_path / "m.pkl", 123, "a note")
     entry = json.loads((config_home / "cvserve" / "trust.json").read_text())[SHA]
     assert entry["path"] == str(tmp_path / "m.pkl")
@@ -195,7 +200,7 @@ def test_a_record_says_what_when_and_who(tmp_path, config_home):
     assert not is_trusted("cd" * 32)
 
 
-def test_the_store_is_private_and_leaves_nothing_beside(config_home):
+def test_the_store_is_private_and_leaves_nothing_beside(config_home: Path) -> None:
     for number in range(3):
         record(f"{number:064x}", "m.pkl", 1)
     store = store_path()
@@ -206,7 +211,7 @@ def test_the_store_is_private_and_leaves_nothing_beside(config_home):
 
 
 @pytest.mark.parametrize("mode", [0o620, 0o602, 0o666])
-def test_a_store_that_others_may_write_is_unsafe(mode):
+def test_a_store_that_others_may_write_is_unsafe(mode: int) -> None:
     record(SHA, "m.pkl", 1)
     store_path().chmod(mode)
     with pytest.raises(Unsafe, match="Others may write") as caught:
@@ -216,7 +221,7 @@ def test_a_store_that_others_may_write_is_unsafe(mode):
         record("cd" * 32, "m.pkl", 1)
 
 
-def test_a_folder_that_others_may_write_is_unsafe():
+def test_a_folder_that_others_may_write_is_unsafe() -> None:
     record(SHA, "m.pkl", 1)
     store_path().parent.chmod(0o777)
     with pytest.raises(Unsafe, match="Others may write"):
@@ -224,14 +229,14 @@ def test_a_folder_that_others_may_write_is_unsafe():
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
-def test_a_store_of_somebody_else_is_unsafe():
+def test_a_store_of_somebody_else_is_unsafe() -> None:
     record(SHA, "m.pkl", 1)
     os.chown(store_path(), 12345, 12345)
     with pytest.raises(Unsafe, match="belongs to user 12345"):
         is_trusted(SHA)
 
 
-def test_a_linked_store_is_unsafe(tmp_path):
+def test_a_linked_store_is_unsafe(tmp_path: Path) -> None:
     record(SHA, "m.pkl", 1)
     shutil.move(store_path(), tmp_path / "elsewhere.json")
     store_path().symlink_to(tmp_path / "elsewhere.json")
@@ -240,7 +245,7 @@ def test_a_linked_store_is_unsafe(tmp_path):
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "null", '"x"', "\xff"])
-def test_a_damaged_store_trusts_nothing_and_is_not_overwritten(text):
+def test_a_damaged_store_trusts_nothing_and_is_not_overwritten(text: str) -> None:
     record(SHA, "m.pkl", 1)
     store_path().write_bytes(text.encode("latin-1"))
     with pytest.raises(Unsafe, match="is damaged"):
@@ -250,32 +255,34 @@ def test_a_damaged_store_trusts_nothing_and_is_not_overwritten(text):
     assert store_path().read_bytes() == text.encode("latin-1")
 
 
-def test_a_store_is_a_file(config_home):
+def test_a_store_is_a_file(config_home: Path) -> None:
     store_path().mkdir(parents=True)
     store_path().parent.chmod(0o700)
     with pytest.raises(Unsafe, match="is not a file"):
         is_trusted(SHA)
 
 
-def test_without_a_store_nothing_is_trusted(config_home):
+def test_without_a_store_nothing_is_trusted(config_home: Path) -> None:
     assert not is_trusted(SHA)
     assert not config_home.exists()
 
 
-def test_a_store_that_cannot_be_written_says_so(config_home):
+def test_a_store_that_cannot_be_written_says_so(config_home: Path) -> None:
     config_home.write_text("a file where a folder should be")
     with pytest.raises(Unsafe, match="cannot be written"):
         record(SHA, "m.pkl", 1)
 
 
-def test_the_store_is_in_the_users_folder_whatever_the_working_directory(tmp_path, monkeypatch):
+def test_the_store_is_in_the_users_folder_whatever_the_working_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     for value in ("", "relative/path"):
         monkeypatch.setenv("XDG_CONFIG_HOME", value)
         assert store_path() == tmp_path / "home" / ".config" / "cvserve" / "trust.json"
 
 
-def test_all_errors_are_ours(tmp_path):
+def test_all_errors_are_ours(tmp_path: Path) -> None:
     """Bytes cut anywhere: never a traceback of a library."""
     whole = packed([np.arange(100.0), {"a": 1}])
     path = tmp_path / "m.joblib"

@@ -3,19 +3,24 @@
 import contextlib
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
 import onnxruntime
 import pytest
-from onnx import TensorProto, helper, numpy_helper
+from numpy.typing import NDArray
+from onnx import ModelProto, TensorProto, helper, numpy_helper
+from PIL import Image
 from skl2onnx import to_onnx
 from sklearn.linear_model import LogisticRegression
 from sklearn.svm import SVC
 
 from cvserve import Predictor
 from cvserve.errors import ModelLoadError
+from cvserve.predictor.predictor import LoadedPredictor
 from support.models import load_model
 from support.onnx_models import graph, linear, probabilities, weights_of
 
@@ -23,10 +28,10 @@ IRIS = Path(onnxruntime.__file__).parent / "datasets/logreg_iris.onnx"
 
 
 @pytest.fixture
-def saved(tmp_path):
+def saved(tmp_path: Path) -> Callable[..., Path]:
     """Writes a model and its `model.toml`."""
 
-    def save(model, config=""):
+    def save(model: ModelProto | bytes, config: str = "") -> Path:
         path = tmp_path / "m.onnx"
         path.write_bytes(model if isinstance(model, bytes) else model.SerializeToString())
         path.with_suffix(".toml").write_text(config)
@@ -36,12 +41,12 @@ def saved(tmp_path):
 
 
 @pytest.fixture(scope="session")
-def pictures():
+def pictures() -> list[NDArray[Any]]:
     """Colour pictures that are alike in nothing."""
     return list(np.random.default_rng(2).integers(0, 256, (7, 6, 4, 3), dtype=np.uint8))
 
 
-def answers(predictor, pictures):
+def answers(predictor: LoadedPredictor, pictures: list[NDArray[Any]]) -> NDArray[Any]:
     """All scores, in the order of the classes."""
     count = len(predictor.predict(pictures[0], top_k=99).top)
     rows = np.zeros((len(pictures), count))
@@ -51,11 +56,11 @@ def answers(predictor, pictures):
     return rows
 
 
-def prepared(predictor, pictures):
-    return np.stack([predictor.model.preparation.prepare(image(predictor, pixels)) for pixels in pictures])
+def prepared(predictor: LoadedPredictor, pictures: list[NDArray[Any]]) -> NDArray[Any]:
+    return np.stack([np.asarray(predictor.model.preparation.prepare(image(predictor, pixels))) for pixels in pictures])
 
 
-def image(predictor, pixels):
+def image(predictor: LoadedPredictor, pixels: NDArray[Any]) -> Image.Image:
     from PIL import Image
 
     return Image.fromarray(pixels).convert(predictor.want().mode)
@@ -76,7 +81,9 @@ SHAPES = [
 
 @pytest.mark.parametrize("dtype", ["uint8", "float16", "float32", "float64"])
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
-def test_the_scores_are_those_of_the_graph(saved, pictures, shape, dtype):
+def test_the_scores_are_those_of_the_graph(
+    saved: Callable[..., Path], pictures: list[NDArray[Any]], shape: tuple[str | int | None, ...], dtype: str
+) -> None:
     model = linear(shape, dtype=dtype)
     config = "[input]\nsize = [4, 6]" if len(shape) == 2 else ""
     config += "\nscale = 0.05\n" if dtype == "uint8" and config else "[input]\nscale = 0.05\n" * (dtype == "uint8")
@@ -99,7 +106,9 @@ def test_the_scores_are_those_of_the_graph(saved, pictures, shape, dtype):
     ],
     ids=str,
 )
-def test_what_the_shape_says_is_from_the_file(saved, shape, said):
+def test_what_the_shape_says_is_from_the_file(
+    saved: Callable[..., Path], shape: tuple[str | int, ...], said: dict[str, Any]
+) -> None:
     model = load_model(saved(linear(shape)))
     for key, value in said.items():
         assert model.origins[f"input.{key}"] == (value if "guessed" in value else (value, "file"))
@@ -108,7 +117,7 @@ def test_what_the_shape_says_is_from_the_file(saved, shape, said):
     assert model.origins["opset"] == (17, "file")
 
 
-def test_whole_numbers_are_pixels_as_they_are(saved):
+def test_whole_numbers_are_pixels_as_they_are(saved: Callable[..., Path]) -> None:
     model = load_model(saved(linear(("N", 6, 4, 3), dtype="uint8")))
     assert model.origins["input.scale"] == (1.0, "default")
     assert "scale" not in model.guessed
@@ -117,7 +126,12 @@ def test_whole_numbers_are_pixels_as_they_are(saved):
 @pytest.mark.parametrize(
     ("shape", "channels_last"), [(("N", 3, "H", "W"), False), (("N", None, None, 3), True), (("N", 1, "H", 4), False)]
 )
-def test_a_free_size_is_what_the_config_says(saved, pictures, shape, channels_last):
+def test_a_free_size_is_what_the_config_says(
+    saved: Callable[..., Path],
+    pictures: list[NDArray[Any]],
+    shape: tuple[str, int | None, str | None, str | int],
+    channels_last: bool,
+) -> None:
     model = linear(shape)
     with pytest.raises(ModelLoadError, match=r"does not say how large its pictures are; write into m\.toml: \[input\]"):
         load_model(saved(model))
@@ -128,7 +142,7 @@ def test_a_free_size_is_what_the_config_says(saved, pictures, shape, channels_la
     assert np.allclose(answers(predictor, pictures), expected, atol=1e-5)
 
 
-def test_where_everything_is_free_the_layout_is_a_guess(saved):
+def test_where_everything_is_free_the_layout_is_a_guess(saved: Callable[..., Path]) -> None:
     nodes = [
         helper.make_node("ReduceMean", ["pixels"], ["means"], axes=[2, 3], keepdims=0),
         helper.make_node("Identity", ["means"], ["scores"]),
@@ -153,19 +167,23 @@ def test_where_everything_is_free_the_layout_is_a_guess(saved):
     ],
     ids=str,
 )
-def test_a_contradiction_names_both(saved, shape, config, text):
+def test_a_contradiction_names_both(
+    saved: Callable[..., Path], shape: tuple[str | int, ...], config: str, text: str
+) -> None:
     with pytest.raises(ModelLoadError, match=text):
         load_model(saved(linear(shape), f"[input]\n{config}\n"))
 
 
 @pytest.mark.parametrize("shape", [("N", 3, 6, 4), (4, 3, 6, 4), ("N", 3, "H", "W")], ids=str)
-def test_another_number_of_labels_is_told_while_loading(saved, shape):
+def test_another_number_of_labels_is_told_while_loading(
+    saved: Callable[..., Path], shape: tuple[str | int, int, int | str, int | str]
+) -> None:
     config = 'labels = ["a", "b"]\n[input]\nsize = [4, 6]'
     with pytest.raises(ModelLoadError, match=r"m\.toml has 2 labels, but 'm\.onnx' knows 3 classes"):
         load_model(saved(linear(shape), config))
 
 
-def test_probabilities_are_told_from_logits(saved, pictures):
+def test_probabilities_are_told_from_logits(saved: Callable[..., Path], pictures: list[NDArray[Any]]) -> None:
     for soft_max in (True, False):
         predictor = Predictor.load(saved(linear(("N", 3, 6, 4), soft_max=soft_max)))
         assert predictor.scores == ("probabilities" if soft_max else "logits")
@@ -173,7 +191,7 @@ def test_probabilities_are_told_from_logits(saved, pictures):
         assert np.allclose(answers(predictor, pictures), expected, atol=1e-5)
 
 
-def test_scores_with_dimensions_of_one_behind_them(saved, pictures):
+def test_scores_with_dimensions_of_one_behind_them(saved: Callable[..., Path], pictures: list[NDArray[Any]]) -> None:
     model = linear(("N", 3, 6, 4))
     model.graph.node[-1].output[0] = "sums"
     model.graph.node.append(helper.make_node("Unsqueeze", ["sums", "axes"], ["scores"]))
@@ -184,7 +202,7 @@ def test_scores_with_dimensions_of_one_behind_them(saved, pictures):
     assert np.allclose(answers(predictor, pictures), expected, atol=1e-5)
 
 
-CLASSES = {"numbers": [3, 5, 7], "texts": ["cat", "dog", "ü"], "as they are": [0, 1, 2]}
+CLASSES: dict[str, list[Any]] = {"numbers": [3, 5, 7], "texts": ["cat", "dog", "ü"], "as they are": [0, 1, 2]}
 
 
 # skl2onnx looks at attributes that scikit-learn is about to drop.
@@ -192,7 +210,14 @@ CLASSES = {"numbers": [3, 5, 7], "texts": ["cat", "dog", "ü"], "as they are": [
 @pytest.mark.parametrize("zipmap", [True, False])
 @pytest.mark.parametrize("names", sorted(CLASSES))
 @pytest.mark.parametrize("estimator", [LogisticRegression(max_iter=500), SVC()], ids=["logistic", "svc"])
-def test_what_skl2onnx_makes_answers_as_the_estimator(saved, digits, square, estimator, names, zipmap):
+def test_what_skl2onnx_makes_answers_as_the_estimator(
+    saved: Callable[..., Path],
+    digits: tuple[NDArray[Any], NDArray[Any]],
+    square: NDArray[Any],
+    estimator: Any,
+    names: str,
+    zipmap: bool,
+) -> None:
     rows, classes = digits[0].astype(np.float32), np.array(CLASSES[names])[digits[1] % 3]
     fitted = estimator.fit(rows, classes)
     made = to_onnx(fitted, rows[:1], options={id(fitted): {"zipmap": zipmap}})
@@ -207,7 +232,9 @@ def test_what_skl2onnx_makes_answers_as_the_estimator(saved, digits, square, est
         assert np.allclose(answers(predictor, shown), fitted.predict_proba(rows[:20]), atol=1e-5)
 
 
-def test_labels_of_a_network_are_found_behind_its_arg_max(saved, digits):
+def test_labels_of_a_network_are_found_behind_its_arg_max(
+    saved: Callable[..., Path], digits: tuple[NDArray[Any], NDArray[Any]]
+) -> None:
     from sklearn.neural_network import MLPClassifier
 
     fitted = MLPClassifier((4,), solver="lbfgs", alpha=1, max_iter=9000, random_state=0).fit(
@@ -217,7 +244,7 @@ def test_labels_of_a_network_are_found_behind_its_arg_max(saved, digits):
     assert load_model(saved(made)).labels == ("x", "y", "z")
 
 
-def test_the_flowers_of_onnx_runtime_are_served_three_at_a_time(saved):
+def test_the_flowers_of_onnx_runtime_are_served_three_at_a_time(saved: Callable[..., Path]) -> None:
     path = saved(IRIS.read_bytes())
     with pytest.raises(ModelLoadError, match="takes 2 values, which make no square picture"):
         load_model(path)
@@ -233,7 +260,7 @@ def test_the_flowers_of_onnx_runtime_are_served_three_at_a_time(saved):
     assert np.allclose(answers(predictor, flowers), [[row[index] for index in range(3)] for row in expected], atol=1e-5)
 
 
-def over_the_batch(batch):
+def over_the_batch(batch: int | str) -> ModelProto:
     """A soft-max over the wrong axis: what a picture gets depends on its company."""
     model = linear((batch, 3, 6, 4))
     model.graph.node[-1].output[0] = "sums"
@@ -241,7 +268,7 @@ def over_the_batch(batch):
     return model
 
 
-def traced_with_one(batch):
+def traced_with_one(batch: int | str) -> ModelProto:
     """A shape that was fixed when the graph was traced."""
     model = linear((batch, 3, 6, 4))
     model.graph.node[1].CopyFrom(helper.make_node("Reshape", ["x", "shape"], ["flat"]))
@@ -250,26 +277,28 @@ def traced_with_one(batch):
 
 
 @pytest.mark.parametrize("make", [over_the_batch, traced_with_one])
-def test_a_graph_that_mixes_its_batch_is_asked_one_by_one(saved, pictures, make):
+def test_a_graph_that_mixes_its_batch_is_asked_one_by_one(
+    saved: Callable[..., Path], pictures: list[NDArray[Any]], make: Callable[..., Any]
+) -> None:
     predictor = Predictor.load(saved(make("N")))
     alone = [answers(predictor, [picture])[0] for picture in pictures]
     assert np.allclose(answers(predictor, pictures), alone, atol=1e-6)
 
 
-def test_a_graph_that_fails_fails_in_silence(saved, capfd):
+def test_a_graph_that_fails_fails_in_silence(saved: Callable[..., Path], capfd: pytest.CaptureFixture[str]) -> None:
     predictor = Predictor.load(saved(traced_with_one("N")))
     with pytest.raises(Exception, match="INVALID_ARGUMENT"):
         predictor.model.backend.infer(np.zeros((1, 3, 9, 9), np.float32))
     assert capfd.readouterr() == ("", "")
 
 
-def test_a_graph_that_mixes_a_fixed_batch_is_refused(saved):
+def test_a_graph_that_mixes_a_fixed_batch_is_refused(saved: Callable[..., Path]) -> None:
     with pytest.raises(ModelLoadError, match="takes 4 pictures at a time and mixes them"):
         load_model(saved(over_the_batch(4)))
 
 
 @pytest.mark.parametrize("where", ["weights", "constant"])
-def test_weights_in_another_file_are_refused_and_not_read(saved, home, where):
+def test_weights_in_another_file_are_refused_and_not_read(saved: Callable[..., Path], home: Path, where: str) -> None:
     (home / "w.bin").write_bytes(weights_of(72).tobytes())
     model = linear(("N", 3, 6, 4))
     outside = model.graph.initializer.pop()
@@ -284,14 +313,14 @@ def test_weights_in_another_file_are_refused_and_not_read(saved, home, where):
         load_model(saved(model))
 
 
-def test_a_file_cut_off_anywhere_is_no_model(saved):
+def test_a_file_cut_off_anywhere_is_no_model(saved: Callable[..., Path]) -> None:
     whole = linear(("N", 3, 6, 4)).SerializeToString()
     for size in range(1, len(whole), 7):
         with pytest.raises(ModelLoadError):
             load_model(saved(whole[:size]))
 
 
-def test_a_damaged_file_is_our_error_or_a_model(saved, capfd):
+def test_a_damaged_file_is_our_error_or_a_model(saved: Callable[..., Path], capfd: pytest.CaptureFixture[str]) -> None:
     random = np.random.default_rng(6)
     whole = linear(("N", 3, 6, 4)).SerializeToString()
     for _ in range(300):
@@ -303,7 +332,7 @@ def test_a_damaged_file_is_our_error_or_a_model(saved, capfd):
     assert capfd.readouterr() == ("", "")
 
 
-def test_names_in_a_strangers_file_are_safe_to_print(saved):
+def test_names_in_a_strangers_file_are_safe_to_print(saved: Callable[..., Path]) -> None:
     model = linear(("N", 3, 6, 4))
     model.producer_name = "a\x1b[2Jb"
     assert load_model(saved(model)).origins["producer"] == ("a\\x1b[2Jb", "file")
@@ -312,49 +341,49 @@ def test_names_in_a_strangers_file_are_safe_to_print(saved):
         load_model(saved(model))
 
 
-def with_opset(model, version):
+def with_opset(model: ModelProto, version: int) -> ModelProto:
     model.opset_import[0].version = version
     return model
 
 
-def with_ir(model, version):
+def with_ir(model: ModelProto, version: int) -> ModelProto:
     model.ir_version = version
     return model
 
 
-def of_a_stranger(model):
+def of_a_stranger(model: ModelProto) -> ModelProto:
     model.graph.node[-1].domain = "com.example"
     model.opset_import.append(helper.make_opsetid("com.example", 1))
     return model
 
 
-def with_two_inputs(model):
+def with_two_inputs(model: ModelProto) -> ModelProto:
     model.graph.input.append(helper.make_tensor_value_info("state", TensorProto.FLOAT, [1]))
     return model
 
 
-def with_two_outputs(model):
+def with_two_outputs(model: ModelProto) -> ModelProto:
     model.graph.output.append(helper.make_tensor_value_info("flat", TensorProto.FLOAT, ["N", 72]))
     return model
 
 
-def with_classes_only(model):
+def with_classes_only(model: ModelProto) -> ModelProto:
     model.graph.node[-1].output[0] = "sums"
     model.graph.node.append(helper.make_node("ArgMax", ["sums"], ["scores"], axis=1, keepdims=0))
     model.graph.output[0].CopyFrom(helper.make_tensor_value_info("scores", TensorProto.INT64, ["N"]))
     return model
 
 
-def without_an_end(model):
+def without_an_end(model: ModelProto) -> ModelProto:
     """NaN for every picture."""
     model.graph.node[-1].output[0] = "sums"
     model.graph.node.append(helper.make_node("Sqrt", ["minus"], ["root"]))
     model.graph.node.append(helper.make_node("Add", ["sums", "root"], ["scores"]))
-    model.graph.initializer.append(numpy_helper.from_array(np.float32(-1), "minus"))
+    model.graph.initializer.append(numpy_helper.from_array(np.array(-1, np.float32), "minus"))
     return model
 
 
-def huge(*shape):
+def huge(*shape: int | str) -> ModelProto:
     """A small file that wants more memory than there is."""
     means = helper.make_node("ReduceMean", ["pixels"], ["scores"], axes=[2, 3], keepdims=0)
     return graph([means], shape, (shape[0], 3))
@@ -387,14 +416,18 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("make", "text"), REFUSED, ids=[text[:40] for _, text in REFUSED])
-def test_what_cannot_be_served_is_refused_by_name(saved, make, text):
+def test_what_cannot_be_served_is_refused_by_name(
+    saved: Callable[..., Path], make: Callable[..., Any], text: str
+) -> None:
     with pytest.raises(ModelLoadError, match=text) as refused:
         load_model(saved(make()))
     assert "onnxruntime_src" not in str(refused.value)
 
 
 @pytest.mark.parametrize("kind", ["logits", "probabilities"])
-def test_one_number_is_that_of_the_second_of_two_classes(saved, pictures, kind):
+def test_one_number_is_that_of_the_second_of_two_classes(
+    saved: Callable[..., Path], pictures: list[NDArray[Any]], kind: str
+) -> None:
     model = linear(PICTURE, classes=1)
     if kind == "probabilities":
         model.graph.node[-1].output[0] = "sums"
@@ -409,25 +442,25 @@ def test_one_number_is_that_of_the_second_of_two_classes(saved, pictures, kind):
     assert Predictor.load(saved(model, f'[output]\nscores = "{kind}"')).warm_up().labels == ("0", "1")
 
 
-def test_one_number_with_other_labels_than_two_is_refused(saved):
+def test_one_number_with_other_labels_than_two_is_refused(saved: Callable[..., Path]) -> None:
     config = 'labels = ["cat", "dog", "mouse"]\n[output]\nscores = "logits"'
     with pytest.raises(ModelLoadError, match=r"has 3 labels, but 'm\.onnx' knows 2 classes"):
         load_model(saved(linear(PICTURE, classes=1), config))
 
 
-def test_one_number_that_is_no_probability_is_refused(saved):
+def test_one_number_that_is_no_probability_is_refused(saved: Callable[..., Path]) -> None:
     model = linear(PICTURE, classes=1)
     model.graph.initializer[0].CopyFrom(numpy_helper.from_array(np.full((72, 1), 9, np.float32), "weights"))
     with pytest.raises(ModelLoadError, match="outside of 0 to 1 as a probability; perhaps it is a logit"):
         load_model(saved(model, '[output]\nscores = "probabilities"'))
 
 
-def test_class_only_scores_are_refused(saved):
+def test_class_only_scores_are_refused(saved: Callable[..., Path]) -> None:
     with pytest.raises(ModelLoadError, match='says scores = "labels"'):
         load_model(saved(linear(PICTURE), '[output]\nscores = "labels"'))
 
 
-def run(code, folder, **environment):
+def run(code: str, folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
     import os
 
     return subprocess.run(
@@ -437,7 +470,7 @@ def run(code, folder, **environment):
 
 
 @pytest.mark.parametrize("package", ["onnxruntime", "onnx"])
-def test_a_missing_extra_says_what_to_install(saved, package):
+def test_a_missing_extra_says_what_to_install(saved: Callable[..., Path], package: str) -> None:
     path = saved(linear(PICTURE))
     code = f"import sys; sys.modules[{package!r}] = None\nfrom cvserve import Predictor\nPredictor.load('m.onnx')"
     ended = run(code, path.parent)
@@ -445,7 +478,7 @@ def test_a_missing_extra_says_what_to_install(saved, package):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
-def test_a_session_starts_no_threads_says_nothing_and_lives_on_in_a_fork(saved):
+def test_a_session_starts_no_threads_says_nothing_and_lives_on_in_a_fork(saved: Callable[..., Path]) -> None:
     """Also none that reports to the library's maker."""
     path = saved(linear(PICTURE))
     code = """

@@ -2,7 +2,9 @@ import hashlib
 import pickle
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,10 +21,10 @@ BLACK = np.zeros((10, 12, 3), np.uint8)
 
 
 @pytest.fixture
-def write(home):
+def write(home: Path) -> Iterator[Callable[..., Path]]:
     """Write a Python file into a folder that is not the working folder."""
 
-    def write(text, name="my_model.py", toml=None):
+    def write(text: str, name: str = "my_model.py", toml: str | None = None) -> Path:
         path = home / "models" / name
         path.parent.mkdir(exist_ok=True)
         path.write_text(text)
@@ -35,7 +37,7 @@ def write(home):
         del sys.modules[name]
 
 
-def refused(reference, error=ModelLoadError, **options):
+def refused(reference: str | Path, error: type[Exception] = ModelLoadError, **options: Any) -> str:
     with pytest.raises(error) as caught:
         load_model(reference, **options)
     assert "Traceback" not in str(caught.value)
@@ -43,7 +45,7 @@ def refused(reference, error=ModelLoadError, **options):
     return str(caught.value)
 
 
-def test_a_subclass_of_predictor(write):
+def test_a_subclass_of_predictor(write: Callable[..., Path]) -> None:
     path = write(BRIGHTNESS)
     predictor = Predictor.load(f"{path}:Brightness")
     assert predictor.predict(WHITE).to_dict()["label"] == "light"
@@ -54,7 +56,7 @@ def test_a_subclass_of_predictor(write):
     assert predictor.guessed == ()
 
 
-def test_it_answers_as_it_does_alone(write):
+def test_it_answers_as_it_does_alone(write: Callable[..., Path]) -> None:
     path = write(BRIGHTNESS)
     loaded = Predictor.load(f"{path}:Brightness")
     own = sys.modules["my_model"].Brightness()
@@ -62,7 +64,7 @@ def test_it_answers_as_it_does_alone(write):
         assert own.predict(picture).top == loaded.predict(picture).top
 
 
-def test_it_reads_its_model_toml_alone_as_well(write):
+def test_it_reads_its_model_toml_alone_as_well(write: Callable[..., Path]) -> None:
     text = BRIGHTNESS.replace('    labels = ("dark", "light")\n', "").replace(
         "batch[:, 0] >=", "batch.mean(axis=(1, 2, 3)) * 255 >="
     )
@@ -78,7 +80,7 @@ def test_it_reads_its_model_toml_alone_as_well(write):
     assert own.warm_up_size() == (4, 4)
 
 
-def test_another_model_toml_is_the_only_one_that_counts(write, home):
+def test_another_model_toml_is_the_only_one_that_counts(write: Callable[..., Path], home: Path) -> None:
     start, end = BRIGHTNESS.index("    def preprocess"), BRIGHTNESS.index("    def infer")
     text = BRIGHTNESS[:start] + BRIGHTNESS[end:].replace("batch[:, 0] >=", "batch.reshape(len(batch), -1).mean(1) >=")
     path = write(text, toml='labels = ["night", "day"]\n' + SIZE)
@@ -90,14 +92,14 @@ def test_another_model_toml_is_the_only_one_that_counts(write, home):
     Predictor.load(f"{path}:Brightness", config=home / "other.toml")
 
 
-def test_its_model_toml_is_checked_when_it_is_made(write):
+def test_its_model_toml_is_checked_when_it_is_made(write: Callable[..., Path]) -> None:
     load_model(f"{write(BRIGHTNESS)}:Brightness")
     write(BRIGHTNESS, toml="nmae = 3")
     with pytest.raises(ModelLoadError, match="did you mean 'name'"):
         sys.modules["my_model"].Brightness()
 
 
-def test_a_plain_object_is_fed_as_its_model_toml_says(write):
+def test_a_plain_object_is_fed_as_its_model_toml_says(write: Callable[..., Path]) -> None:
     path = write(PLAIN, toml='name = "light meter"\nlabels = ["night", "day"]\n' + SIZE)
     predictor = Predictor.load(f"{path}:Plain")
     assert predictor.predict(WHITE).to_dict()["top"] == [
@@ -108,19 +110,19 @@ def test_a_plain_object_is_fed_as_its_model_toml_says(write):
     assert predictor.model.preparation.size == (4, 4)
 
 
-def test_without_a_size_it_says_what_to_write(write):
+def test_without_a_size_it_says_what_to_write(write: Callable[..., Path]) -> None:
     said = refused(f"{write(PLAIN)}:Plain")
     for word in ("my_model.py", "my_model.toml", "[input] size = [width, height]"):
         assert word in said
 
 
 @pytest.mark.parametrize("name", ["ready", "make", "Plain"])
-def test_an_object_a_function_and_a_class(write, name):
+def test_an_object_a_function_and_a_class(write: Callable[..., Path], name: str) -> None:
     path = write(PLAIN + "\nready = Plain()\ndef make(): return Plain()\n", toml=SIZE)
     assert Predictor.load(f"{path}:{name}").predict(WHITE).label == "light"
 
 
-def test_a_module_of_a_package_and_its_relative_imports(home):
+def test_a_module_of_a_package_and_its_relative_imports(home: Path) -> None:
     package = home / "house"
     package.mkdir()
     (package / "__init__.py").write_text("")
@@ -138,7 +140,7 @@ def test_a_module_of_a_package_and_its_relative_imports(home):
             del sys.modules[name]
 
 
-def test_files_beside_it_can_be_imported_while_it_is_loaded(write):
+def test_files_beside_it_can_be_imported_while_it_is_loaded(write: Callable[..., Path]) -> None:
     write("MIDDLE = 128", "beside_my_model.py")
     path = write(BRIGHTNESS.replace("self.middle = 128.0", "from beside_my_model import MIDDLE; self.middle = MIDDLE"))
     before = list(sys.path)
@@ -146,7 +148,7 @@ def test_files_beside_it_can_be_imported_while_it_is_loaded(write):
     assert sys.path == before
 
 
-def test_arguments_come_from_model_toml(write):
+def test_arguments_come_from_model_toml(write: Callable[..., Path]) -> None:
     text = PLAIN.replace(
         "    def infer", "    def __init__(self, factor, *, shift=0): self.factor = factor + shift\n\n    def infer"
     )
@@ -161,7 +163,7 @@ def test_arguments_come_from_model_toml(write):
     assert "model.args = 3 in my_model.toml cannot be used" in refused(f"{path}:Plain")
 
 
-def test_weights_are_given_to_it_and_are_part_of_its_version(write, home):
+def test_weights_are_given_to_it_and_are_part_of_its_version(write: Callable[..., Path], home: Path) -> None:
     text = PLAIN.replace(
         "    def infer", "    def setup(self): self.factor = float(self.weights.read_text())\n\n    def infer"
     ).replace(".mean(axis=1)", ".mean(axis=1) * self.factor")
@@ -179,7 +181,7 @@ def test_weights_are_given_to_it_and_are_part_of_its_version(write, home):
     assert "There is no model file" in refused(f"{path}:Plain", weights=home / "none.txt")
 
 
-def test_weights_without_a_class_are_a_bad_setting(tmp_path):
+def test_weights_without_a_class_are_a_bad_setting(tmp_path: Path) -> None:
     assert "name the class: model.py:ClassName" in refused(tmp_path / "m.skops", InvalidSetting, weights="best.pth")
 
 
@@ -201,7 +203,9 @@ def test_weights_without_a_class_are_a_bad_setting(tmp_path):
         ("def infer(self, batch):", "def infer(self, batch:", "its import", 16, "SyntaxError"),
     ],
 )
-def test_a_mistake_is_told_by_its_own_line(write, old, new, step, line, words):
+def test_a_mistake_is_told_by_its_own_line(
+    write: Callable[..., Path], old: str, new: str, step: str, line: int, words: str
+) -> None:
     assert BRIGHTNESS.count(old) == 1
     said = refused(f"{write(BRIGHTNESS.replace(old, new))}:Brightness")
     assert f"failed in {step}: my_model.py, line {line}: " in said
@@ -209,12 +213,12 @@ def test_a_mistake_is_told_by_its_own_line(write, old, new, step, line, words):
     assert "cvserve/predictor" not in said
 
 
-def test_a_mistake_in_a_library_is_told_by_the_line_that_called_it(write):
+def test_a_mistake_in_a_library_is_told_by_the_line_that_called_it(write: Callable[..., Path]) -> None:
     said = refused(f"{write(BRIGHTNESS.replace('axis=1)', 'axis=7)'))}:Brightness")
     assert "failed in infer: my_model.py, line 18: " in said
 
 
-def test_a_mistake_at_a_request_has_a_traceback_of_its_own_lines_only(write):
+def test_a_mistake_at_a_request_has_a_traceback_of_its_own_lines_only(write: Callable[..., Path]) -> None:
     path = write(
         BRIGHTNESS.replace("return np.stack", "assert batch.max() < 200, 'too light'\n        return np.stack")
     )
@@ -224,6 +228,8 @@ def test_a_mistake_at_a_request_has_a_traceback_of_its_own_lines_only(write):
     assert "too light" not in str(caught.value)
     cause = caught.value.__cause__
     assert str(cause) == "too light"
+    assert cause
+    assert cause.__traceback__
     assert cause.__traceback__.tb_frame.f_code.co_filename == str(path)
 
 
@@ -239,11 +245,11 @@ def test_a_mistake_at_a_request_has_a_traceback_of_its_own_lines_only(write):
         ("sys:Model", "is no Python file"),
     ],
 )
-def test_what_is_not_there(reference, words):
+def test_what_is_not_there(reference: str, words: str) -> None:
     assert words in refused(reference)
 
 
-def test_looking_for_a_module_runs_no_package_around_it(home):
+def test_looking_for_a_module_runs_no_package_around_it(home: Path) -> None:
     (home / "bystander").mkdir()
     (home / "bystander" / "__init__.py").write_text("raise RuntimeError('I ran')")
     (home / "bystander" / "models.py").write_text(PLAIN)
@@ -252,11 +258,11 @@ def test_looking_for_a_module_runs_no_package_around_it(home):
     assert "I ran" in refused("bystander.models:Plain")
 
 
-def test_a_class_that_is_not_there_is_told_with_those_that_are(write):
+def test_a_class_that_is_not_there_is_told_with_those_that_are(write: Callable[..., Path]) -> None:
     assert "There is no class 'Plane' in 'my_model.py'; it has Plain." in refused(f"{write(PLAIN)}:Plane")
 
 
-def test_a_file_without_a_class_is_told_how_to_name_one(write):
+def test_a_file_without_a_class_is_told_how_to_name_one(write: Callable[..., Path]) -> None:
     path = write(PLAIN)
     assert f"name the class in it: {path}:Plain." in refused(path)
 
@@ -279,12 +285,12 @@ def test_a_file_without_a_class_is_told_how_to_name_one(write):
     ],
 )
 @pytest.mark.filterwarnings("ignore:divide by zero")
-def test_what_is_no_model(write, text, words):
-    options = {"weights": write("w", "w.txt")} if "weights" in words else {}
-    assert words in refused(f"{write(text)}:M", **options)
+def test_what_is_no_model(write: Callable[..., Path], text: str, words: str) -> None:
+    weights = write("w", "w.txt") if "weights" in words else None
+    assert words in refused(f"{write(text)}:M", weights=weights)
 
 
-def test_labels_that_are_not_as_many_as_its_scores(write):
+def test_labels_that_are_not_as_many_as_its_scores(write: Callable[..., Path]) -> None:
     path = write(PLAIN, toml='labels = ["a", "b", "c"]\n' + SIZE)
     assert "my_model.toml has 3 labels, but 'my_model.py' knows 2 classes" in refused(f"{path}:Plain")
     write(PLAIN.replace('labels = ["dark", "light"]', "labels = 'abc'"), toml=SIZE)
@@ -294,7 +300,7 @@ def test_labels_that_are_not_as_many_as_its_scores(write):
 ONE_NUMBER = BRIGHTNESS.replace("np.stack([1 - light, light], axis=1)", "light[:, None]")
 
 
-def test_one_number_is_that_of_the_second_of_two_classes(write):
+def test_one_number_is_that_of_the_second_of_two_classes(write: Callable[..., Path]) -> None:
     path = write(ONE_NUMBER)
     predictor = Predictor.load(f"{path}:Brightness")
     own = sys.modules["my_model"].Brightness()
@@ -304,30 +310,30 @@ def test_one_number_is_that_of_the_second_of_two_classes(write):
 
 
 @pytest.mark.parametrize("labels", ['labels = ("dark", "light")', ""])
-def test_one_number_of_which_nobody_said_what_it_is(write, labels):
+def test_one_number_of_which_nobody_said_what_it_is(write: Callable[..., Path], labels: str) -> None:
     text = ONE_NUMBER.replace('    scores = "probabilities"\n', "").replace(
         'labels = ("dark", "light")', labels or "x = 1"
     )
     path = write(text)
     assert "say in its model.toml what it is: [output] scores" in refused(f"{path}:Brightness")
-    names: dict[str, object] = {}
+    names: dict[str, Any] = {}
     exec(text, names)
     with pytest.raises(ModelError, match="It gives one number for a picture"):
         names["Brightness"]().predict(WHITE)
 
 
-def test_numbers_without_a_row_each_are_refused(write):
+def test_numbers_without_a_row_each_are_refused(write: Callable[..., Path]) -> None:
     path = write(ONE_NUMBER.replace("light[:, None]", "light"))
     assert "answered shape [1] for 1 pictures; [1, classes] was expected" in refused(f"{path}:Brightness")
 
 
-def test_a_preprocess_and_an_input_section_contradict_each_other(write):
+def test_a_preprocess_and_an_input_section_contradict_each_other(write: Callable[..., Path]) -> None:
     assert "has a preprocess of its own, and my_model.toml has [input]" in refused(
         f"{write(BRIGHTNESS, toml=SIZE)}:Brightness"
     )
 
 
-def test_a_class_that_a_file_names_needs_trust(write, tmp_path):
+def test_a_class_that_a_file_names_needs_trust(write: Callable[..., Path], tmp_path: Path) -> None:
     path = write("open('ran', 'w').close()\nimport os\n" + PLAIN, toml=SIZE)
     sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
     said = refused(f"{path}:Plain", UntrustedModel, named_by_file=True)
@@ -344,13 +350,13 @@ def test_a_class_that_a_file_names_needs_trust(write, tmp_path):
     assert "not " in refused(f"{path}:Plain", sha256=sha256)
 
 
-def test_a_file_that_everybody_may_replace_is_not_run(write):
+def test_a_file_that_everybody_may_replace_is_not_run(write: Callable[..., Path]) -> None:
     path = write("raise RuntimeError\n" + PLAIN)
     path.chmod(0o666)
     refused(f"{path}:Plain", Unsafe)
 
 
-def test_its_pickles_find_its_classes(write):
+def test_its_pickles_find_its_classes(write: Callable[..., Path]) -> None:
     path = write("class Inner: pass\n" + PLAIN, toml=SIZE)
     load_model(f"{path}:Plain")
     assert sys.modules["my_model"].Inner.__module__ == "my_model"
@@ -359,7 +365,7 @@ def test_its_pickles_find_its_classes(write):
     assert type(pickle.loads(data)) is sys.modules["my_model"].Inner
 
 
-def test_a_name_that_is_taken_is_not_taken_away(write):
+def test_a_name_that_is_taken_is_not_taken_away(write: Callable[..., Path]) -> None:
     path = write(PLAIN, "json.py", toml=SIZE)
     import json
 
@@ -367,12 +373,12 @@ def test_a_name_that_is_taken_is_not_taken_away(write):
     assert sys.modules["json"] is json
 
 
-def test_a_module_that_fails_leaves_nothing_behind(write):
+def test_a_module_that_fails_leaves_nothing_behind(write: Callable[..., Path]) -> None:
     refused(f"{write('1 / 0')}:Plain")
     assert "my_model" not in sys.modules
 
 
-def test_setup_runs_once_at_the_first_use(write):
+def test_setup_runs_once_at_the_first_use(write: Callable[..., Path]) -> None:
     text = BRIGHTNESS.replace("self.middle = 128.0", "self.middle = 128.0; self.times = getattr(self, 'times', 0) + 1")
     load_model(f"{write(text)}:Brightness")
     own = sys.modules["my_model"].Brightness()
@@ -382,13 +388,13 @@ def test_setup_runs_once_at_the_first_use(write):
     assert own.times == 1
 
 
-def test_what_it_sees_can_be_shown(write):
+def test_what_it_sees_can_be_shown(write: Callable[..., Path]) -> None:
     predictor = Predictor.load(f"{write(BRIGHTNESS)}:Brightness")
     for shape in [(1,), (5, 4), (3, 5, 4), (5, 4, 3), (2, 2, 2, 2)]:
         assert isinstance(predictor.model.preparation.seen(np.random.default_rng(1).random(shape)), Image.Image)
 
 
-def test_a_cut_or_binary_python_file_is_our_error(write, home):
+def test_a_cut_or_binary_python_file_is_our_error(write: Callable[..., Path], home: Path) -> None:
     path = home / "m.py"
     path.write_bytes(b"\x00\x01\x02class M")
     assert "failed in its import" in refused(f"{path}:M")
@@ -398,7 +404,7 @@ def test_a_cut_or_binary_python_file_is_our_error(write, home):
     assert "is empty" in refused(f"{path}:M")
 
 
-def test_loading_by_name_imports_nothing_of_torch(write):
+def test_loading_by_name_imports_nothing_of_torch(write: Callable[..., Path]) -> None:
     path = write(PLAIN, toml=SIZE)
     code = (
         f"import sys; from cvserve import Predictor; Predictor.load({str(path) + ':Plain'!r}); "
@@ -412,7 +418,9 @@ def test_loading_by_name_imports_nothing_of_torch(write):
     ("toml", "source"),
     [('labels = ["a", "b", "c"]\n', "my_model.toml"), ('labels = "names.txt"\n', "names.txt")],
 )
-def test_labels_of_another_number_are_told_by_the_file_that_says_them(write, toml, source):
+def test_labels_of_another_number_are_told_by_the_file_that_says_them(
+    write: Callable[..., Path], toml: str, source: str
+) -> None:
     path = write(BRIGHTNESS, toml=toml)
     (path.parent / "names.txt").write_text("a\nb\nc\n")
     assert refused(f"{path}:Brightness").startswith(

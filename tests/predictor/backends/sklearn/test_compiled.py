@@ -6,11 +6,14 @@ import pickle
 import subprocess
 import sys
 import warnings
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import skops.io
+from numpy.typing import NDArray
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.naive_bayes import GaussianNB
@@ -21,7 +24,7 @@ from sklearn.svm import SVC, LinearSVC
 
 from cvserve import Predictor
 from cvserve.errors import InvalidSetting, ModelLoadError, UntrustedModel
-from cvserve.predictor.contract import ModelVersionWarning
+from cvserve.predictor.contract import LoadedModel, ModelVersionWarning
 from support.command import loaded_modules
 from support.models import load_model
 
@@ -41,17 +44,17 @@ class Note:
 
 
 @pytest.fixture
-def cache(tmp_path, monkeypatch):
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A cache with nothing in it."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     return tmp_path / "cache/cvserve"
 
 
 @pytest.fixture
-def saved(tmp_path, cache):
+def saved(tmp_path: Path, cache: Path) -> Callable[..., Path]:
     """Writes an estimator and a `model.toml`."""
 
-    def save(model, config=CONFIG):
+    def save(model: Any, config: str = CONFIG) -> Path:
         path = tmp_path / "m.skops"
         skops.io.dump(model, path)
         path.with_suffix(".toml").write_text(config)
@@ -61,17 +64,23 @@ def saved(tmp_path, cache):
 
 
 @pytest.fixture(scope="session")
-def pictures():
+def pictures() -> list[NDArray[Any]]:
     return list(np.random.default_rng(5).integers(0, 256, (70, 8, 8), dtype=np.uint8))
 
 
-def runs_as(model):
+def runs_as(model: LoadedModel) -> Any:
     return model.origins["runs as"][0]
 
 
 @pytest.mark.parametrize("classes", [10, 2])
 @pytest.mark.parametrize("name", sorted(MODELS))
-def test_compiled_and_not_answer_alike_alone_and_in_any_batch(saved, digits, pictures, name, classes):
+def test_compiled_and_not_answer_alike_alone_and_in_any_batch(
+    saved: Callable[..., Path],
+    digits: tuple[NDArray[Any], NDArray[Any]],
+    pictures: list[NDArray[Any]],
+    name: str,
+    classes: int,
+) -> None:
     rows, labels = digits
     path = saved(MODELS[name]().fit(rows, labels if classes == 10 else labels > 4))
     known, made = (Predictor.load(path, compile=mode) for mode in ("never", "require"))
@@ -92,7 +101,9 @@ def test_compiled_and_not_answer_alike_alone_and_in_any_batch(saved, digits, pic
                 assert answer.label == wanted.label or abs(wanted.top[0].score - wanted.top[1].score) < 2e-5
 
 
-def test_the_config_may_ask_for_logits(saved, digits, logistic, pictures):
+def test_the_config_may_ask_for_logits(
+    saved: Callable[..., Path], digits: tuple[NDArray[Any], NDArray[Any]], logistic: Any, pictures: list[NDArray[Any]]
+) -> None:
     path = saved(logistic, CONFIG + '[output]\nscores = "logits"\n')
     known, compiled = (Predictor.load(path, compile=mode) for mode in ("never", "require"))
     assert (known.scores, compiled.scores) == ("logits", "logits")
@@ -100,7 +111,9 @@ def test_the_config_may_ask_for_logits(saved, digits, logistic, pictures):
         assert abs(wanted.score - answer.score) < 1e-5
 
 
-def test_what_would_answer_differently_is_not_used(saved, digits, caplog):
+def test_what_would_answer_differently_is_not_used(
+    saved: Callable[..., Path], digits: tuple[NDArray[Any], NDArray[Any]], caplog: pytest.LogCaptureFixture
+) -> None:
     """This one computes in float32 and has small variances: its own rounding is what no graph repeats."""
     rows = digits[0].astype(np.float32)
     path = saved(GaussianNB(var_smoothing=1e-3).fit(rows, digits[1]))
@@ -114,7 +127,9 @@ def test_what_would_answer_differently_is_not_used(saved, digits, caplog):
         load_model(path, compile="require")
 
 
-def test_what_cannot_be_converted_runs_and_is_not_tried_again(saved, digits, caplog):
+def test_what_cannot_be_converted_runs_and_is_not_tried_again(
+    saved: Callable[..., Path], digits: tuple[NDArray[Any], NDArray[Any]], caplog: pytest.LogCaptureFixture
+) -> None:
     path = saved(HistGradientBoostingClassifier(max_iter=2).fit(*digits))
     said = r"skl2onnx \S+ does not convert HistGradientBoostingClassifier"
     with pytest.raises(ModelLoadError, match=rf"cannot be compiled to ONNX: {said}; or drop --compile require"):
@@ -126,14 +141,14 @@ def test_what_cannot_be_converted_runs_and_is_not_tried_again(saved, digits, cap
     assert not loaded & {"skl2onnx", "onnx", "onnxruntime"}
 
 
-def test_never_looks_for_nothing(saved, logistic, cache):
+def test_never_looks_for_nothing(saved: Callable[..., Path], logistic: Any, cache: Path) -> None:
     load_model(saved(logistic), compile="never")
     assert not cache.exists()
     with pytest.raises(InvalidSetting, match="compile is 'always'; use one of auto, never, require"):
         load_model(saved(logistic), compile="always")
 
 
-def test_what_is_found_needs_neither_scikit_learn_nor_the_compiler(saved, logistic):
+def test_what_is_found_needs_neither_scikit_learn_nor_the_compiler(saved: Callable[..., Path], logistic: Any) -> None:
     path = saved(logistic)
     load_model(path)
     loaded = loaded_modules(f"from cvserve import Predictor; Predictor.load({str(path)!r})")
@@ -141,7 +156,7 @@ def test_what_is_found_needs_neither_scikit_learn_nor_the_compiler(saved, logist
     assert not {name.partition(".")[0] for name in loaded} & {"sklearn", "scipy", "skops", "skl2onnx", "onnx", "joblib"}
 
 
-def test_a_pickle_needs_trust_whether_it_was_compiled_or_not(tmp_path, cache, logistic):
+def test_a_pickle_needs_trust_whether_it_was_compiled_or_not(tmp_path: Path, cache: Path, logistic: Any) -> None:
     path = tmp_path / "m.pkl"
     path.write_bytes(pickle.dumps(logistic))
     with pytest.raises(UntrustedModel):
@@ -152,7 +167,9 @@ def test_a_pickle_needs_trust_whether_it_was_compiled_or_not(tmp_path, cache, lo
         load_model(path)
 
 
-def test_a_type_that_was_allowed_once_is_asked_for_again(saved, digits):
+def test_a_type_that_was_allowed_once_is_asked_for_again(
+    saved: Callable[..., Path], digits: tuple[NDArray[Any], NDArray[Any]]
+) -> None:
     model = LogisticRegression(max_iter=1000).fit(*digits)
     model.note_ = Note()
     path, name = saved(model), f"{Note.__module__}.Note"
@@ -161,7 +178,9 @@ def test_a_type_that_was_allowed_once_is_asked_for_again(saved, digits):
         load_model(path)
 
 
-def test_other_words_about_the_input_are_another_comparison(saved, logistic, cache):
+def test_other_words_about_the_input_are_another_comparison(
+    saved: Callable[..., Path], logistic: Any, cache: Path
+) -> None:
     path = saved(logistic)
     for config, files in ((CONFIG, 1), (CONFIG, 1), ("[input]\nscale = 0.5\n", 2), (f'name = "x"\n{CONFIG}', 2)):
         path.with_suffix(".toml").write_text(config)
@@ -189,7 +208,14 @@ def open_to_all(path: Path, other: bytes) -> None:
 
 
 @pytest.mark.parametrize("harm", [cut_off, empty, of_another_model, open_to_all])
-def test_a_broken_cache_is_made_again_and_never_believed(saved, digits, logistic, pictures, cache, harm):
+def test_a_broken_cache_is_made_again_and_never_believed(
+    saved: Callable[..., Path],
+    digits: tuple[NDArray[Any], NDArray[Any]],
+    logistic: Any,
+    pictures: list[NDArray[Any]],
+    cache: Path,
+    harm: Callable[..., Any],
+) -> None:
     load_model(saved(LogisticRegression(max_iter=1000).fit(digits[0], 9 - digits[1])))
     (wrong,) = cache.iterdir()
     other = wrong.read_bytes()
@@ -206,7 +232,9 @@ def test_a_broken_cache_is_made_again_and_never_believed(saved, digits, logistic
     assert kept.stat().st_mode & 0o777 == 0o600
 
 
-def test_an_entry_whose_graph_does_not_run_is_made_again(saved, logistic, cache):
+def test_an_entry_whose_graph_does_not_run_is_made_again(
+    saved: Callable[..., Path], logistic: Any, cache: Path
+) -> None:
     """Whole by its hash: written by a library that has changed under the same version."""
     from cvserve.predictor.backends.sklearn.cache import read_cached, write_cached
 
@@ -220,12 +248,14 @@ def test_an_entry_whose_graph_does_not_run_is_made_again(saved, logistic, cache)
     assert (read_cached(kept.name) or b"").endswith(graph)
 
 
-def test_without_a_cache_it_is_compiled_each_time(saved, logistic, cache):
+def test_without_a_cache_it_is_compiled_each_time(saved: Callable[..., Path], logistic: Any, cache: Path) -> None:
     cache.parent.write_text("no folder can be here")
     assert runs_as(load_model(saved(logistic), compile="require")) == "ONNX, compiled"
 
 
-def test_another_version_of_scikit_learn_is_told_each_time(saved, logistic, tmp_path):
+def test_another_version_of_scikit_learn_is_told_each_time(
+    saved: Callable[..., Path], logistic: Any, tmp_path: Path
+) -> None:
     import sklearn
 
     path = tmp_path / "m.pkl"
@@ -241,11 +271,13 @@ def test_another_version_of_scikit_learn_is_told_each_time(saved, logistic, tmp_
 
 
 @pytest.mark.parametrize("package", ["onnxruntime", "skl2onnx"])
-def test_without_the_extra_the_estimator_runs_and_nothing_is_said(saved, logistic, package):
+def test_without_the_extra_the_estimator_runs_and_nothing_is_said(
+    saved: Callable[..., Path], logistic: Any, package: str
+) -> None:
     path = saved(logistic)
     code = f"import sys; sys.modules[{package!r}] = None\nfrom cvserve import Predictor\n"
 
-    def run(mode):
+    def run(mode: str) -> subprocess.CompletedProcess[str]:
         line = f"print(Predictor.load({str(path)!r}, compile={mode!r}).model.origins['runs as'][0])"
         return subprocess.run([sys.executable, "-c", code + line], capture_output=True, text=True, check=False)
 

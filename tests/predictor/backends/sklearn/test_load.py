@@ -5,12 +5,16 @@ import pickle
 import stat
 import warnings
 import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import joblib
 import numpy as np
 import pytest
 import sklearn
 import skops.io
+from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.cluster import KMeans
@@ -36,6 +40,7 @@ from sklearn.tree import DecisionTreeClassifier
 
 from cvserve import Predictor
 from cvserve.errors import ModelLoadError
+from cvserve.predictor.backends.sklearn.backend import EstimatorBackend
 from cvserve.predictor.backends.sklearn.parts import parts
 from cvserve.predictor.contract import ModelVersionWarning
 from cvserve.predictor.models import zip_limits
@@ -63,11 +68,11 @@ ESTIMATORS = {
 
 
 @pytest.fixture(scope="session")
-def fitted(digits):
+def fitted(digits: tuple[NDArray[Any], NDArray[Any]]) -> dict[str, Any]:
     return {name: make().fit(*digits) for name, make in ESTIMATORS.items()}
 
 
-def save(model, path):
+def save(model: Any, path: Path) -> Path:
     if path.suffix == ".skops":
         skops.io.dump(model, path)
     elif path.suffix == ".joblib":
@@ -79,7 +84,9 @@ def save(model, path):
 
 @pytest.mark.parametrize("suffix", [".skops", ".joblib", ".pkl"])
 @pytest.mark.parametrize("name", sorted(ESTIMATORS))
-def test_every_estimator_answers_as_it_does_itself(tmp_path, fitted, digits, name, suffix):
+def test_every_estimator_answers_as_it_does_itself(
+    tmp_path: Path, fitted: dict[str, Any], digits: tuple[NDArray[Any], NDArray[Any]], name: str, suffix: str
+) -> None:
     path = save(fitted[name], tmp_path / f"m{suffix}")
     path.with_suffix(".toml").write_text('[input]\nscale = 0.0625\nresize = "exact"')
     predictor = Predictor.load(path, trust=suffix != ".skops")
@@ -101,7 +108,9 @@ def test_every_estimator_answers_as_it_does_itself(tmp_path, fitted, digits, nam
         (VotingClassifier([("a", DecisionTreeClassifier())]), "labels"),
     ],
 )
-def test_the_best_method_that_there_is_gives_the_scores(tmp_path, digits, model, scores):
+def test_the_best_method_that_there_is_gives_the_scores(
+    tmp_path: Path, digits: tuple[NDArray[Any], NDArray[Any]], model: Any, scores: str
+) -> None:
     loaded = load_model(save(model.fit(*digits), tmp_path / "m.skops"))
     assert loaded.scores == scores
     assert loaded.origins["output.scores"] == (scores, "file")
@@ -109,7 +118,9 @@ def test_the_best_method_that_there_is_gives_the_scores(tmp_path, digits, model,
     assert answer.score == 1 if scores == "labels" else 0 < answer.score <= 1
 
 
-def test_the_config_may_choose_among_the_methods_that_there_are(tmp_path, digits, logistic):
+def test_the_config_may_choose_among_the_methods_that_there_are(
+    tmp_path: Path, digits: tuple[NDArray[Any], NDArray[Any]], logistic: Any
+) -> None:
     path = save(logistic, tmp_path / "m.skops")
     for scores in ("probabilities", "logits", "labels"):
         path.with_suffix(".toml").write_text(f'[output]\nscores = "{scores}"')
@@ -122,7 +133,9 @@ def test_the_config_may_choose_among_the_methods_that_there_are(tmp_path, digits
         load_model(path)
 
 
-def test_the_soft_max_of_two_columns_is_the_sigmoid_of_one_number(tmp_path, digits):
+def test_the_soft_max_of_two_columns_is_the_sigmoid_of_one_number(
+    tmp_path: Path, digits: tuple[NDArray[Any], NDArray[Any]]
+) -> None:
     rows, classes = digits[0], digits[1] > 4
     model = SVC().fit(rows, classes)
     path = save(model, tmp_path / "m.skops")
@@ -148,7 +161,9 @@ def test_the_soft_max_of_two_columns_is_the_sigmoid_of_one_number(tmp_path, digi
         (["a\x1b[2Jb", "ü"], ("a\\x1b[2Jb", "ü")),
     ],
 )
-def test_classes_of_any_kind_become_labels_and_indices_from_zero(tmp_path, digits, names, labels):
+def test_classes_of_any_kind_become_labels_and_indices_from_zero(
+    tmp_path: Path, digits: tuple[NDArray[Any], NDArray[Any]], names: list[str | float], labels: tuple[str, ...]
+) -> None:
     rows = digits[0]
     classes = np.array(names)[np.arange(len(rows)) % len(names)]
     path = save(DecisionTreeClassifier().fit(rows, classes), tmp_path / "m.skops")
@@ -160,11 +175,12 @@ def test_classes_of_any_kind_become_labels_and_indices_from_zero(tmp_path, digit
         assert (answer.label, answer.result) == (labels[index % len(names)], index % len(names))
 
 
-def test_all_threads_but_one_are_taken_away(tmp_path, digits):
+def test_all_threads_but_one_are_taken_away(tmp_path: Path, digits: tuple[NDArray[Any], NDArray[Any]]) -> None:
     voting = VotingClassifier([("a", RandomForestClassifier(2, n_jobs=4))])
     model = make_pipeline(StandardScaler(), voting).fit(*digits)
     voting.n_jobs = -1
     loaded = load_model(save(model, tmp_path / "m.joblib"), trust=True)
+    assert isinstance(loaded.backend, EstimatorBackend)
     jobs = [part.n_jobs for part in parts(loaded.backend.estimator) if hasattr(part, "n_jobs")]
     assert len(jobs) >= 2
     assert set(jobs) == {1}
@@ -175,11 +191,11 @@ class OwnModel(BaseEstimator, ClassifierMixin):
 
     classes_ = np.array(["dark", "light"])
 
-    def predict(self, batch):
+    def predict(self, batch: NDArray[Any]) -> Any:
         return self.classes_[(batch.mean(axis=(1, 2, 3)) > 0.5).astype(int)]
 
 
-def test_a_class_of_ones_own_may_take_another_layout(tmp_path):
+def test_a_class_of_ones_own_may_take_another_layout(tmp_path: Path) -> None:
     path = save(OwnModel(), tmp_path / "own.pkl")
     with pytest.raises(ModelLoadError, match=r"does not say how large its pictures are; write into own\.toml"):
         load_model(path, trust=True)
@@ -208,7 +224,7 @@ def test_a_class_of_ones_own_may_take_another_layout(tmp_path):
         (None, "holds a NoneType, not a model"),
     ],
 )
-def test_what_is_no_classifier_is_named(tmp_path, thing, words):
+def test_what_is_no_classifier_is_named(tmp_path: Path, thing: Any, words: str) -> None:
     with pytest.raises(ModelLoadError, match=words):
         load_model(save(thing, tmp_path / "m.pkl"), trust=True)
 
@@ -217,7 +233,9 @@ def test_what_is_no_classifier_is_named(tmp_path, thing, words):
 @pytest.mark.parametrize(
     ("model", "lost"), [(SVC, "kernel"), (KNeighborsClassifier, "metric"), (SVC, "support_vectors_")]
 )
-def test_an_estimator_that_lost_an_attribute_is_an_error_of_ours(tmp_path, digits, model, lost, suffix):
+def test_an_estimator_that_lost_an_attribute_is_an_error_of_ours(
+    tmp_path: Path, digits: tuple[NDArray[Any], NDArray[Any]], model: type[Any], lost: str, suffix: str
+) -> None:
     estimator = model().fit(*digits)
     state = vars(estimator)
     del state[lost]
@@ -225,7 +243,7 @@ def test_an_estimator_that_lost_an_attribute_is_an_error_of_ours(tmp_path, digit
         load_model(save(estimator, tmp_path / f"m{suffix}"), trust=True)
 
 
-def test_one_warning_names_both_versions(tmp_path, digits):
+def test_one_warning_names_both_versions(tmp_path: Path, digits: tuple[NDArray[Any], NDArray[Any]]) -> None:
     model = RandomForestClassifier(5).fit(*digits)
     data = pickle.dumps(model)
     now = sklearn.__version__.encode()
@@ -240,7 +258,7 @@ def test_one_warning_names_both_versions(tmp_path, digits):
     assert now.decode() in str(caught[0].message)
 
 
-def test_a_pickle_of_a_module_that_is_missing_names_it(tmp_path):
+def test_a_pickle_of_a_module_that_is_missing_names_it(tmp_path: Path) -> None:
     (tmp_path / "m.pkl").write_bytes(b"cno_such_module\nThing\n.")
     with pytest.raises(ModelLoadError, match="needs the module 'no_such_module', which is not installed"):
         load_model(tmp_path / "m.pkl", trust=True)
@@ -249,7 +267,9 @@ def test_a_pickle_of_a_module_that_is_missing_names_it(tmp_path):
         load_model(tmp_path / "m.pkl", trust=True)
 
 
-def test_unknown_types_of_a_skops_file_are_listed_with_the_way_out(tmp_path, digits):
+def test_unknown_types_of_a_skops_file_are_listed_with_the_way_out(
+    tmp_path: Path, digits: tuple[NDArray[Any], NDArray[Any]]
+) -> None:
     model = make_pipeline(FunctionTransformer(square_root), LogisticRegression())
     path = save(model.fit(*digits), tmp_path / "m.skops")
     name = f"{square_root.__module__}.square_root"
@@ -259,11 +279,11 @@ def test_unknown_types_of_a_skops_file_are_listed_with_the_way_out(tmp_path, dig
     assert load_model(path, trust_types=[name]).labels == tuple("0123456789")
 
 
-def square_root(values):
+def square_root(values: NDArray[Any]) -> Any:
     return np.sqrt(values)
 
 
-def test_a_skops_file_that_names_a_function_of_the_system_does_not_get_it(tmp_path):
+def test_a_skops_file_that_names_a_function_of_the_system_does_not_get_it(tmp_path: Path) -> None:
     canary = tmp_path / "canary"
     path = save(FunctionTransformer(os.system, kw_args={"command": f"touch {canary}"}), tmp_path / "m.skops")
     with pytest.raises(ModelLoadError, match=r"posix\.system|nt\.system"):
@@ -271,7 +291,7 @@ def test_a_skops_file_that_names_a_function_of_the_system_does_not_get_it(tmp_pa
     assert not canary.exists()
 
 
-def rewritten(data, change):
+def rewritten(data: bytes, change: Callable[[str, bytes], str | bytes | None]) -> bytes:
     """A skops file with `change(name, content)` applied to its members; None drops one."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(io.BytesIO(data)) as source, zipfile.ZipFile(buffer, "w") as target:
@@ -282,7 +302,7 @@ def rewritten(data, change):
     return buffer.getvalue()
 
 
-def npy(array):
+def npy(array: NDArray[Any]) -> bytes:
     buffer = io.BytesIO()
     np.save(buffer, array)
     return buffer.getvalue()
@@ -298,10 +318,12 @@ FORGERIES = {
 
 @pytest.mark.parametrize("forgery", sorted(FORGERIES))
 @pytest.mark.parametrize("model", [DecisionTreeClassifier(), RandomForestClassifier(2)])
-def test_a_forged_tree_is_refused_before_it_is_followed(tmp_path, digits, model, forgery):
+def test_a_forged_tree_is_refused_before_it_is_followed(
+    tmp_path: Path, digits: tuple[NDArray[Any], NDArray[Any]], model: Any, forgery: str
+) -> None:
     field, value = FORGERIES[forgery]
 
-    def forge(_, content):
+    def forge(_: str, content: bytes) -> str | bytes:
         if content[:6] != b"\x93NUMPY":
             return content
         array = np.load(io.BytesIO(content))
@@ -316,8 +338,10 @@ def test_a_forged_tree_is_refused_before_it_is_followed(tmp_path, digits, model,
 
 
 @pytest.mark.parametrize(("field", "value"), [("feature_idx", 10**6), ("left", 10**6), ("is_categorical", 1)])
-def test_a_forged_histogram_tree_is_refused(tmp_path, digits, field, value):
-    def forge(_, content):
+def test_a_forged_histogram_tree_is_refused(
+    tmp_path: Path, digits: tuple[NDArray[Any], NDArray[Any]], field: str, value: int
+) -> None:
+    def forge(_: str, content: bytes) -> str | bytes:
         if content[:6] != b"\x93NUMPY":
             return content
         array = np.load(io.BytesIO(content))
@@ -340,8 +364,14 @@ def test_a_forged_histogram_tree_is_refused(tmp_path, digits, field, value):
         (lambda: GradientBoostingClassifier(n_estimators=1, max_depth=1), "n_trees_per_iteration_", 1),
     ],
 )
-def test_forged_sizes_of_a_tree_are_refused(tmp_path, digits, make, key, value):
-    def change(thing):
+def test_forged_sizes_of_a_tree_are_refused(
+    tmp_path: Path,
+    digits: tuple[NDArray[Any], NDArray[Any]],
+    make: type[Any] | Callable[..., Any],
+    key: str,
+    value: int,
+) -> None:
+    def change(thing: object) -> None:
         if isinstance(thing, dict):
             for name, inner in thing.items():
                 if name == key and isinstance(inner, dict) and "content" in inner:
@@ -352,7 +382,7 @@ def test_forged_sizes_of_a_tree_are_refused(tmp_path, digits, make, key, value):
             for inner in thing:
                 change(inner)
 
-    def forge(name, content):
+    def forge(name: str, content: bytes) -> str | bytes:
         if name != "schema.json":
             return content
         schema = json.loads(content)
@@ -365,7 +395,7 @@ def test_forged_sizes_of_a_tree_are_refused(tmp_path, digits, make, key, value):
         load_model(path)
 
 
-def archive(*members, compression=zipfile.ZIP_STORED):
+def archive(*members: tuple[str | zipfile.ZipInfo, bytes], compression: int = zipfile.ZIP_STORED) -> bytes:
     buffer = io.BytesIO()
     with warnings.catch_warnings(), zipfile.ZipFile(buffer, "w", compression) as target:
         warnings.simplefilter("ignore")  # zipfile warns of names that stand twice
@@ -374,7 +404,7 @@ def archive(*members, compression=zipfile.ZIP_STORED):
     return buffer.getvalue()
 
 
-def link(name):
+def link(name: str) -> zipfile.ZipInfo:
     member = zipfile.ZipInfo(name)
     member.create_system = 3
     member.external_attr = (stat.S_IFLNK | 0o777) << 16
@@ -393,14 +423,14 @@ def link(name):
         (archive(("bomb", bytes(30_000_000)), compression=zipfile.ZIP_DEFLATED), "a zip bomb"),
     ],
 )
-def test_an_archive_that_skops_never_writes_is_refused(tmp_path, data, words):
+def test_an_archive_that_skops_never_writes_is_refused(tmp_path: Path, data: bytes, words: str) -> None:
     path = tmp_path / "m.skops"
     path.write_bytes(data)
     with pytest.raises(ModelLoadError, match=words):
         load_model(path)
 
 
-def test_limits_of_an_archive(monkeypatch):
+def test_limits_of_an_archive(monkeypatch: pytest.MonkeyPatch) -> None:
     data = archive(*[(f"m{number}", b"x" * 100) for number in range(20)])
     zip_limits.check_archive(data, "m.skops")
     for limit, value, words in (
@@ -414,7 +444,7 @@ def test_limits_of_an_archive(monkeypatch):
                 zip_limits.check_archive(data, "m.skops")
 
 
-def test_a_bad_checksum_is_damage(tmp_path, skops_file):
+def test_a_bad_checksum_is_damage(tmp_path: Path, skops_file: Path) -> None:
     data = bytearray(skops_file.read_bytes())
     at = data.index(b"\x93NUMPY") + 200
     data[at] ^= 0xFF
@@ -423,7 +453,7 @@ def test_a_bad_checksum_is_damage(tmp_path, skops_file):
         load_model(skops_file)
 
 
-def test_a_schema_nested_without_end_is_damage(tmp_path):
+def test_a_schema_nested_without_end_is_damage(tmp_path: Path) -> None:
     path = tmp_path / "m.skops"
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as target:

@@ -8,13 +8,18 @@ import pickle
 import subprocess
 import sys
 import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from PIL import Image
 
 from cvserve import Predictor
-from cvserve.errors import ModelLoadError, UntrustedModel
+from cvserve.errors import CvserveError, ModelLoadError, UntrustedModel
+from cvserve.predictor.predictor import LoadedPredictor
 from support.models import load_model
 from support.torch_models import (
     MODEL_PY,
@@ -32,40 +37,40 @@ pytestmark = needs_torch
 
 
 @pytest.fixture(autouse=True)
-def fresh_modules():
+def fresh_modules() -> Iterator[None]:
     """Each test has a `model.py` of its own."""
     yield
     sys.modules.pop("model", None)
 
 
 @pytest.fixture(scope="module")
-def net():
+def net() -> Any:
     return trained()
 
 
 @pytest.fixture
-def folder(tmp_path):
+def folder(tmp_path: Path) -> Path:
     """Holds `model.py` and `model.toml`."""
     return written(tmp_path / "net").parent
 
 
 @pytest.fixture
-def pictures():
+def pictures() -> list[NDArray[Any]]:
     return list(np.random.default_rng(3).integers(0, 256, (5, SIDE_PX, SIDE_PX, 3), dtype=np.uint8))
 
 
-def save(thing, path):
+def save(thing: Any, path: Path) -> Path:
     import torch
 
     torch.save(thing, path)
     return path
 
 
-def served(folder, weights, **options):
+def served(folder: Path, weights: Path, **options: Any) -> LoadedPredictor:
     return Predictor.load(f"{folder / 'model.py'}:BaseModel", weights=weights, **options)
 
 
-def refused(path, error=ModelLoadError, **options):
+def refused(path: Path | str, error: type[CvserveError] = ModelLoadError, **options: Any) -> str:
     with pytest.raises(error) as caught:
         load_model(path, **options)
     assert caught.value.exit_code == 5
@@ -74,11 +79,11 @@ def refused(path, error=ModelLoadError, **options):
     return str(caught.value)
 
 
-def refused_weights(folder, weights):
+def refused_weights(folder: Path, weights: Path) -> str:
     return refused(f"{folder / 'model.py'}:BaseModel", weights=weights)
 
 
-def scores(predictor, pictures):
+def scores(predictor: Predictor, pictures: list[NDArray[Any]]) -> NDArray[Any]:
     """All scores, by class: each picture alone and then all together, which must agree."""
     together = predictor.predict_batch(pictures, top_k=99)
     for picture, answer in zip(pictures, together, strict=True):
@@ -89,17 +94,17 @@ def scores(predictor, pictures):
     )
 
 
-def prepared(pictures):
+def prepared(pictures: list[NDArray[Any]]) -> NDArray[Any]:
     """As SIZE says: (pixel / 255 - mean) / std, NCHW."""
     values = (np.stack(pictures) / 255 - [0.5, 0.4, 0.3]) / 0.25
     return np.ascontiguousarray(values.transpose(0, 3, 1, 2), dtype=np.float32)
 
 
-def wrapped(net, prefix):
+def wrapped(net: Any, prefix: str) -> dict[str, Any]:
     return {prefix + key: value for key, value in net.state_dict().items()}
 
 
-def checkpoint(net):
+def checkpoint(net: Any) -> dict[str, Any]:
     return {"epoch": 3, "state_dict": net.state_dict(), "optimizer": {"state": {}, "param_groups": []}}
 
 
@@ -116,7 +121,7 @@ FORMS = {
 }
 
 
-def model_of(form, net, folder):
+def model_of(form: str, net: Any, folder: Path) -> tuple[Path | str, dict[str, Any]]:
     """What to load, and how, for one of FORMS."""
     path = FORMS[form](net, folder)
     if path.stem == "model":
@@ -125,7 +130,7 @@ def model_of(form, net, folder):
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_scores_are_those_of_pytorch(net, folder, pictures, form):
+def test_scores_are_those_of_pytorch(net: Any, folder: Path, pictures: list[NDArray[Any]], form: str) -> None:
     model, options = model_of(form, net, folder)
     predictor = Predictor.load(model, **options)
     assert np.abs(scores(predictor, pictures) - probabilities(net, prepared(pictures))).max() < 2e-6
@@ -134,7 +139,7 @@ def test_scores_are_those_of_pytorch(net, folder, pictures, form):
     assert predictor.scores == "logits"
 
 
-def test_an_old_checkpoint_is_known_by_its_mark(net, folder, pictures):
+def test_an_old_checkpoint_is_known_by_its_mark(net: Any, folder: Path, pictures: list[NDArray[Any]]) -> None:
     import torch
 
     torch.save(net.state_dict(), folder / "old.pth", _use_new_zipfile_serialization=False)
@@ -143,7 +148,7 @@ def test_an_old_checkpoint_is_known_by_its_mark(net, folder, pictures):
     assert "holds the weights of a PyTorch model and not its class" in refused(folder / "old.pth")
 
 
-def test_the_version_is_of_class_and_weights(net, folder):
+def test_the_version_is_of_class_and_weights(net: Any, folder: Path) -> None:
     weights = save(net.state_dict(), folder / "best.pth")
     predictor = served(folder, weights)
     halves = [bytes.fromhex(hashlib.sha256(file.read_bytes()).hexdigest()) for file in (folder / "model.py", weights)]
@@ -152,7 +157,7 @@ def test_the_version_is_of_class_and_weights(net, folder):
     assert predictor.model.origins["weights"] == (str(weights), "file")
 
 
-def test_arguments_of_the_class(folder, pictures):
+def test_arguments_of_the_class(folder: Path, pictures: list[NDArray[Any]]) -> None:
     wide = trained(num_classes=5)
     weights = save(wide.state_dict(), folder / "best.pth")
     (folder / "model.toml").write_text(SIZE + "[model]\nargs = { num_classes = 5 }\n")
@@ -164,7 +169,7 @@ def test_arguments_of_the_class(folder, pictures):
     assert "of another size: head.weight is [5, 4] and should be [3, 4], head.bias is [5] and should be [3]" in said
 
 
-def test_a_function_and_an_object_bring_their_weights(net, folder, pictures):
+def test_a_function_and_an_object_bring_their_weights(net: Any, folder: Path, pictures: list[NDArray[Any]]) -> None:
     weights = save(net.state_dict(), folder / "best.pth")
     text = MODEL_PY + (
         "\n\ndef ready():\n    net = BaseModel()\n"
@@ -176,11 +181,11 @@ def test_a_function_and_an_object_bring_their_weights(net, folder, pictures):
         assert np.abs(scores(predictor, pictures) - probabilities(net, prepared(pictures))).max() < 2e-6
 
 
-def test_a_class_without_weights_is_not_served(folder):
+def test_a_class_without_weights_is_not_served(folder: Path) -> None:
     assert "random weights; add its own: --weights best.pth" in refused(f"{folder / 'model.py'}:BaseModel")
 
 
-def test_weights_of_another_class_are_told_by_their_names(net, folder):
+def test_weights_of_another_class_are_told_by_their_names(net: Any, folder: Path) -> None:
     state = net.state_dict()
     state["extra.weight"] = state.pop("head.weight")
     said = refused_weights(folder, save(state, folder / "best.pth"))
@@ -192,23 +197,23 @@ def test_weights_of_another_class_are_told_by_their_names(net, folder):
     )
 
 
-def test_weights_from_before_batches_were_counted(net, folder, pictures):
+def test_weights_from_before_batches_were_counted(net: Any, folder: Path, pictures: list[NDArray[Any]]) -> None:
     state = {key: value for key, value in net.state_dict().items() if not key.endswith("num_batches_tracked")}
     found = scores(served(folder, save(state, folder / "best.pth")), pictures)
     assert np.abs(found - probabilities(net, prepared(pictures))).max() < 2e-6
 
 
-def test_a_checkpoint_with_two_state_dicts_is_not_guessed(net, folder):
+def test_a_checkpoint_with_two_state_dicts_is_not_guessed(net: Any, folder: Path) -> None:
     path = save({"model": net.state_dict(), "model_ema": net.state_dict()}, folder / "best.pth")
     assert "holds 2 state dicts (model, model_ema)" in refused_weights(folder, path)
 
 
 @pytest.mark.parametrize("thing", [{"epoch": 3}, [1, 2], {}])
-def test_a_checkpoint_without_weights(folder, thing):
+def test_a_checkpoint_without_weights(folder: Path, thing: dict[str, int] | list[int]) -> None:
     assert "state dict" in refused_weights(folder, save(thing, folder / "best.pth"))
 
 
-def test_a_whole_pickled_model_is_refused_and_not_run(folder):
+def test_a_whole_pickled_model_is_refused_and_not_run(folder: Path) -> None:
     code = (
         "import sys, torch; sys.path.insert(0, '.'); import model\n"
         "class Canary(model.BaseModel):\n"
@@ -226,14 +231,14 @@ def test_a_whole_pickled_model_is_refused_and_not_run(folder):
     assert not (folder / "ran").exists()
 
 
-def test_bare_weights_show_the_command(net, folder):
+def test_bare_weights_show_the_command(net: Any, folder: Path) -> None:
     path = save(net.state_dict(), folder / "best.pth")
-    for options in ({}, {"trust": True}):
-        said = refused(path, **options)
+    for trust in (False, True):
+        said = refused(path, trust=trust)
         assert f"cvserve serve --model model.py:ClassName --weights {path}" in said
 
 
-def test_other_files_as_weights(net, folder):
+def test_other_files_as_weights(net: Any, folder: Path) -> None:
     assert "is a TorchScript program, a model with its class; serve it alone" in refused_weights(
         folder, scripted(net, folder / "s.pt")
     )
@@ -246,7 +251,7 @@ def test_other_files_as_weights(net, folder):
         assert "not weights of PyTorch; save them with torch.save" in refused_weights(folder, folder / name)
 
 
-def _zipped(members):
+def _zipped(members: dict[str, bytes]) -> bytes:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         for name, data in members.items():
@@ -255,7 +260,7 @@ def _zipped(members):
 
 
 @pytest.mark.parametrize("form", ["TorchScript", "export"])
-def test_programs_need_trust(net, folder, form):
+def test_programs_need_trust(net: Any, folder: Path, form: str) -> None:
     path = FORMS[form](net, folder)
     sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
     assert f"cvserve model trust {path} --sha256 {sha256}" in refused(path, UntrustedModel)
@@ -263,13 +268,13 @@ def test_programs_need_trust(net, folder, form):
 
 
 @pytest.mark.parametrize("form", ["TorchScript", "state dict"])
-def test_the_size_must_be_said(net, folder, form):
+def test_the_size_must_be_said(net: Any, folder: Path, form: str) -> None:
     model, options = model_of(form, net, folder)
     (folder / "model.toml").write_text("")
     assert "write into model.toml: [input] size = [width, height]" in refused(model, **options)
 
 
-def test_an_export_knows_its_size(net, folder):
+def test_an_export_knows_its_size(net: Any, folder: Path) -> None:
     (folder / "model.toml").unlink()
     model = load_model(exported(net, folder / "model.pt2"), trust=True)
     assert model.origins["input.size"] == ((8, 8), "file")
@@ -282,14 +287,14 @@ def test_an_export_knows_its_size(net, folder):
     assert "grey.toml says size = (8, 8), but 'grey.pt2' takes (9, 6)" in refused(folder / "grey.pt2", trust=True)
 
 
-def test_an_export_in_training_mode_is_refused(folder):
+def test_an_export_in_training_mode_is_refused(folder: Path) -> None:
     path = exported(trained().train(), folder / "model.pt2", batch=2)
     assert "was exported in training mode" in refused(path, trust=True)
 
 
 @pytest.mark.parametrize("form", ["trace", "freeze"])
 @pytest.mark.filterwarnings("ignore:.torch.jit:DeprecationWarning")
-def test_other_ways_to_torchscript(net, folder, pictures, form):
+def test_other_ways_to_torchscript(net: Any, folder: Path, pictures: list[NDArray[Any]], form: str) -> None:
     import torch
 
     if form == "trace":
@@ -301,7 +306,9 @@ def test_other_ways_to_torchscript(net, folder, pictures, form):
     assert np.abs(found - probabilities(net, prepared(pictures))).max() < 2e-6
 
 
-def test_a_module_in_training_mode_answers_as_in_evaluation(net, folder, pictures):
+def test_a_module_in_training_mode_answers_as_in_evaluation(
+    net: Any, folder: Path, pictures: list[NDArray[Any]]
+) -> None:
     expected = probabilities(net, prepared(pictures))
     path = scripted(trained().train(), folder / "model.pt")
     assert np.abs(scores(Predictor.load(path, trust=True), pictures) - expected).max() < 2e-6
@@ -317,7 +324,7 @@ def test_a_module_in_training_mode_answers_as_in_evaluation(net, folder, picture
     ],
 )
 @pytest.mark.parametrize("form", ["TorchScript", "state dict"])
-def test_what_does_not_fit_is_told_at_the_start(net, folder, form, toml, words):
+def test_what_does_not_fit_is_told_at_the_start(net: Any, folder: Path, form: str, toml: str, words: str) -> None:
     model, options = model_of(form, net, folder)
     (folder / "model.toml").write_text(toml)
     assert words in refused(model, **options)
@@ -343,7 +350,9 @@ def test_what_does_not_fit_is_told_at_the_start(net, folder, form, toml, words):
         ("y + undefined", "NameError"),
     ],
 )
-def test_what_a_module_may_give(net, folder, pictures, returned, words):
+def test_what_a_module_may_give(
+    net: Any, folder: Path, pictures: list[NDArray[Any]], returned: str, words: str | None
+) -> None:
     text = MODEL_PY.replace("return self.head(", "y = self.head(").rstrip() + f"\n        return {returned}\n"
     (folder / "model.py").write_text(text)
     weights = save(net.state_dict(), folder / "best.pth")
@@ -355,7 +364,7 @@ def test_what_a_module_may_give(net, folder, pictures, returned, words):
 
 
 @pytest.mark.parametrize("form", ["state dict", "TorchScript", "export"])
-def test_one_logit_is_that_of_the_second_of_two_classes(folder, pictures, form):
+def test_one_logit_is_that_of_the_second_of_two_classes(folder: Path, pictures: list[NDArray[Any]], form: str) -> None:
     net = trained(num_classes=1)
     arguments = "[model]\nargs = { num_classes = 1 }\n" if form == "state dict" else ""
     toml = f'labels = ["cat", "dog"]\n{SIZE}[output]\nscores = "logits"\n{arguments}'
@@ -369,14 +378,16 @@ def test_one_logit_is_that_of_the_second_of_two_classes(folder, pictures, form):
     assert np.abs(scores(predictor, pictures) - np.concatenate([1 - dog, dog], axis=1)).max() < 2e-6
 
 
-def test_a_mistake_in_forward_is_told_by_its_line(net, folder):
+def test_a_mistake_in_forward_is_told_by_its_line(net: Any, folder: Path) -> None:
     (folder / "model.py").write_text(MODEL_PY.replace("self.features(x)", "self.featurez(x)"))
     said = refused_weights(folder, save(net.state_dict(), folder / "best.pth"))
     assert "model.py, line 13: AttributeError" in said
 
 
 @pytest.mark.parametrize("form", ["TorchScript", "export", "state dict"])
-def test_files_cut_short_or_changed_are_our_errors_and_nothing_else(net, folder, form, capfd):
+def test_files_cut_short_or_changed_are_our_errors_and_nothing_else(
+    net: Any, folder: Path, form: str, capfd: pytest.CaptureFixture[str]
+) -> None:
     model, options = model_of(form, net, folder)
     path = options.get("weights", model)
     data = path.read_bytes()
@@ -394,7 +405,7 @@ def test_files_cut_short_or_changed_are_our_errors_and_nothing_else(net, folder,
     assert "Traceback" not in capfd.readouterr().err
 
 
-def test_an_archive_with_a_bomb_or_twice_the_same_member(net, folder):
+def test_an_archive_with_a_bomb_or_twice_the_same_member(net: Any, folder: Path) -> None:
     path = save(net.state_dict(), folder / "best.pth")
     with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("best/data/99", bytes(200 * 1024**2))
@@ -406,7 +417,7 @@ def test_an_archive_with_a_bomb_or_twice_the_same_member(net, folder):
 
 
 @pytest.mark.parametrize("form", ["TorchScript", "export", "state dict"])
-def test_one_changed_byte_of_the_weights_is_noticed(net, folder, form):
+def test_one_changed_byte_of_the_weights_is_noticed(net: Any, folder: Path, form: str) -> None:
     model, options = model_of(form, net, folder)
     path = options.get("weights", model)
     data = bytearray(path.read_bytes())
@@ -417,7 +428,7 @@ def test_one_changed_byte_of_the_weights_is_noticed(net, folder, form):
     assert "is damaged: the checksum of " in refused(model, **options)
 
 
-def test_threads_are_as_many_as_the_environment_says_when_the_model_is_loaded(net, folder):
+def test_threads_are_as_many_as_the_environment_says_when_the_model_is_loaded(net: Any, folder: Path) -> None:
     weights = save(net.state_dict(), folder / "best.pth")
     code = (
         "import os, torch; from cvserve import Predictor\n"
@@ -430,7 +441,7 @@ def test_threads_are_as_many_as_the_environment_says_when_the_model_is_loaded(ne
     assert ended.stdout.strip() == "3"
 
 
-def test_a_picture_is_fed_as_a_contiguous_float32_tensor(folder, net):
+def test_a_picture_is_fed_as_a_contiguous_float32_tensor(folder: Path, net: Any) -> None:
     seen = "x.is_contiguous() and x.dtype == torch.float32 and not torch.is_grad_enabled() and not self.training"
     head = "    def forward(self, x):\n"
     (folder / "model.py").write_text(MODEL_PY.replace(head, f"{head}        assert {seen}\n"))
