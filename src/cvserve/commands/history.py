@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cvserve.commands.terminal.options import AsCsv, AsJson, AsNl, Home, home_folder, value_of
-from cvserve.commands.terminal.output import Format, bar, chosen, print_csv, print_json, say
+from cvserve.commands.terminal.options import AsCsv, AsJson, AsNl, Home, find_folder, parse_option
+from cvserve.commands.terminal.output import Format, choose_format, draw_bar, print_csv, print_json, say
 from cvserve.commands.terminal.plain import PlainCommand, PlainGroup
 from cvserve.errors import NotFound
 from cvserve.store.schema import SOURCES
@@ -53,7 +53,7 @@ def history(
         return
     from cvserve.values import moment, number, one_of, whole  # `--help` needs none of this
 
-    form = chosen(as_json=as_json, as_nl=as_nl, as_csv=as_csv)
+    form = choose_format(as_json=as_json, as_nl=as_nl, as_csv=as_csv)
     filters: dict[str, Any] = {"label": label, "model": model}
     typed = {
         "since": (since, moment),
@@ -62,10 +62,10 @@ def history(
         "min_score": (min_score, number(0, 1)),
     }
     for name, (text, parse) in typed.items():
-        filters[name] = None if text is None else value_of(f"--{name.replace('_', '-')}", text, parse)
-    filters["limit"] = value_of("--limit", limit, whole(0, _MAX_ID)) or None
+        filters[name] = None if text is None else parse_option(f"--{name.replace('_', '-')}", text, parse)
+    filters["limit"] = parse_option("--limit", limit, whole(0, _MAX_ID)) or None
     with ExitStack() as stack:
-        _print(_rows(stack, home_folder(home), filters), form)
+        _print(_rows(stack, find_folder(home), filters), form)
 
 
 @history_app.command("show", cls=PlainCommand)
@@ -78,8 +78,8 @@ def show(
     from cvserve.history.history import History, history_exists
     from cvserve.values import whole
 
-    number = value_of("ID", prediction_id, whole(1, _MAX_ID))
-    folder = home_folder(home)
+    number = parse_option("ID", prediction_id, whole(1, _MAX_ID))
+    folder = find_folder(home)
     if not history_exists(folder):
         raise NotFound(f"There is no prediction {number}; there is no history in this folder.")
     with History.open(folder) as opened:
@@ -135,7 +135,7 @@ def _print_table(rows: "list[HistoryRow]") -> None:
 def _cells(row: "HistoryRow") -> tuple[str, ...]:
     when = row.created_at[:19].replace("T", " ")
     model = f"{row.model['name']} {row.model['version'][:6]}"
-    numbers = (str(row.id), when, row.label, f"{row.score:.1%}", bar(row.score))
+    numbers = (str(row.id), when, row.label, f"{row.score:.1%}", draw_bar(row.score))
     return (*numbers, model, row.source, row.token or "–", row.file_name or "–")
 
 
@@ -145,7 +145,7 @@ def _print_one(row: "HistoryRow") -> None:
     rows = []
     for name, value in row.to_full_dict().items():
         if name == "top":
-            rows += [(name, f"{bar(entry['score'])} {entry['score']:6.1%}  {entry['label']}") for entry in row.top]
+            rows += [(name, f"{draw_bar(entry['score'])} {entry['score']:6.1%}  {entry['label']}") for entry in row.top]
         elif isinstance(value, dict):
             rows.append((name, ", ".join(f"{key} {part}" for key, part in value.items())))
         elif value is not None:

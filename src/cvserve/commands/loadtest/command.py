@@ -1,9 +1,7 @@
 """`cvserve loadtest`: how many requests a second a server holds."""
 
 import contextlib
-import json
 import signal
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
@@ -12,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from cvserve.commands.loadtest.options import parsed, signature
-from cvserve.commands.terminal.options import home_folder
-from cvserve.commands.terminal.output import say
+from cvserve.commands.terminal.options import find_folder
+from cvserve.commands.terminal.output import print_document, say
 from cvserve.errors import CannotStart, CvserveError, InvalidSetting
 
 if TYPE_CHECKING:
@@ -31,7 +29,7 @@ _STOPPED_CODE = 130
 def loadtest(url: str | None = None, **typed: Any) -> None:
     """How many requests a second a server holds: load by Locust, a verdict, and a report worth keeping."""
     options = parsed(typed)
-    folder = home_folder(options["home"])
+    folder = find_folder(options["home"])
     if options["list"]:
         from cvserve.commands.loadtest.views import print_runs
 
@@ -131,7 +129,7 @@ def _conclude(ended: "Ended", options: dict[str, Any], before: "Report | None") 
 
     report = ended.report
     if options["json"]:
-        sys.stdout.write(json.dumps(report, indent=2) + "\n")
+        print_document(report)
     else:
         print_report(report)
     if ended.is_stopped:

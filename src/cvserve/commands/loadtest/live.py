@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from cvserve.commands.terminal.output import console, say
+from cvserve.commands.terminal.output import make_console, say
 from cvserve.loadtest.plan import Plan
 from cvserve.loadtest.report.page import PHASES
 from cvserve.loadtest.report.verdict import number
@@ -33,7 +33,7 @@ def live(plan: Plan, target: "Target") -> Iterator[OnWindow]:
     from rich.live import Live
 
     view = _View(f"{what} {where}  (Ctrl-C stops it, with a report of what there is)")
-    with Live(view, console=console(stderr=True), refresh_per_second=4, transient=True, redirect_stdout=False):
+    with Live(view, console=make_console(stderr=True), refresh_per_second=4, transient=True, redirect_stdout=False):
         yield view.hear
 
 

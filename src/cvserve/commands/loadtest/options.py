@@ -7,7 +7,7 @@ from typing import Annotated, Any, NamedTuple
 import typer
 
 from cvserve import values
-from cvserve.commands.terminal.options import value_of
+from cvserve.commands.terminal.options import parse_option
 
 _MAX_USERS = 100_000
 _MAX_RATE = 1_000_000
@@ -111,7 +111,7 @@ def parsed(typed: Mapping[str, Any]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name, option in OPTIONS.items():
         text = typed[name]
-        found[name] = value_of(option.flags[-1], text, option.parse) if isinstance(text, str) else text
+        found[name] = parse_option(option.flags[-1], text, option.parse) if isinstance(text, str) else text
     return found
 
 

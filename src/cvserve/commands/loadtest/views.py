@@ -1,11 +1,10 @@
 """A load test for people: the verdict, its table, and the list of runs."""
 
-import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cvserve.commands.terminal.output import say
+from cvserve.commands.terminal.output import Format, print_json, say
 from cvserve.commands.terminal.table import Column, Row, print_table
 from cvserve.loadtest.report.page import load_cells, number_or_dash
 from cvserve.loadtest.report.verdict import number
@@ -60,8 +59,7 @@ def print_runs(home: Path, *, as_json: bool) -> None:
     """The runs that a folder keeps, oldest first."""
     runs = kept(home)
     if as_json:
-        reports = [{"run": run.id, **run.report} for run in runs]
-        sys.stdout.write(json.dumps(reports, indent=2) + "\n")
+        print_json(({"run": run.id, **run.report} for run in runs), Format.JSON)
         return
     if not runs:
         say("No load tests here; make one with: cvserve loadtest")
