@@ -172,6 +172,8 @@ class Settings:
 
 
 FIELDS = {field.name: field for field in dataclasses.fields(Settings) if field.metadata}
+# Beside `model`: what every command that loads one has an option for.
+MODEL_SETTINGS = tuple(name for name, field in FIELDS.items() if field.metadata["loads_model"])
 
 
 def shown_default(name: str) -> str:
