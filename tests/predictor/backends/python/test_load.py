@@ -160,7 +160,7 @@ def test_arguments_come_from_model_toml(write: Callable[..., Path]) -> None:
     write(text, toml=SIZE + "[model]\nargs = { factor = 1, shft = 1 }\n")
     assert "has no argument 'shft'" in refused(f"{path}:Plain")
     write(text, toml=SIZE + "[model]\nargs = 3\n")
-    assert "model.args = 3 in my_model.toml cannot be used" in refused(f"{path}:Plain")
+    assert "my_model.toml has model.args = 3, which cannot be used" in refused(f"{path}:Plain")
 
 
 def test_weights_are_given_to_it_and_are_part_of_its_version(write: Callable[..., Path], home: Path) -> None:

@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from cvserve.errors import ModelLoadError
+from cvserve.predictor.models.fault import about
 from cvserve.predictor.models.file import ModelFile
 from cvserve.predictor.models.input_spec import InputSpec
 from cvserve.predictor.models.kinds import PYTHON
 from cvserve.predictor.models.resolve import ModelFacts, input_spec
-from cvserve.predictor.models.toml_keys import checked_labels
+from cvserve.predictor.models.toml_keys import check_labels
 from cvserve.predictor.models.toml_read import ModelConfig, read_config
 from cvserve.predictor.prediction import ModelInfo
 from cvserve.predictor.steps import Steps
@@ -82,7 +83,10 @@ def labels_of(own: Any, file_name: str) -> tuple[str, ...] | None:
         ModelLoadError: they cannot be used.
     """
     labels = getattr(own, "labels", None)
-    return None if labels is None else checked_labels("labels", [str(label) for label in labels], file_name)
+    if labels is None:
+        return None
+    with about(file_name):
+        return check_labels("labels", [str(label) for label in labels])
 
 
 def has_input(own: Any, config: ModelConfig, file_name: str) -> bool:
