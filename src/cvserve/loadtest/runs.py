@@ -7,9 +7,10 @@ from typing import NamedTuple
 
 from cvserve.errors import InvalidSetting
 from cvserve.loadtest.report.document import Report
+from cvserve.settings import DATABASE_NAME
 from cvserve.store.database import connect, connect_reader, prepare_database
 from cvserve.store.loadtests import add_run, list_runs, read_run
-from cvserve.store.sqlite import translated
+from cvserve.store.sqlite import translate_errors
 
 LAST = "last"
 
@@ -32,19 +33,19 @@ def keep_run(home: Path, report: Report) -> int:
     Raises:
         HistoryError: it cannot be stored.
     """
-    path = home / "cvserve.db"
+    path = home / DATABASE_NAME
     prepare_database(path)
-    with closing(connect(path)) as connection, translated():
+    with closing(connect(path)) as connection, translate_errors():
         return add_run(connection, report["created_at"], report, json.dumps(report))
 
 
 def read_runs(home: Path) -> list[KeptRun]:
     """Read all runs of a folder, oldest first; where there is no database, none is made."""
-    path = home / "cvserve.db"
+    path = home / DATABASE_NAME
     if not path.exists():
         return []
     prepare_database(path)
-    with closing(connect_reader(path)) as connection, translated():
+    with closing(connect_reader(path)) as connection, translate_errors():
         return [KeptRun(run_id, json.loads(text)) for run_id, text in list_runs(connection)]
 
 
@@ -70,11 +71,11 @@ def read_earlier(home: Path, named: str) -> Report:
 
 
 def _read_run(home: Path, named: str) -> Report:
-    path = home / "cvserve.db"
+    path = home / DATABASE_NAME
     text = None
     if path.exists():
         prepare_database(path)
-        with closing(connect_reader(path)) as connection, translated():
+        with closing(connect_reader(path)) as connection, translate_errors():
             text = read_run(connection, None if named == LAST else int(named))
     if text is None:
         raise InvalidSetting(

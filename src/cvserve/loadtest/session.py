@@ -22,7 +22,7 @@ from cvserve.loadtest.report.verdict import Place, Verdict, judge_load, judge_se
 from cvserve.loadtest.samples import Window
 from cvserve.loadtest.target import Greeting, Target, greet
 from cvserve.settings import usable_cores
-from cvserve.store.rows import timestamp
+from cvserve.timestamps import format_timestamp
 
 _GREETINGS = 8
 
@@ -63,7 +63,7 @@ def run_loadtest(
         CvserveError: it could not begin: nobody answers, the token or a picture is refused, Locust does not start.
     """
     pictures = find_pictures(plan.images)
-    created_at = timestamp()
+    created_at = format_timestamp()
     greeting = greet(target, pictures[:_GREETINGS])
     order = Order(
         render_locustfile(plan, target.url, stands_alone=False),
