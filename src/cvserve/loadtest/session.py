@@ -56,7 +56,7 @@ def run_loadtest(
         target: a server that answers.
         plan: what to do.
         csv: prefix of Locust's CSV files; None: no files.
-        on_window: hears of each second while it runs.
+        on_window: called with the phase and the window of each second while the test runs.
         settings: of the server, for the report.
 
     Raises:
@@ -104,7 +104,7 @@ def run_plan(bench: Bench, plan: Plan) -> SearchResult | None:
 
 
 def judge(run: Run, found: SearchResult | None, plan: Plan, place: Place, *, is_partial: bool) -> Verdict:
-    """Say what a run showed: of a search its result, else the one load; of a part of a run nothing is said."""
+    """Judge a run: the result of a search, else its one load; a run that ended early gets no verdict."""
     if found is not None:
         return judge_search(found, run.steps, plan, place)
     step = choose_main_step(run.steps)

@@ -9,9 +9,8 @@ from typing import Any
 
 from cvserve.commands.loadtest.live import show_live
 from cvserve.commands.loadtest.views import print_report, print_runs
-from cvserve.commands.terminal.options import find_folder
 from cvserve.commands.terminal.output import print_document, say
-from cvserve.configuration import load_configuration, read_token_file
+from cvserve.configuration import find_home, load_configuration, read_token_file
 from cvserve.errors import CannotStart, CvserveError, InvalidSetting
 from cvserve.loadtest.files import Files
 from cvserve.loadtest.locust.template import render_locustfile
@@ -41,7 +40,7 @@ def run(url: str | None, options: dict[str, Any]) -> int:
     Raises:
         CvserveError: an option cannot be used, the test cannot begin, or something ended it early.
     """
-    folder = find_folder(options["home"])
+    folder = find_home(options["home"])
     if options["list"]:
         print_runs(folder, as_json=options["json"])
         return 0

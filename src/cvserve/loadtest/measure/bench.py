@@ -17,13 +17,13 @@ _TICK_EDGE_S = 0.05
 
 
 class Bench:
-    """Applies loads and measures them.
+    """Applies loads to a server, one after the other, and measures each.
 
     Args:
         generators: started.
         plan: what is measured how.
         watch: sees the server from inside.
-        on_window: hears of each second.
+        on_window: called with the phase and the window of each second.
         slowest_ms: latency of one request on an idle server; steps are long enough for several.
     """
 
@@ -58,7 +58,7 @@ class Bench:
             spawn_rate: users that start a second; None: as the plan says.
 
         Raises:
-            CannotStart: the server is gone, or a generator ended or does not do what it is told.
+            CannotStart: the server is gone, or a generator ended or does not follow its orders.
             Unauthenticated: the server refuses the token now.
         """
         self._phase = phase
@@ -81,7 +81,7 @@ class Bench:
             phase: of the step, as in `Step`.
 
         Raises:
-            CannotStart: the server is gone, or a generator ended or does not do what it is told.
+            CannotStart: the server is gone, or a generator ended or does not follow its orders.
             Unauthenticated: the server refuses the token now.
         """
         self._phase = phase
@@ -198,7 +198,7 @@ class Bench:
             self._failing.append(tick)
         if not self._failing or tick.end - self._failing[0].begin < _GIVE_UP_S:
             return
-        # How the last answers before that broke off says nothing about what came after.
+        # The server's last answers may have broken off in other ways: only the recent failures count.
         lately = [failed for failed in self._failing if failed.begin > tick.end - _GIVE_UP_S] or self._failing
         reasons = {reason.partition(": ")[2] for failed in lately for reason in failed.failures}
         if all(reason.startswith("no answer") for reason in reasons):
