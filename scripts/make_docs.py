@@ -97,7 +97,7 @@ def main() -> int:
     return 0
 
 
-_EXIT_CODES = """Results are on stdout, talk is on stderr. Exit codes:
+_EXIT_CODES = """Results are on stdout, messages on stderr. Exit codes:
 
 | code | meaning |
 |--:|---|
@@ -107,10 +107,10 @@ _EXIT_CODES = """Results are on stdout, talk is on stderr. Exit codes:
 | 3 | cannot start or cannot reach: port, database, folder, server |
 | 4 | refused for safety: file modes, links, a token |
 | 5 | the model cannot be loaded or is not trusted |
-| 130 | Ctrl-C, where a load test still writes its report; for `serve`, a second one: the first ends with 0 |
+| 130 | Ctrl-C; a load test still writes its report, and `serve` ends with 0 unless Ctrl-C comes a second time |
 """
 
-_SETTINGS_HEAD = """Each setting can be said in four places; the first one wins:
+_SETTINGS_HEAD = """Each setting can be given in four places; the first one wins:
 
 1. the option of `cvserve serve`,
 2. the environment variable,
@@ -125,7 +125,7 @@ A path in a file is relative to that file. Sizes are written like `20MiB` or `10
 _ERRORS_HEAD = """Every error, at every door, is `application/problem+json` ([RFC 9457](https://www.rfc-editor.org/rfc/rfc9457)):
 
 ```json
-{"type": "/problems/not_found", "title": "There is nothing here", "status": 404,
+{"type": "/problems/not_found", "title": "Not found", "status": 404,
  "detail": "There is no such path.", "instance": "/requests/01a2…", "error": "There is no such path.",
  "code": "not_found", "request_id": "01a2…"}
 ```

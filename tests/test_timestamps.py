@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from cvserve.timestamps import timestamp
+from cvserve.timestamps import format_timestamp
 
 
 @pytest.mark.parametrize(
@@ -18,11 +18,11 @@ from cvserve.timestamps import timestamp
     ],
 )
 def test_a_moment_is_written_in_utc_with_milliseconds(moment: datetime, text: str) -> None:
-    assert timestamp(moment) == text
+    assert format_timestamp(moment) == text
 
 
 def test_now_is_between_what_the_clock_says_before_and_after() -> None:
-    before = timestamp(datetime.now(UTC))
-    now = timestamp()
+    before = format_timestamp(datetime.now(UTC))
+    now = format_timestamp()
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", now)
-    assert before <= now <= timestamp(datetime.now(UTC))
+    assert before <= now <= format_timestamp(datetime.now(UTC))

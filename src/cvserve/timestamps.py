@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 
 
-def timestamp(moment: datetime | None = None) -> str:
+def format_timestamp(moment: datetime | None = None) -> str:
     """Write a point in time as text, such as `2026-11-23T01:02:03.456Z`; such texts sort as their times do.
 
     Args:

@@ -10,7 +10,7 @@ from urllib.parse import unquote
 
 from cvserve.logs.file import LogFile
 from cvserve.texts import escape_unprintable
-from cvserve.timestamps import timestamp
+from cvserve.timestamps import format_timestamp
 
 _TOKEN = re.compile(r"cvs_[0-9A-Za-z]{8,}")
 _MAX_FIELD_CHARACTERS = 1_024
@@ -156,9 +156,9 @@ def escape_field(text: str) -> str:
 def _format_text(record: AccessRecord) -> str:
     prediction = f"id={record.prediction_id}" if record.prediction_id else "-"
     return (
-        f"{timestamp()} | {_format_word(record.client)} | {escape_field(record.who)} | {escape_field(record.method)}"
-        f" {_format_word(record.path)} | {record.status} | {record.duration_ms}ms | {record.bytes_in}B in"
-        f" | {record.bytes_out}B out | {prediction} | req={record.request_id}"
+        f"{format_timestamp()} | {_format_word(record.client)} | {escape_field(record.who)}"
+        f" | {escape_field(record.method)} {_format_word(record.path)} | {record.status} | {record.duration_ms}ms"
+        f" | {record.bytes_in}B in | {record.bytes_out}B out | {prediction} | req={record.request_id}"
     )
 
 
@@ -172,4 +172,4 @@ def _format_json(record: AccessRecord) -> str:
     fields = {
         name: escape_field(value) if isinstance(value, str) else value for name, value in record._asdict().items()
     }
-    return _json({"time": timestamp(), **fields})
+    return _json({"time": format_timestamp(), **fields})

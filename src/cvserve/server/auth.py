@@ -9,8 +9,8 @@ from concurrent.futures import Executor
 from cvserve.server.actor import Actor
 from cvserve.server.context import Scope
 from cvserve.server.credentials import make_refusal, read_token
-from cvserve.store.tokens import ANONYMOUS_NAME, ENVIRONMENT_NAME, SCOPES, Token, TokenStore, digest_of
-from cvserve.timestamps import timestamp
+from cvserve.store.tokens import ANONYMOUS_NAME, ENVIRONMENT_NAME, SCOPES, Token, TokenStore, compute_digest
+from cvserve.timestamps import format_timestamp
 
 # A token revoked by any process is refused within a second: what was read is used for 0.3 s, then read again
 # beside the requests, and a request that would have to trust something older than 0.9 s waits for the reading.
@@ -37,7 +37,7 @@ class Authenticator:
         self._anonymous = self._make_stand_in(ANONYMOUS_NAME) if no_auth else None
         self._fixed: dict[str, Actor] = {}
         if fixed_token is not None:
-            self._fixed[digest_of(fixed_token)] = self._make_stand_in(ENVIRONMENT_NAME)
+            self._fixed[compute_digest(fixed_token)] = self._make_stand_in(ENVIRONMENT_NAME)
         self._reading: asyncio.Task[None] | None = None
         self._latest_time = ""
         self._read()
@@ -51,7 +51,7 @@ class Authenticator:
         """
         if self._anonymous is not None:
             return self._anonymous
-        digest = digest_of(read_token(scope))
+        digest = compute_digest(read_token(scope))
         if digest in self._fixed:
             return self._fixed[digest]
         await self._refresh_if_stale()
@@ -95,7 +95,7 @@ class Authenticator:
 
     def _read(self) -> None:
         begin = time.monotonic()
-        alive = [token for token in self._store.all() if token.revoked_at is None]
+        alive = [token for token in self._store.list_tokens() if token.revoked_at is None]
         # One assignment: this runs in a thread beside the requests, which must never see half of it.
         self._known: dict[str, tuple[Token, Actor]] = {
             token.digest: (token, Actor(token.name, token.id, token.scopes)) for token in alive if token.digest
@@ -104,11 +104,11 @@ class Authenticator:
         self._read_at = begin
 
     def _make_stand_in(self, name: str) -> Actor:
-        return Actor(name, self._store.stand_in(name), frozenset(SCOPES))
+        return Actor(name, self._store.find_stand_in(name), frozenset(SCOPES))
 
     def _now(self) -> str:
         """The wall clock, but never earlier than before: a token that has expired stays expired."""
-        self._latest_time = max(self._latest_time, timestamp())
+        self._latest_time = max(self._latest_time, format_timestamp())
         return self._latest_time
 
 

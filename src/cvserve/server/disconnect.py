@@ -1,6 +1,11 @@
 """Whether the client has closed its end of the connection."""
 
-from cvserve.server.context import Receive
+from types import CoroutineType
+
+from cvserve.server.context import Message, Receive
+
+# The first message may still be the (empty) body of a GET.
+_MAX_MESSAGES = 2
 
 
 class ClientGone(Exception):
@@ -10,14 +15,40 @@ class ClientGone(Exception):
 def has_left(receive: Receive) -> bool:
     """Tell whether the client has closed the connection, without waiting.
 
-    ASGI gives this news only to somebody who waits in `receive`. uvicorn, which runs this app, also keeps it in an
-    attribute `disconnected` of the object that `receive` is a method of, and so does the access log's layer of ours.
+    ASGI gives this news only to somebody who waits in `receive`. uvicorn also keeps it in an attribute `disconnected`
+    of the object that `receive` is a method of, and so does our access log's layer; elsewhere (another server, a layer
+    of an outer app) `receive` is polled. Whatever is left of the body is lost then: ask only when nobody will read it.
 
     Args:
         receive: the request's ASGI callable.
-
-    Returns:
-        False also where it cannot be known: another server, or a layer of somebody else's that wraps `receive`. Then
-        the answer is made, and that server drops it.
     """
-    return getattr(getattr(receive, "__self__", None), "disconnected", False) is True
+    known = getattr(getattr(receive, "__self__", None), "disconnected", None)
+    if isinstance(known, bool):
+        return known
+    for _ in range(_MAX_MESSAGES):
+        message = _poll(receive)
+        if message is None:
+            return False
+        if message["type"] == "http.disconnect":
+            return True
+    return False
+
+
+def _poll(receive: Receive) -> Message | None:
+    """The next message if it is there already; None where one would have to wait for it.
+
+    A coroutine that has something to give ends in its first step. One that has not is closed again: a task that waits
+    for it instead would swallow the next message.
+    """
+    waiting = receive()
+    if not isinstance(waiting, CoroutineType):
+        return None
+    try:
+        waiting.send(None)
+    except StopIteration as end:
+        message: Message = end.value
+        return message
+    except RuntimeError:
+        return None  # somebody else waits in it already
+    waiting.close()
+    return None

@@ -10,7 +10,7 @@ from cvserve.server.context import Scope
 from cvserve.store.predictions import Query
 from cvserve.store.schema import SOURCES
 from cvserve.texts import did_you_mean, drop_unprintable
-from cvserve.timestamps import timestamp
+from cvserve.timestamps import format_timestamp
 
 MAX_LIMIT = 10_000
 MAX_ID = 2**63 - 1
@@ -37,7 +37,7 @@ def _parse_score(value: str) -> float:
 
 def _parse_moment(value: str) -> str:
     # In a query "+" stands for a blank; nobody writes %2B before a time zone.
-    return timestamp(values.moment(value.replace(" ", "+")))
+    return format_timestamp(values.moment(value.replace(" ", "+")))
 
 
 _ID = values.whole(0, MAX_ID)

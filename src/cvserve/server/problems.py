@@ -19,7 +19,7 @@ RETRY_AFTER_S = 1
 PROBLEMS: dict[str, tuple[int, str]] = {
     "unauthenticated": (401, "A token is needed"),
     "forbidden": (403, "The token does not allow this"),
-    "not_found": (404, "There is nothing here"),
+    "not_found": (404, "Not found"),
     "method_not_allowed": (405, "The path does not answer this method"),
     "invalid_image": (422, "The picture cannot be read"),
     "image_too_large": (422, "The picture has too many or too few pixels"),

@@ -52,7 +52,7 @@ class Resources:
         if self.settings.token or self.settings.no_auth:
             return None
         with TokenStore(self.settings.database_path) as store:
-            secret = None if store.all() else store.create(FIRST_TOKEN_NAME, SCOPES)[0]
+            secret = None if store.list_tokens() else store.create(FIRST_TOKEN_NAME, SCOPES)[0]
         self.authenticator.forget()
         return secret
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
-from cvserve.history.record import encode_json
+from cvserve.answer import encode_json
 from cvserve.server.context import Send
 
 Headers = Iterable[tuple[bytes, bytes]]

@@ -16,7 +16,7 @@ from loguru import logger
 from cvserve.errors import HistoryError, HistoryUnavailable
 from cvserve.store.database import connect
 from cvserve.store.rows import ModelKey, NewRow, Stored
-from cvserve.store.sqlite import as_ours, sqlite3
+from cvserve.store.sqlite import sqlite3, to_history_error
 from cvserve.store.transaction import insert_rows
 
 Result = list[Stored] | HistoryError
@@ -143,7 +143,7 @@ class HistoryWriter:
             logger.opt(exception=error).error("history: a row cannot be stored")
             self._deliver([(group[0][1], HistoryUnavailable("This answer cannot be stored in the history."))])
             return
-        self.failure = as_ours(error)
+        self.failure = to_history_error(error)
         logger.error("history: a commit of {} rows failed: {}", sum(len(entry) for entry, _ in group), error)
         self._deliver([(done, self.failure) for _, done in group])
         if _breaks_connection(error):

@@ -4,15 +4,15 @@ import dataclasses
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
+from cvserve.answer import encode_json
 from cvserve.errors import NotFound
-from cvserve.history.record import encode_json
 from cvserve.server.context import Receive, Scope, Send, context_of
 from cvserve.server.disconnect import ClientGone, has_left
 from cvserve.server.parameters import HISTORY_PARAMETERS, MAX_ID, make_history_query, parse_query
 from cvserve.server.readers import Readers
 from cvserve.server.responses import send_body, send_json
+from cvserve.store.columns import HistoryRow
 from cvserve.store.predictions import PAGE, PredictionReader, Query
-from cvserve.store.rows import HistoryRow
 
 _JSON_TYPE = (b"content-type", b"application/json")
 
@@ -41,12 +41,12 @@ class PredictionList:
         if found.get("count", not query.is_filtered):
             total = await self._readers.run(lambda reader: reader.count(query))
             headers.append((b"x-total-count", str(total).encode("ascii")))
-        query = await self._readers.run(lambda reader: reader.bounded(query))
+        query = await self._readers.run(lambda reader: reader.fix_bounds(query))
         if query.limit is not None:
             rows, more = await self._readers.run(lambda reader: _read_limited(reader, query))
             if more:
                 headers.append((b"link", _make_next_link(scope, found, rows[-1].id)))
-            await send_body(send, _encode(rows), headers=headers)
+            await send_body(send, _encode_rows(rows), headers=headers)
         elif scope["method"] == "HEAD":  # the length of a stream is not known before its end
             await send({"type": "http.response.start", "status": 200, "headers": [_JSON_TYPE, *headers]})
             await send({"type": "http.response.body", "body": b""})
@@ -54,18 +54,18 @@ class PredictionList:
             await self._stream(query, receive, send, headers)
 
     async def _stream(self, query: Query, receive: Receive, send: Send, headers: list[tuple[bytes, bytes]]) -> None:
-        page = await self._readers.run(lambda reader: reader.page(query))
+        page = await self._readers.run(lambda reader: reader.read_page(query))
         await send({"type": "http.response.start", "status": 200, "headers": [_JSON_TYPE, *headers]})
         separator = b"["
         while page:
-            await send({"type": "http.response.body", "body": separator + _encode(page)[1:-1], "more_body": True})
+            await send({"type": "http.response.body", "body": separator + _encode_rows(page)[1:-1], "more_body": True})
             separator = b","
             if len(page) < PAGE:
                 break
             if has_left(receive):
                 raise ClientGone
-            query = query.following(page[-1].id)
-            page = await self._readers.run(lambda reader, query=query: reader.page(query))  # type: ignore[misc]
+            query = query.continue_after(page[-1].id)
+            page = await self._readers.run(lambda reader, query=query: reader.read_page(query))  # type: ignore[misc]
         await send({"type": "http.response.body", "body": b"[]" if separator == b"[" else b"]"})
 
 
@@ -95,7 +95,7 @@ class PredictionItem:
 def _read_limited(reader: PredictionReader, query: Query) -> tuple[list[HistoryRow], bool]:
     """The rows of one answer, and whether there are more."""
     limit = query.limit or 0
-    rows = [row for page in reader.pages(dataclasses.replace(query, limit=limit + 1)) for row in page]
+    rows = [row for page in reader.read_pages(dataclasses.replace(query, limit=limit + 1)) for row in page]
     return rows[:limit], len(rows) > limit
 
 
@@ -107,5 +107,5 @@ def _make_next_link(scope: Scope, found: dict[str, Any], last_id: int) -> bytes:
     return f'<{path}?{urlencode(texts)}>; rel="next"'.encode("ascii")
 
 
-def _encode(rows: list[HistoryRow]) -> bytes:
+def _encode_rows(rows: list[HistoryRow]) -> bytes:
     return encode_json([row.to_dict() for row in rows]).encode("utf-8")

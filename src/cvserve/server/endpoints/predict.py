@@ -2,7 +2,7 @@
 
 import functools
 
-from cvserve.history.record import encode_json
+from cvserve.answer import encode_json
 from cvserve.server.context import Receive, Scope, Send, context_of, header
 from cvserve.server.disconnect import has_left
 from cvserve.server.parameters import PREDICT_PARAMETERS, parse_query
