@@ -18,8 +18,8 @@ from sklearn.neighbors import KNeighborsClassifier
 from cvserve import Predictor
 from cvserve.errors import CvserveError, InvalidSetting, ModelLoadError
 from cvserve.predictor.contract import LoadedModel
-from cvserve.predictor.loading import load_model
 from cvserve.predictor.models.input_spec import InputSpec
+from support.models import load_model
 
 
 @pytest.fixture

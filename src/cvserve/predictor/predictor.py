@@ -26,6 +26,7 @@ from cvserve.predictor.images.limits import Limits, Want
 from cvserve.predictor.loading import load_model
 from cvserve.predictor.prediction import ClassScore, Prediction
 from cvserve.predictor.scores import rank_classes, to_probabilities
+from cvserve.predictor.source import ModelSource
 
 DEFAULT_TOP_K = 5
 _BATCH = 64
@@ -49,8 +50,8 @@ class Predictor(ConfiguredSteps):
 
     guessed: tuple[str, ...] = ()
 
-    def __init__(self) -> None:
-        self.limits = Limits()
+    def __init__(self, limits: Limits | None = None) -> None:
+        self.limits = limits or Limits()
         self._setup_lock = threading.Lock()
         self._is_set_up = False
 
@@ -84,15 +85,10 @@ class Predictor(ConfiguredSteps):
                 in the class.
             UntrustedModel: a pickle that nobody vouched for.
         """
-        return LoadedPredictor(
-            load_model(
-                path,
-                config=config,
-                trust=trust,
-                sha256=sha256,
-                trust_types=trust_types,
-                compile=compile,
-                weights=weights,
+        types = tuple(trust_types)
+        return load_predictor(
+            ModelSource(
+                path, config=config, trust=trust, sha256=sha256, trust_types=types, compile=compile, weights=weights
             )
         )
 
@@ -201,8 +197,8 @@ class LoadedPredictor(Predictor):
         model: the file's parts: preparation, backend, labels, where each property came from.
     """
 
-    def __init__(self, model: LoadedModel) -> None:
-        super().__init__()
+    def __init__(self, model: LoadedModel, limits: Limits | None = None) -> None:
+        super().__init__(limits)
         self.model = model
         self.info = model.info
         self.name = model.info.name
@@ -226,3 +222,8 @@ class LoadedPredictor(Predictor):
     def warm_up_size(self) -> tuple[int, int]:
         """Width and height in pixels of the model's own input, which even `resize = "exact"` takes."""
         return self.model.preparation.size
+
+
+def load_predictor(source: ModelSource) -> LoadedPredictor:
+    """Load a model with the limits of its source; raises what `Predictor.load` raises."""
+    return LoadedPredictor(load_model(source), source.limits)

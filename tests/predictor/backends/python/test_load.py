@@ -13,8 +13,8 @@ from PIL import Image
 from cvserve import Predictor
 from cvserve.errors import InvalidSetting, ModelError, ModelLoadError, Unsafe, UntrustedModel
 from cvserve.predictor.backends.python.backend import UserPreparation
-from cvserve.predictor.loading import load_model
 from cvserve.predictor.models import trust
+from support.models import load_model
 from support.own_models import BRIGHTNESS, PLAIN, SIZE
 
 WHITE = np.full((10, 12, 3), 255, np.uint8)
@@ -204,7 +204,7 @@ def test_arguments_come_from_model_toml(write: Callable[..., Path]) -> None:
     write(text, toml=SIZE + "[model]\nargs = { factor = 1, shft = 1 }\n")
     assert "has no argument 'shft'" in refused(f"{path}:Plain")
     write(text, toml=SIZE + "[model]\nargs = 3\n")
-    assert "model.args = 3 in my_model.toml cannot be used" in refused(f"{path}:Plain")
+    assert "my_model.toml has model.args = 3, which cannot be used" in refused(f"{path}:Plain")
 
 
 def test_weights_are_given_to_it_and_are_part_of_its_version(write: Callable[..., Path], home: Path) -> None:

@@ -43,8 +43,8 @@ from cvserve.errors import ModelLoadError
 from cvserve.predictor.backends.sklearn.backend import EstimatorBackend
 from cvserve.predictor.backends.sklearn.parts import parts
 from cvserve.predictor.contract import ModelVersionWarning
-from cvserve.predictor.loading import load_model
 from cvserve.predictor.models import zip_limits
+from support.models import load_model
 
 ESTIMATORS = {
     "logistic": lambda: LogisticRegression(max_iter=1000),

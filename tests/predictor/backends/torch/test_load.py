@@ -19,8 +19,8 @@ from PIL import Image
 
 from cvserve import Predictor
 from cvserve.errors import CvserveError, ModelLoadError, UntrustedModel
-from cvserve.predictor.loading import load_model
 from cvserve.predictor.predictor import LoadedPredictor
+from support.models import load_model
 from support.torch_models import (
     MODEL_PY,
     SIDE_PX,

@@ -14,10 +14,11 @@ from typing import Any, ClassVar, NamedTuple
 
 from cvserve.errors import ModelLoadError
 from cvserve.predictor.contract import Preparation
+from cvserve.predictor.models.fault import about
 from cvserve.predictor.models.file import ModelFile
 from cvserve.predictor.models.kinds import PYTHON
 from cvserve.predictor.models.resolve import InputFacts, resolve_input
-from cvserve.predictor.models.toml_keys import checked_labels
+from cvserve.predictor.models.toml_keys import check_labels
 from cvserve.predictor.models.toml_read import ModelConfig, read_config
 from cvserve.predictor.prediction import ModelInfo
 from cvserve.predictor.steps import Steps
@@ -147,7 +148,10 @@ def labels_of(own: Any, file_name: str) -> tuple[str, ...] | None:
         ModelLoadError: they cannot be used.
     """
     labels: Sequence[Any] | None = read_stated(own, "labels")
-    return None if labels is None else checked_labels("labels", [str(label) for label in labels], file_name)
+    if labels is None:
+        return None
+    with about(file_name):
+        return check_labels("labels", [str(label) for label in labels])
 
 
 def read_stated(own: Any, name: str) -> Any:
