@@ -147,13 +147,13 @@ from cvserve import CvserveError, ImageError, Predictor, UntrustedModel
 
 try:
     predictor = Predictor.load("model.pkl")
-except UntrustedModel as error:       # a ModelLoadError: code can hide in the file, and nobody has vouched for it
+except UntrustedModel as error:  # a ModelLoadError: code can hide in the file, and nobody has vouched for it
     raise SystemExit(f"look at it first: {error.sha256}")
 try:
     prediction = predictor.predict("img.jpg")
-except ImageError as error:           # InvalidImage, ImageTooLarge, UnsupportedImage: this one picture
+except ImageError as error:  # InvalidImage, ImageTooLarge, UnsupportedImage: this one picture
     print(error.code, error.detail)
-except CvserveError as error:         # the model, a setting, the history
+except CvserveError as error:  # the model, a setting, the history
     raise SystemExit(error.detail)
 ```
 """
