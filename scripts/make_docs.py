@@ -1,11 +1,13 @@
-"""Writes the pages of `docs/` that come from the code: command line, settings, errors, metrics.
+"""Writes what comes from the code in `docs/`: command line, settings, errors, metrics, the rooms of the architecture.
 
 python scripts/make_docs.py            writes them
 python scripts/make_docs.py --check    exits 1 when one of them is not what the code says today
 """
 
+import ast
 import re
 import sys
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,8 +23,12 @@ from cvserve.server.prometheus import described
 from cvserve.settings import FIELDS, flag, shown_default, variable
 
 DOCS = Path(__file__).parent.parent / "docs"
+SOURCE = Path(__file__).parent.parent / "src" / "cvserve"
 NOTE = "<!-- Made by scripts/make_docs.py from the code: change it there. -->\n\n"
 _COLUMNS = "100"
+_LINE = 120
+# From the outside in, as imports point; what is not named here follows.
+_ROOMS = ("", "commands", "server", "loadtest", "engine", "history", "predictor", "store", "logs")
 
 
 def command_paths(application: typer.Typer, prefix: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
@@ -78,6 +84,42 @@ def metrics_page() -> str:
     return "# Metrics\n\n" + NOTE + _METRICS_HEAD + "".join(lines) + _METRICS_END
 
 
+def architecture_page() -> str:
+    """The page as it is, with the list of rooms between its two markers made anew."""
+    text = (DOCS / "architecture.md").read_text(encoding="utf-8")
+    head, _, rest = text.partition("<!-- rooms -->\n")
+    _, end, tail = rest.partition("<!-- /rooms -->")
+    return f"{head}<!-- rooms -->\n{''.join(room_lines())}{end}{tail}"
+
+
+def room_lines() -> Iterator[str]:
+    """A heading for each folder, with what it is for, and a line for each of its files."""
+    folders = {path.parent for path in SOURCE.rglob("*.py")}
+    for folder in sorted(folders, key=_place_of):
+        room = folder.relative_to(SOURCE)
+        yield f"\n### `{room}/`\n\n" if room.parts else "\n### `cvserve/`\n\n"
+        if (folder / "__init__.py").exists():
+            yield f"{first_sentences(folder / '__init__.py')}\n\n"
+        for path in sorted(folder.glob("*.py")):
+            if path.name != "__init__.py":
+                line = f"- `{path.name}`: {first_sentences(path)}"
+                yield textwrap.fill(line, _LINE, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
+                yield "\n"
+    yield "\n"
+
+
+def first_sentences(path: Path) -> str:
+    """The first paragraph of a file's docstring, in one line."""
+    docstring = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
+    return " ".join(docstring.split("\n\n")[0].split())
+
+
+def _place_of(folder: Path) -> tuple[int, Path]:
+    room = folder.relative_to(SOURCE)
+    first = room.parts[0] if room.parts else ""
+    return (_ROOMS.index(first) if first in _ROOMS else len(_ROOMS), room)
+
+
 def main() -> int:
     """Write or check; the exit code."""
     pages = {
@@ -85,6 +127,7 @@ def main() -> int:
         "settings.md": settings_page(),
         "errors.md": errors_page(),
         "metrics.md": metrics_page(),
+        "architecture.md": architecture_page(),
     }
     stale = [name for name, text in pages.items() if not _is(DOCS / name, text)]
     if "--check" in sys.argv:
