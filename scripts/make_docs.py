@@ -4,10 +4,8 @@ python scripts/make_docs.py            writes them
 python scripts/make_docs.py --check    exits 1 when one of them is not what the code says today
 """
 
-import ast
 import re
 import sys
-import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,16 +17,13 @@ from cvserve.errors import CvserveError
 from cvserve.predictor.prediction import ModelInfo
 from cvserve.server.metrics import Metrics
 from cvserve.server.problems import PROBLEMS
-from cvserve.server.prometheus import described
+from cvserve.server.prometheus import list_metrics
 from cvserve.settings import FIELDS, flag, shown_default, variable
+from list_rooms import with_rooms
 
 DOCS = Path(__file__).parent.parent / "docs"
-SOURCE = Path(__file__).parent.parent / "src" / "cvserve"
 NOTE = "<!-- Made by scripts/make_docs.py from the code: change it there. -->\n\n"
 _COLUMNS = "100"
-_LINE = 120
-# From the outside in, as imports point; what is not named here follows.
-_ROOMS = ("", "commands", "server", "loadtest", "engine", "history", "predictor", "store", "logs")
 
 
 def command_paths(application: typer.Typer, prefix: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
@@ -72,52 +67,16 @@ def errors_page() -> str:
     lines = [_ERRORS_HEAD, "| code | status | title | when |\n|---|--:|---|---|\n"]
     for code, (status, title) in PROBLEMS.items():
         lines.append(f"| `{code}` | {status} | {title} | {meanings.get(code, '')} |\n")
-    return "# Errors\n\n" + NOTE + "".join(lines)
+    return "# Errors\n\n" + NOTE + "".join(lines) + _ERRORS_END
 
 
 def metrics_page() -> str:
     """Every metric of ours."""
     lines = ["| metric | kind | labels | meaning |\n", "|---|---|---|---|\n"]
-    for metric in sorted(described(Metrics(ModelInfo("", "", ""))), key=lambda metric: metric.name):
+    for metric in sorted(list_metrics(Metrics(ModelInfo("", "", ""))), key=lambda metric: metric.name):
         labels = ", ".join(f"`{label}`" for label in metric.labels) or "–"
         lines.append(f"| `{metric.name}` | {metric.kind} | {labels} | {metric.meaning} |\n")
     return "# Metrics\n\n" + NOTE + _METRICS_HEAD + "".join(lines) + _METRICS_END
-
-
-def architecture_page() -> str:
-    """The page as it is, with the list of rooms between its two markers made anew."""
-    text = (DOCS / "architecture.md").read_text(encoding="utf-8")
-    head, _, rest = text.partition("<!-- rooms -->\n")
-    _, end, tail = rest.partition("<!-- /rooms -->")
-    return f"{head}<!-- rooms -->\n{''.join(room_lines())}{end}{tail}"
-
-
-def room_lines() -> Iterator[str]:
-    """A heading for each folder, with what it is for, and a line for each of its files."""
-    folders = {path.parent for path in SOURCE.rglob("*.py")}
-    for folder in sorted(folders, key=_place_of):
-        room = folder.relative_to(SOURCE)
-        yield f"\n### `{room}/`\n\n" if room.parts else "\n### `cvserve/`\n\n"
-        if (folder / "__init__.py").exists():
-            yield f"{first_sentences(folder / '__init__.py')}\n\n"
-        for path in sorted(folder.glob("*.py")):
-            if path.name != "__init__.py":
-                line = f"- `{path.name}`: {first_sentences(path)}"
-                yield textwrap.fill(line, _LINE, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
-                yield "\n"
-    yield "\n"
-
-
-def first_sentences(path: Path) -> str:
-    """The first paragraph of a file's docstring, in one line."""
-    docstring = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
-    return " ".join(docstring.split("\n\n")[0].split())
-
-
-def _place_of(folder: Path) -> tuple[int, Path]:
-    room = folder.relative_to(SOURCE)
-    first = room.parts[0] if room.parts else ""
-    return (_ROOMS.index(first) if first in _ROOMS else len(_ROOMS), room)
 
 
 def main() -> int:
@@ -127,7 +86,7 @@ def main() -> int:
         "settings.md": settings_page(),
         "errors.md": errors_page(),
         "metrics.md": metrics_page(),
-        "architecture.md": architecture_page(),
+        "architecture.md": with_rooms((DOCS / "architecture.md").read_text(encoding="utf-8")),
     }
     stale = [name for name, text in pages.items() if not _is(DOCS / name, text)]
     if "--check" in sys.argv:
@@ -140,7 +99,7 @@ def main() -> int:
     return 0
 
 
-_EXIT_CODES = """Results are on stdout, talk is on stderr. Exit codes:
+_EXIT_CODES = """Results are on stdout, messages on stderr. Exit codes:
 
 | code | meaning |
 |--:|---|
@@ -150,10 +109,10 @@ _EXIT_CODES = """Results are on stdout, talk is on stderr. Exit codes:
 | 3 | cannot start or cannot reach: port, database, folder, server |
 | 4 | refused for safety: file modes, links, a token |
 | 5 | the model cannot be loaded or is not trusted |
-| 130 | Ctrl-C, where a load test still writes its report; for `serve`, a second one: the first ends with 0 |
+| 130 | Ctrl-C; a load test still writes its report, and `serve` ends with 0 unless Ctrl-C comes a second time |
 """
 
-_SETTINGS_HEAD = """Each setting can be said in four places; the first one wins:
+_SETTINGS_HEAD = """Each setting can be given in four places; the first one wins:
 
 1. the option of `cvserve serve`,
 2. the environment variable,
@@ -168,7 +127,7 @@ A path in a file is relative to that file. Sizes are written like `20MiB` or `10
 _ERRORS_HEAD = """Every error, at every door, is `application/problem+json` ([RFC 9457](https://www.rfc-editor.org/rfc/rfc9457)):
 
 ```json
-{"type": "/problems/not_found", "title": "There is nothing here", "status": 404,
+{"type": "/problems/not_found", "title": "Not found", "status": 404,
  "detail": "There is no such path.", "instance": "/requests/01a2…", "error": "There is no such path.",
  "code": "not_found", "request_id": "01a2…"}
 ```
@@ -177,6 +136,28 @@ _ERRORS_HEAD = """Every error, at every door, is `application/problem+json` ([RF
 Protocol. `request_id` is also in the header `X-Request-ID` and in `output.log`. A 503 and a 429 say in `Retry-After`
 when to come back; a 415 says in `Accept-Post` what is taken.
 
+"""
+
+_ERRORS_END = """
+## In Python
+
+The library raises the same errors. All of them are `CvserveError`, with `code` and `detail` as above; those that
+a caller can do something about come from the package itself:
+
+```python
+from cvserve import CvserveError, ImageError, Predictor, UntrustedModel
+
+try:
+    predictor = Predictor.load("model.pkl")
+except UntrustedModel as error:  # a ModelLoadError: code can hide in the file, and nobody has vouched for it
+    raise SystemExit(f"look at it first: {error.sha256}")
+try:
+    prediction = predictor.predict("img.jpg")
+except ImageError as error:  # InvalidImage, ImageTooLarge, UnsupportedImage: this one picture
+    print(error.code, error.detail)
+except CvserveError as error:  # the model, a setting, the history
+    raise SystemExit(error.detail)
+```
 """
 
 _METRICS_HEAD = """`GET /metrics` is what Prometheus reads: the text format, or OpenMetrics where `Accept` asks for it.

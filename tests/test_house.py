@@ -89,14 +89,15 @@ def test_a_test_is_named_after_what_it_tests(test: Path) -> None:
 
 @pytest.mark.parametrize("path", FILES, ids=shorten)
 def test_a_source_file_has_a_test(path: Path) -> None:
-    """Under its own name, or in the table of those that are tested through another door."""
+    """Under its own name or its folder's, or in the table of those that are tested through another door."""
     name = path.relative_to(SOURCE)
     has_own = (TESTS / name).with_name(f"test_{name.name}").is_file()
+    of_folder = (TESTS / name.parent).with_name(f"test_{name.parent.name}.py").is_file()
     if name.as_posix() in ELSEWHERE:
         assert not has_own, f"{name} has a test of its own now; take it out of ELSEWHERE in tests/support/house.py"
     elif name.name != "__init__.py" and len(path.read_text(encoding="utf-8").splitlines()) >= SMALL_FILE_LINES:
         doors = [folder for folder in ELSEWHERE if folder.endswith("/") and name.as_posix().startswith(folder)]
-        assert has_own or doors, f"nobody says how {name} is tested; see tests/support/house.py"
+        assert has_own or of_folder or doors, f"nobody says how {name} is tested; see tests/support/house.py"
 
 
 @pytest.mark.parametrize("source", ELSEWHERE)
@@ -113,7 +114,8 @@ def test_a_subject_is_a_test(test: str) -> None:
 
 @pytest.mark.parametrize("page", ["docs/architecture.md", "CONTRIBUTING.md"])
 def test_a_file_that_a_page_names_is_there(page: str) -> None:
-    for named in re.findall(r"`([\w/]+(?:\.py|/))(?:: ?\w+)?`", (ROOT / page).read_text(encoding="utf-8")):
+    text, _, _ = (ROOT / page).read_text(encoding="utf-8").partition("<!-- rooms -->")
+    for named in re.findall(r"`([\w/]+(?:\.py|/))(?:: ?\w+)?`", text):
         at_root = (ROOT / named).exists()
         assert at_root or any(f"/{shorten(path)}".endswith(f"/{named}") for path in FILES) or is_folder(named), named
 

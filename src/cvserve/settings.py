@@ -10,6 +10,8 @@ from typing import Any
 from cvserve import values
 from cvserve.errors import InvalidSetting, Unsafe
 
+DATABASE_NAME = "cvserve.db"  # the history of a folder
+
 
 def setting(
     default: Any,
@@ -57,7 +59,7 @@ class Settings:
         alias="MODEL_PATH",
     )
     weights: Path | None = setting(None, "File with the weights of the model's class, such as best.pth.", values.path)
-    model_config: Path | None = setting(None, "Another model.toml than the one beside the model.", values.path)
+    model_config: Path | None = setting(None, "Use this model.toml instead of the one beside the model.", values.path)
     model_sha256: str | None = setting(
         None, "Load the model only if its file has this SHA-256.", values.sha256, outside_files=True
     )
@@ -69,7 +71,7 @@ class Settings:
     )
     compile: str = setting(
         "auto",
-        "A scikit-learn model runs as ONNX: auto: if it answers the same (extra onnx); never; require: or no start.",
+        "Run a scikit-learn model as ONNX (extra onnx): auto (if its answers stay the same), never, or require.",
         values.one_of("auto", "never", "require"),
     )
     workers: int | None = setting(
@@ -91,10 +93,12 @@ class Settings:
     predict_timeout: float = setting(30.0, "Longest time of one prediction.", values.seconds)
     body_timeout: float = setting(30.0, "Longest time for a body to arrive.", values.seconds)
     shutdown_timeout: float = setting(30.0, "How long a stop waits for requests that run.", values.seconds)
-    top_k: int = setting(5, "Classes in an answer when the request does not say.", values.whole(1, 10_000))
+    top_k: int = setting(
+        5, "Classes in an answer, unless the request asks for another number.", values.whole(1, 10_000)
+    )
     durability: str = setting(
         "full",
-        "full: an answer survives a power cut; normal: all but the last second do.",
+        "full: each answer survives a power cut; normal: those of the last second may not.",
         values.one_of("full", "normal"),
     )
     log_format: str = setting("text", "Lines of output.log: text or json.", values.one_of("text", "json"))
@@ -138,7 +142,7 @@ class Settings:
     @property
     def database_path(self) -> Path:
         """The history."""
-        return self.home / "cvserve.db"
+        return self.home / DATABASE_NAME
 
     def model_parts(self) -> dict[str, Any]:
         """What a worker must know to load the model, as JSON can say it."""

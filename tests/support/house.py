@@ -33,21 +33,19 @@ _SERVED = ("server/endpoints/test_predict.py", "e2e/test_life.py")
 # Source files and folders without a test of their own name, and the tests whose front door leads through them.
 ELSEWHERE = {
     # What a command prints is looked at where the command is run.
+    "commands/history/": ("commands/history/test_app.py",),
     "commands/loadtest/": ("commands/loadtest/test_command.py",),
     "commands/model/": _MODEL,
-    "commands/terminal/": ("commands/test_history.py", "commands/test_predict.py", "commands/test_token.py"),
+    "commands/terminal/": ("commands/history/test_app.py", "commands/test_predict.py", "commands/test_token.py"),
     # The same tests run against workers on threads and in processes.
     "engine/connection.py": _ENGINE,
     "engine/fork_server.py": _ENGINE,
     "engine/fork_server_main.py": _ENGINE,
-    "engine/frames.py": _ENGINE,
-    "engine/job.py": _ENGINE,
     "engine/protocols.py": _ENGINE,
     "engine/thread_pool.py": _ENGINE,
     "engine/worker_main.py": _ENGINE,
     # Errors have no behaviour of their own; who raises them is tested for it.
     "errors.py": ("server/test_problems.py", "docs/test_pages.py"),
-    "history/record.py": ("history/test_history.py",),
     # A load test is run whole: its processes, its requests and its report belong together.
     "loadtest/": _LOADTEST,
     # A backend is tested by loading files of its format and asking them.
@@ -68,7 +66,6 @@ ELSEWHERE = {
     "server/app.py": _SERVED,
     "server/context.py": ("server/middleware/test_access_log.py", "server/test_problems.py"),
     "server/counters.py": ("server/test_metrics.py",),
-    "server/disconnect.py": _SERVED,
     "server/middleware/problem_writer.py": ("server/test_problems.py",),
     "server/parameters.py": ("server/endpoints/test_predict.py", "server/endpoints/test_history.py"),
     "server/prometheus.py": ("server/test_metrics.py",),

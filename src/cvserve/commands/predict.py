@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from cvserve.answer import order_members
 from cvserve.commands.terminal.options import AsJson, AsNl, Home
-from cvserve.commands.terminal.output import Format, bar, chosen, print_json, say, say_cause
+from cvserve.commands.terminal.output import Format, choose_format, draw_bar, print_json, say, say_cause
 from cvserve.errors import CvserveError
 
 if TYPE_CHECKING:
@@ -35,13 +36,8 @@ class Line:
         """`file` first, then `id` when stored; of a failed one `file`, `error`, `code`."""
         if isinstance(self.outcome, CvserveError):
             return {"file": self.name, "error": self.outcome.detail, "code": self.outcome.code}
-        head: dict[str, Any] = {"file": self.name}
-        if self.stored is not None:
-            head["id"] = self.stored.id
-        body = self.outcome.to_dict()
-        if self.stored is not None:
-            body["created_at"] = self.stored.created_at
-        return head | body
+        added = {} if self.stored is None else self.stored._asdict()
+        return {"file": self.name} | order_members(self.outcome.to_dict() | added)
 
 
 def predict(
@@ -71,10 +67,10 @@ def predict(
 ) -> None:
     """Classify pictures, here and now, without a server."""
     from cvserve.commands.loading import load_for_command  # `--help` needs none of this
-    from cvserve.commands.terminal.pictures import pictures
+    from cvserve.commands.terminal.pictures import find_pictures
     from cvserve.configuration import load_configuration
 
-    form = chosen(as_json=as_json, as_nl=as_nl)
+    form = choose_format(as_json=as_json, as_nl=as_nl)
     flags = {
         "model": model,
         "weights": weights,
@@ -85,28 +81,28 @@ def predict(
         "home": home,
     }
     settings = load_configuration(flags).settings
-    todo = pictures(images)
+    todo = find_pictures(images)
     predictor = load_for_command(settings)
     with ExitStack() as stack:
-        history = None if no_history else stack.enter_context(_open_history(settings.home))
+        history = None if no_history else stack.enter_context(_open_history(settings.database_path))
         lines = _answered(predictor, todo, settings.top_k, history)
         failed = _print_lines(lines, form)
     raise typer.Exit(1 if failed else 0)
 
 
-def _open_history(home: Path) -> "History":
+def _open_history(database: Path) -> "History":
     from cvserve.history.history import History
 
-    return History.open(home / "cvserve.db")
+    return History.open(database)
 
 
 def _answered(
     predictor: "Predictor", todo: Sequence["Picture"], top_k: int, history: "History | None"
 ) -> Iterator[Line]:
     """Batch by batch: one model call and one commit each."""
-    from cvserve.commands.terminal.progress import progress
+    from cvserve.commands.terminal.progress import show_progress
 
-    with progress(len(todo), shown=len(todo) >= _PROGRESS_FROM) as advance:
+    with show_progress(len(todo), is_long=len(todo) >= _PROGRESS_FROM) as advance:
         for start in range(0, len(todo), _BATCH):
             batch = todo[start : start + _BATCH]
             outcomes = predictor.outcomes([entry.source for entry in batch], top_k=top_k, keep_source=False)
@@ -166,7 +162,7 @@ def _print_table(lines: Sequence[Line]) -> None:
         assert not isinstance(prediction, CvserveError)
         first = (str(line.stored.id) if line.stored else "–", line.name)
         for rank, entry in enumerate(prediction.top if one else prediction.top[:1]):
-            cells = (*(first if rank == 0 else ("", "")), entry.label, f"{entry.score:.1%}", bar(entry.score))
+            cells = (*(first if rank == 0 else ("", "")), entry.label, f"{entry.score:.1%}", draw_bar(entry.score))
             rows.append(Row(cells, "bold" if rank == 0 and one else "dim" if rank else ""))
         if prediction.warning:
             say(f"cvserve: {line.name}: {prediction.warning}")

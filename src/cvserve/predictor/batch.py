@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from cvserve.errors import CvserveError, ModelError
+from cvserve.errors import CvserveError, ImageError, ModelError
 from cvserve.predictor.contract import Prepared
 from cvserve.predictor.images.decode import decode
 from cvserve.predictor.images.info import ImageInfo
@@ -80,7 +80,7 @@ def _prepared(opened: _Opened | CvserveError, preprocess: Preprocess) -> Decoded
         prepared = preprocess(picture)
         array, warning = prepared if isinstance(prepared, Prepared) else (prepared, None)
         return Decoded(np.asarray(array), warning, info, ms_since(begin))
-    except CvserveError as error:
+    except ImageError as error:
         return error
     except (Exception, SystemExit) as error:  # the model's own code; its text stays out of answers
         return model_error("preprocess", error)

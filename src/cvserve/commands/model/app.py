@@ -93,11 +93,11 @@ def try_(
     """Show what the model really sees of a picture, what it says, and how long each step takes."""
     from cvserve.commands.model import trial_views as views
     from cvserve.commands.model.trial import save_trials, trials
-    from cvserve.commands.terminal.pictures import pictures
+    from cvserve.commands.terminal.pictures import find_pictures
 
     _ask_first(file, model_sha256)
     predictor = _load(file, weights, model_config, model_sha256, trust_type, compile)
-    done = trials(predictor, pictures(images), top_k)
+    done = trials(predictor, find_pictures(images), top_k)
     if save is not None:
         done = save_trials(done, save)
     raise typer.Exit(1 if views.show(done, predictor, as_json=json) else 0)
@@ -123,10 +123,10 @@ def check(
     """Ask a model about pictures whose class is known, and count how often it is right."""
     from cvserve.commands.model import evaluation_views as views
     from cvserve.commands.model.check import checked_on, parse_share, refusals
-    from cvserve.commands.terminal.options import value_of
+    from cvserve.commands.terminal.options import parse_option
     from cvserve.commands.terminal.output import say, say_cause
 
-    wanted = None if min_accuracy is None else value_of("--min-accuracy", min_accuracy, parse_share)
+    wanted = None if min_accuracy is None else parse_option("--min-accuracy", min_accuracy, parse_share)
     _ask_first(file, model_sha256)
     predictor = _load(file, weights, model_config, model_sha256, trust_type, compile)
     evaluation = checked_on(predictor, pictures)

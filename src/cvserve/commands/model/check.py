@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from cvserve.commands.terminal.progress import progress
+from cvserve.commands.terminal.progress import show_progress
 from cvserve.predictor.evaluation import Evaluation, evaluate
 from cvserve.predictor.labelled import read_labelled
 from cvserve.predictor.predictor import Predictor
@@ -21,7 +21,7 @@ def checked_on(predictor: Predictor, source: Path) -> Evaluation:
     """
     labels = tuple(predictor.warm_up().labels or ())
     pictures = read_labelled(source, labels)
-    with progress(len(pictures), shown=len(pictures) >= _PROGRESS_FROM) as advance:
+    with show_progress(len(pictures), is_long=len(pictures) >= _PROGRESS_FROM) as advance:
         return evaluate(predictor, pictures, labels, advance)
 
 

@@ -1,23 +1,20 @@
 """What `cvserve model inspect` and `trust` print: tables for people, JSON for programs."""
 
-import json
 import pwd
 import shlex
 from collections.abc import Mapping
 from typing import Any
 
-import typer
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from cvserve.commands.terminal.output import make_console, print_document
 from cvserve.predictor.models.file import ModelFile
 from cvserve.predictor.models.hidden_code import names_in
 from cvserve.predictor.models.pickle_scan import PickleGlobals
 from cvserve.predictor.predictor import LoadedPredictor
 from cvserve.texts import list_some
 
-_PIPE_WIDTH = 200
 _MAX_LABELS_SHOWN = 12
 _ORIGIN_STYLES = {"guessed": "bold yellow", "default": "dim"}
 # What runs code by its mere name; shown in red, which is a hint for the eye and no judgement.
@@ -38,7 +35,7 @@ def show_properties(
     guessed = predictor.guessed
     if as_json:
         entries = {key: {"value": value, "from": origin} for key, (value, origin) in properties.items()}
-        _print_json({**_facts(predictor, file), "properties": entries, "guessed": list(guessed)})
+        print_document({**_facts(predictor, file), "properties": entries, "guessed": list(guessed)})
         return
     table = Table("property", "value", "from", box=None, pad_edge=False, header_style="bold")
     for key, value in _facts(predictor, file).items():
@@ -46,11 +43,11 @@ def show_properties(
     for key, (value, origin) in properties.items():
         style = _ORIGIN_STYLES.get(origin, "default")
         table.add_row(key, Text(_shown(value), style, overflow="fold"), Text(origin, style))
-    _console().print(table)
+    make_console().print(table)
     if guessed:
         names = ", ".join(guessed)
         name = _named(predictor, file)
-        Console(stderr=True).print(
+        make_console(stderr=True).print(
             Text(f"guessed: {names} - check with: cvserve model try {name} img.jpg", "yellow"), soft_wrap=True
         )
 
@@ -65,14 +62,14 @@ def show_untrusted(file: ModelFile, *, as_json: bool) -> None:
             "sha256": file.sha256,
             "size_bytes": file.size,
         }
-        _print_json({**facts, "trusted": False, "globals": list(found.names), "complete": found.complete})
+        print_document({**facts, "trusted": False, "globals": list(found.names), "complete": found.complete})
         return
-    _console().print(_risk_table(file, found))
+    make_console().print(_risk_table(file, found))
 
 
 def show_risk(file: ModelFile) -> None:
     """What a person should know before they vouch for a file, on stderr."""
-    console = Console(stderr=True)
+    console = make_console(stderr=True)
     console.print(Text(f"'{file.path.name}' is {file.kind.title}: loading it runs whatever code is in it."))
     console.print(_risk_table(file, names_in(file)))
 
@@ -124,15 +121,3 @@ def _shown(value: Any) -> str:
     if isinstance(value, bool) or value is None:
         return str(value).lower()
     return f"{value:.8g}" if isinstance(value, float) else str(value)
-
-
-def _console() -> Console:
-    console = Console()
-    if not console.is_terminal:
-        # A pipe has no width: a hash or a path broken in two could not be used.
-        console.width = _PIPE_WIDTH
-    return console
-
-
-def _print_json(value: dict[str, Any]) -> None:
-    typer.echo(json.dumps(value, ensure_ascii=False, indent=2))

@@ -153,4 +153,4 @@ def _nearest(unknown: str) -> str:
         section, _, _ = by_last[last].rpartition(".")
         return f"'{last}' belongs {f'under [{section}]' if section else 'at the top, above all sections'}."
     known = by_last | {section: f"[{section}]" for section in _SECTIONS}
-    return did_you_mean(last, known) or f"the known ones are {', '.join(CHECKS)}."
+    return did_you_mean(last, known, known) or f"the known ones are {', '.join(CHECKS)}."
