@@ -51,8 +51,8 @@ class HalfPredictor(BrightnessPredictor):
         if self.how == "setup":
             raise SystemExit("no weights")
 
-    def outcomes(self, images: Sequence[Any], **options: Any) -> list[Any]:
-        return super().outcomes(images, **options)[self.how == "count" :]
+    def predict_each(self, images: Sequence[Any], **options: Any) -> list[Any]:
+        return super().predict_each(images, **options)[self.how == "count" :]
 
 
 def test_loop_ends_with_its_channel() -> None:

@@ -41,7 +41,7 @@ class WorkerLoop:
         """One outcome for each task. What a picture is to blame for, the predictor has answered for that picture."""
         top_k = max(task.top_k for task in tasks)
         try:
-            outcomes = self._predictor.outcomes([task.data for task in tasks], top_k=top_k, keep_source=False)
+            outcomes = self._predictor.predict_each([task.data for task in tasks], top_k=top_k, keep_source=False)
             return [_cut_top(outcome, task.top_k) for outcome, task in zip(outcomes, tasks, strict=True)]
         except (Exception, SystemExit) as error:  # no picture's fault, such as that of `setup`; a worker outlives it
             failure = ModelError("The model failed; the server's own log has the reason.")

@@ -13,7 +13,7 @@ from cvserve.errors import (
     PayloadTooLarge,
     UnsupportedMediaType,
 )
-from cvserve.predictor.images.signatures import image_format
+from cvserve.predictor.images.signatures import detect_format
 from cvserve.server.context import Receive, Scope, header
 from cvserve.server.disconnect import ClientGone
 from cvserve.server.multipart import Part, parse_multipart
@@ -52,7 +52,7 @@ async def read_one(scope: Scope, receive: Receive, max_bytes: int, timeout_s: fl
     kind, content_type = _split_content_type(scope)
     is_form = kind == "multipart/form-data"
     # What begins like an image is one, whatever its Content-Type says: clients are careless with it.
-    if not (is_form and body.startswith(b"--")) and image_format(body) is not None:
+    if not (is_form and body.startswith(b"--")) and detect_format(body) is not None:
         return Upload(body)
     if is_form:
         files = _select_files(parse_multipart(body, content_type, 1 + _MAX_OTHER_PARTS))

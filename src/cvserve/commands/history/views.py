@@ -8,7 +8,7 @@ from cvserve.store.columns import HistoryRow
 
 
 def print_predictions(rows: Sequence[HistoryRow]) -> None:
-    """A line for each; in a narrow terminal the draw_bar stays away first, then the source, the model and who asked."""
+    """A line for each; in a narrow terminal the bar is left out first, then the source, the model and who asked."""
     columns = (
         Column("id", right=True),
         Column("when (UTC)"),

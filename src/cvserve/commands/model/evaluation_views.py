@@ -13,11 +13,11 @@ _MAX_CONFUSION_CLASSES = 12
 _MAX_CONFUSIONS = 20
 
 
-def show(evaluation: Evaluation, reasons: Sequence[str], worst: int, *, as_json: bool) -> None:
-    """All of it on stdout.
+def show_evaluation(evaluation: Evaluation, reasons: Sequence[str], worst: int, *, as_json: bool) -> None:
+    """Print accuracy, classes, confusions and the worst mistakes on stdout.
 
     Args:
-        evaluation: done.
+        evaluation: of all pictures.
         reasons: why the answer is no.
         worst: how many mistakes to show.
         as_json: one object instead of tables.
