@@ -35,6 +35,7 @@ from sklearn.tree import DecisionTreeClassifier
 
 from cvserve.errors import ModelLoadError
 from cvserve.predictor.loading import load_model
+from cvserve.predictor.source import ModelSource
 
 BATCHES = (1, 32)
 TURNS = 60
@@ -71,7 +72,7 @@ def main() -> None:
             skops.io.dump(make().fit(rows, digits.target), path)
             path.with_suffix(".toml").write_text("[input]\nscale = 0.00392156862745098\n", encoding="ascii")
             try:
-                asks = [load_model(path, compile=mode).backend.infer for mode in ("never", "require")]
+                asks = [load_model(ModelSource(path, compile=mode)).backend.infer for mode in ("never", "require")]
             except ModelLoadError as error:
                 print(f"{title}: {error}", file=sys.stderr)
                 continue

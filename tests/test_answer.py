@@ -5,7 +5,7 @@ import json
 import pytest
 
 from cvserve.answer import MEMBERS, PREDICTED_MEMBERS, encode_json, encode_top, order_members
-from cvserve.commands.predict import Line
+from cvserve.commands.predict.views import Line
 from cvserve.history.history import History
 from cvserve.history.record import to_row
 from cvserve.predictor.prediction import ClassScore

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from cvserve.configuration import Configuration, UnknownSettingWarning, find_home, load_configuration
+from cvserve.configuration import Configuration, OtherModelWarning, UnknownSettingWarning, find_home, load_configuration
 from cvserve.errors import InvalidSetting, Unsafe
+from cvserve.predictor.source import ModelSource
 from cvserve.settings import FIELDS, flag, variable
 
 SOURCES = ("flag", "environment", ".env", "cvserve.toml")
@@ -105,8 +106,80 @@ def test_weights_in_a_file_are_beside_it(home: Path) -> None:
     (home / "cvserve.toml").write_text('model = "m.py:Model"\nweights = "best.pth"\n')
     settings = load_configuration({}, {}, home).settings
     assert settings.weights == home / "best.pth"
-    assert settings.model_parts()["weights"] == str(home / "best.pth")
-    assert settings.model_parts()["named_by_file"] is True
+    source = ModelSource.of(settings).to_json()
+    assert source["weights"] == str(home / "best.pth")
+    assert source["named_by_file"] is True
+
+
+FOLDER = {"model": "a.onnx", "model_config": "a-other.toml", "weights": "a.pth"}
+
+
+def said_in(folder: Path, file: str, entries: dict[str, str]) -> None:
+    """Write the entries into `.env` or `cvserve.toml`."""
+    lines = (f'{variable(name)}="{text}"' if file == ".env" else f'{name} = "{text}"' for name, text in entries.items())
+    (folder / file).write_text("\n".join(lines) + "\n")
+
+
+@pytest.mark.parametrize("file", [".env", "cvserve.toml"])
+@pytest.mark.parametrize("source", ["flag", "environment"])
+@pytest.mark.parametrize("other", ["b.onnx", "builtin", "b.py:Model"])
+def test_what_a_file_says_of_its_model_is_left_out_for_another_one(
+    home: Path, file: str, source: str, other: str
+) -> None:
+    said_in(home, file, FOLDER)
+    flags, environ = ({"model": other}, {}) if source == "flag" else ({}, {"CVSERVE_MODEL": other})
+    with pytest.warns(OtherModelWarning) as warned:
+        configuration = load_configuration(flags, environ, home)
+    assert (configuration.settings.model_config, configuration.settings.weights) == (None, None)
+    assert configuration.origins["model_config"] == "default"
+    texts = sorted(str(entry.message) for entry in warned)
+    assert [text.partition(" ")[0] for text in texts] == ["model_config", "weights"]
+    assert f"'{home / 'a.onnx'}'" in texts[0]
+    assert "--model-config" in texts[0]
+    assert file in texts[0]
+
+
+@pytest.mark.parametrize("file", [".env", "cvserve.toml"])
+@pytest.mark.parametrize("spelling", ["a.onnx", "./a.onnx", "../{name}/a.onnx", "{folder}/a.onnx"])
+def test_the_same_model_by_another_spelling_keeps_what_the_file_says_of_it(
+    home: Path, file: str, spelling: str
+) -> None:
+    said_in(home, file, FOLDER)
+    settings = load_configuration({"model": spelling.format(name=home.name, folder=home)}, {}, home).settings
+    assert (settings.model_config, settings.weights) == (home / "a-other.toml", home / "a.pth")
+
+
+def test_what_is_said_of_no_model_in_particular_goes_with_any(home: Path) -> None:
+    said_in(home, ".env", {"model_config": "other.toml"})
+    assert load_configuration({"model": "b.onnx"}, {}, home).settings.model_config == home / "other.toml"
+    said_in(home, "cvserve.toml", {"model": "a.onnx"})
+    with pytest.warns(OtherModelWarning):
+        assert load_configuration({"model": "b.onnx"}, {}, home).settings.model_config is None
+
+
+def test_a_file_cannot_switch_off_the_hash_that_a_person_asks_for(home: Path) -> None:
+    said_in(home, ".env", {"model": "a.onnx"})
+    environ = {"CVSERVE_MODEL_SHA256": "a" * 64}
+    assert load_configuration({"model": "b.pkl"}, environ, home).settings.model_sha256 == "a" * 64
+    with pytest.warns(OtherModelWarning):
+        settings = load_configuration({"model": "b.pkl"}, environ | {"CVSERVE_MODEL": "c.pkl"}, home).settings
+    assert settings.model_sha256 is None
+
+
+def test_a_flag_is_for_the_model_that_is_loaded(home: Path) -> None:
+    said_in(home, ".env", FOLDER)
+    settings = load_configuration({"model": "b.py:Model", "weights": "b.pth", "model_config": "b.toml"}, {}, home)
+    assert (str(settings.settings.weights), str(settings.settings.model_config)) == ("b.pth", "b.toml")
+    assert load_configuration({"model_config": "b.toml"}, {}, home).settings.weights == home / "a.pth"
+
+
+def test_builtin_is_the_built_in_model_also_where_a_file_names_another(home: Path) -> None:
+    said_in(home, ".env", {"model": "a.onnx"})
+    configuration = load_configuration({"model": "builtin"}, {}, home)
+    assert (configuration.settings.model, configuration.origins["model"]) == (None, "flag")
+    assert load_configuration({"model": "./builtin"}, {}, home).settings.model == "./builtin"
+    said_in(home, ".env", {"model": "builtin"})
+    assert load_configuration({}, {}, home).settings.model is None
 
 
 @pytest.mark.parametrize("source", ["environment", ".env"])

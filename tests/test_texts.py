@@ -53,5 +53,5 @@ def test_a_long_list_is_cut_with_the_number_of_the_rest(items: list[str], text: 
 
 def test_a_mistyped_word_is_asked_about() -> None:
     assert did_you_mean("limt", ("after", "limit")) == "did you mean 'limit'?"
-    assert did_you_mean("sise", {"size": "input.size"}) == "did you mean 'input.size'?"
+    assert did_you_mean("sise", ("size", "mode"), {"size": "input.size"}) == "did you mean 'input.size'?"
     assert did_you_mean("banana", ("after", "limit")) == ""

@@ -9,15 +9,15 @@ import typer
 
 from cvserve import __version__
 from cvserve.commands.config import config
-from cvserve.commands.health import health
+from cvserve.commands.health.command import health
 from cvserve.commands.history.app import history_app
 from cvserve.commands.loadtest.command import loadtest
 from cvserve.commands.model.app import model_app
-from cvserve.commands.predict import predict
-from cvserve.commands.serve import serve
+from cvserve.commands.predict.command import predict
+from cvserve.commands.serve.command import serve
 from cvserve.commands.terminal.output import say, say_cause
 from cvserve.commands.terminal.plain import PlainCommand, PlainGroup
-from cvserve.commands.token import token_app
+from cvserve.commands.token.app import token_app
 from cvserve.errors import CvserveError
 
 app = typer.Typer(

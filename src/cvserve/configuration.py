@@ -10,11 +10,14 @@ from typing import Any
 from cvserve.errors import InvalidSetting, Unsafe
 from cvserve.settings import FIELDS, Settings, flag, parse_value, variable
 from cvserve.texts import did_you_mean
-from cvserve.values import class_reference
+from cvserve.values import BUILTIN_MODEL, class_reference
 from cvserve.values import token as parse_token
 
 # Set for a process, not by a setting: where trust is kept, which colours a terminal has, and the like.
 _OTHER_VARIABLES = frozenset({"CVSERVE_URL"})
+_OF_ONE_MODEL = tuple(name for name, field in FIELDS.items() if field.metadata["of_one_model"])
+# What one place says: value and origin by setting.
+Entries = dict[str, tuple[Any, str]]
 
 
 @dataclass(frozen=True)
@@ -34,12 +37,16 @@ class UnknownSettingWarning(UserWarning):
     """A variable begins like one of ours, but there is no such setting."""
 
 
+class OtherModelWarning(UserWarning):
+    """A setting describes another model than the one that is loaded, and is left out."""
+
+
 def load_configuration(
     flags: Mapping[str, Any] | None = None,
     environ: Mapping[str, str] | None = None,
     directory: Path | None = None,
 ) -> Configuration:
-    """Read all sources once.
+    """Read all places once: command line, environment, `.env` and `cvserve.toml`.
 
     Args:
         flags: from the command line; None stands for "not given".
@@ -50,8 +57,10 @@ def load_configuration(
         InvalidSetting: a value that cannot be used, an unknown key, or a setting that no file may set.
         Unsafe: the token file can be read by others.
     """
-    found = _found(flags or {}, os.environ if environ is None else environ, directory or Path.cwd())
-    values = {name: value for name, (value, _) in found.items()}
+    places = _read_places(flags or {}, os.environ if environ is None else environ, directory or Path.cwd())
+    found = _merge(places)
+    found |= _choose_for_model(places, found["model"][0] if "model" in found else None)
+    values = {name: value for name, (value, _) in found.items() if value is not None}
     if values.get("token") is None and values.get("token_file") is not None:
         values["token"] = read_token_file(values["token_file"])
     origins = {name: found[name][1] if name in found else "default" for name in FIELDS}
@@ -62,27 +71,64 @@ def load_configuration(
 
 
 def find_home(home: str | os.PathLike[str] | None = None) -> Path:
-    """The folder of cvserve.db: what was asked for, else what environment, `.env` and `cvserve.toml` say.
+    """Find the folder of cvserve.db: the one that was asked for, else what environment, `.env` and `cvserve.toml` say.
 
     Raises:
-        InvalidSetting: as `load_configuration`.
+        InvalidSetting: a value that cannot be used, an unknown key, or a setting that no file may set.
     """
     flags = {} if home is None else {"home": os.fspath(home)}
-    value, _ = _found(flags, os.environ, Path.cwd()).get("home", (Path(), "default"))
+    value, _ = _merge(_read_places(flags, os.environ, Path.cwd())).get("home", (Path(), "default"))
     return Path(value)
 
 
-def _found(flags: Mapping[str, Any], environ: Mapping[str, str], directory: Path) -> dict[str, tuple[Any, str]]:
-    """Value and origin of every setting that somebody said; the later source wins."""
-    found: dict[str, tuple[Any, str]] = {}
-    _take_file(found, _read_toml(directory / "cvserve.toml"), "cvserve.toml", directory)
-    _take_file(found, _from_variables(_read_dotenv(directory / ".env"), ".env"), ".env", directory)
-    for name, (text, origin) in _from_variables(environ, "the environment").items():
-        found[name] = (parse_value(name, text, origin), origin)
-    for name, value in flags.items():
-        if value is not None and value is not False:
-            found[name] = (True if value is True else parse_value(name, value, flag(name)), "flag")
-    return found
+def _read_places(
+    flags: Mapping[str, Any], environ: Mapping[str, str], directory: Path
+) -> tuple[Entries, Entries, Entries, Entries]:
+    """What `cvserve.toml`, `.env`, the environment and the command line say; a later one wins."""
+    toml = _read_file(_read_toml(directory / "cvserve.toml"), "cvserve.toml", directory)
+    dotenv = _read_file(_read_variables(_read_dotenv(directory / ".env"), ".env"), ".env", directory)
+    variables = _read_variables(environ, "the environment")
+    environment = {name: (parse_value(name, text, origin), origin) for name, (text, origin) in variables.items()}
+    options = {
+        name: (True if value is True else parse_value(name, value, flag(name)), "flag")
+        for name, value in flags.items()
+        if value not in (None, False, (), [])
+    }
+    return toml, dotenv, environment, options
+
+
+def _merge(places: Iterable[Entries]) -> Entries:
+    return {name: entry for place in places for name, entry in place.items()}
+
+
+def _choose_for_model(places: tuple[Entries, Entries, Entries, Entries], model: str | None) -> Entries:
+    """Weights, config and hash that go with a model: those that another model was named beside are left out.
+
+    Files are one folder's: what `.env` says goes with the model that it names, or that `cvserve.toml` names. What a
+    person says in the environment goes with the model there. Where none is named, it goes with any.
+    """
+    toml, dotenv, environment, options = places
+    owners = ((toml, (toml,)), (dotenv, (dotenv, toml)), (environment, (environment,)), (options, ()))
+    chosen: Entries = {}
+    for name in _OF_ONE_MODEL:
+        for place, beside in reversed(owners):
+            if name not in place:
+                continue
+            owner = next((entries["model"][0] for entries in beside if "model" in entries), model)
+            if _is_same_model(owner, model):
+                chosen[name] = place[name]
+                break
+            chosen[name] = (None, "default")
+            _, origin = place[name]
+            text = f"{name} ({origin}) is for the model '{owner or BUILTIN_MODEL}' and is left out; "
+            warnings.warn(f"{text}use {flag(name)} to give one.", OtherModelWarning, stacklevel=3)
+    return chosen
+
+
+def _is_same_model(one: str | None, other: str | None) -> bool:
+    if one is None or other is None:
+        return one is other
+    return os.path.realpath(one) == os.path.realpath(other)
 
 
 def read_token_file(path: Path) -> str:
@@ -106,18 +152,19 @@ def read_token_file(path: Path) -> str:
         raise InvalidSetting(f"token_file '{path}' holds no token: {error}.") from None
 
 
-def _take_file(
-    found: dict[str, tuple[Any, str]], entries: Mapping[str, tuple[Any, str]], file: str, directory: Path
-) -> None:
+def _read_file(entries: Mapping[str, tuple[Any, str]], file: str, directory: Path) -> Entries:
+    """The values of one file; a path in it is relative to its folder."""
+    found: Entries = {}
     for name, (text, origin) in entries.items():
         if FIELDS[name].metadata["outside_files"]:
             raise InvalidSetting(f"{name} cannot be set in {file}; use {flag(name)} or {variable(name)}.")
         value = parse_value(name, text, origin)
-        if name == "model" and not Path(value).is_absolute() and not _is_import_path(value):
-            value = str(directory / value)  # a path in a file is relative to that file
+        if name == "model" and value is not None and not Path(value).is_absolute() and not _is_import_path(value):
+            value = str(directory / value)
         elif isinstance(value, Path):
             value = directory / value
         found[name] = (value, origin)
+    return found
 
 
 def _is_import_path(text: str) -> bool:
@@ -125,7 +172,7 @@ def _is_import_path(text: str) -> bool:
     return reference is not None and not reference[0].endswith(".py")
 
 
-def _from_variables(environ: Mapping[str, str], origin: str) -> dict[str, tuple[str, str]]:
+def _read_variables(environ: Mapping[str, str], origin: str) -> dict[str, tuple[str, str]]:
     found = {}
     for name, field in FIELDS.items():
         for key in (field.metadata["alias"], variable(name)):

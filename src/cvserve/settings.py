@@ -22,6 +22,8 @@ def setting(
     secret: bool = False,
     flag: bool = True,
     outside_files: bool = False,
+    loads_model: bool = False,
+    of_one_model: bool = False,
 ) -> Any:
     """A field of `Settings`.
 
@@ -33,6 +35,8 @@ def setting(
         secret: masked when printed.
         flag: whether `serve` has an option for it.
         outside_files: only a flag or the real environment may set it, never `.env` or `cvserve.toml`.
+        loads_model: every command that loads a model has an option for it.
+        of_one_model: it describes the model that is named beside it, and is left out when another one is loaded.
     """
     metadata = {
         "help": help_,
@@ -41,6 +45,8 @@ def setting(
         "secret": secret,
         "flag": flag,
         "outside_files": outside_files,
+        "loads_model": loads_model,
+        "of_one_model": of_one_model,
     }
     return dataclasses.field(default=default, metadata=metadata)
 
@@ -54,25 +60,44 @@ class Settings:
     home: Path = setting(Path(), "Folder of cvserve.db and output.log.", values.path)
     model: str | None = setting(
         None,
-        "Model file, or a class: my_model.py:MyModel; default: the built-in model for digits.",
+        "Model file, or a class: my_model.py:MyModel; default: builtin, the built-in model for digits.",
         values.model,
         alias="MODEL_PATH",
     )
-    weights: Path | None = setting(None, "File with the weights of the model's class, such as best.pth.", values.path)
-    model_config: Path | None = setting(None, "Another model.toml than the one beside the model.", values.path)
+    weights: Path | None = setting(
+        None,
+        "File with the weights of the model's class, such as best.pth.",
+        values.path,
+        loads_model=True,
+        of_one_model=True,
+    )
+    model_config: Path | None = setting(
+        None,
+        "Use this model.toml instead of the one beside the model.",
+        values.path,
+        loads_model=True,
+        of_one_model=True,
+    )
     model_sha256: str | None = setting(
-        None, "Load the model only if its file has this SHA-256.", values.sha256, outside_files=True
+        None,
+        "Load the model only if its file has this SHA-256.",
+        values.sha256,
+        outside_files=True,
+        loads_model=True,
+        of_one_model=True,
     )
     trust_type: tuple[str, ...] = setting(
         (),
         "Types outside of scikit-learn that a skops file may hold, separated by commas.",
         values.texts,
         outside_files=True,
+        loads_model=True,
     )
     compile: str = setting(
         "auto",
-        "A scikit-learn model runs as ONNX: auto: if it answers the same (extra onnx); never; require: or no start.",
+        "Run a scikit-learn model as ONNX (extra onnx): auto (if its answers stay the same), never, or require.",
         values.one_of("auto", "never", "require"),
+        loads_model=True,
     )
     workers: int | None = setting(
         None,
@@ -93,10 +118,12 @@ class Settings:
     predict_timeout: float = setting(30.0, "Longest time of one prediction.", values.seconds)
     body_timeout: float = setting(30.0, "Longest time for a body to arrive.", values.seconds)
     shutdown_timeout: float = setting(30.0, "How long a stop waits for requests that run.", values.seconds)
-    top_k: int = setting(5, "Classes in an answer when the request does not say.", values.whole(1, 10_000))
+    top_k: int = setting(
+        5, "Classes in an answer, unless the request asks for another number.", values.whole(1, 10_000)
+    )
     durability: str = setting(
         "full",
-        "full: an answer survives a power cut; normal: all but the last second do.",
+        "full: each answer survives a power cut; normal: those of the last second may not.",
         values.one_of("full", "normal"),
     )
     log_format: str = setting("text", "Lines of output.log: text or json.", values.one_of("text", "json"))
@@ -142,20 +169,6 @@ class Settings:
         """The history."""
         return self.home / DATABASE_NAME
 
-    def model_parts(self) -> dict[str, Any]:
-        """What a worker must know to load the model, as JSON can say it."""
-        return {
-            "model": self.model,
-            "weights": None if self.weights is None else str(self.weights),
-            "config": None if self.model_config is None else str(self.model_config),
-            "sha256": self.model_sha256,
-            "trust_types": list(self.trust_type),
-            "named_by_file": self.model_named_by_file,
-            "max_pixels": self.max_pixels,
-            "formats": list(self.formats),
-            "compile": self.compile,
-        }
-
     @property
     def log_path(self) -> Path:
         """The access log."""
@@ -163,6 +176,8 @@ class Settings:
 
 
 FIELDS = {field.name: field for field in dataclasses.fields(Settings) if field.metadata}
+# Beside `model`: what every command that loads one has an option for.
+MODEL_SETTINGS = tuple(name for name, field in FIELDS.items() if field.metadata["loads_model"])
 
 
 def shown_default(name: str) -> str:

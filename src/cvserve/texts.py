@@ -66,18 +66,19 @@ def list_some(items: Iterable[str], max_items: int) -> str:
     return ", ".join(listed[:max_items]) + (f" and {rest} more" if rest > 0 else "")
 
 
-def did_you_mean(word: str, known: Iterable[str] | Mapping[str, str]) -> str:
+def did_you_mean(word: str, known: Iterable[str], names: Mapping[str, str] | None = None) -> str:
     """Ask about a mistyped word, e.g. `did you mean 'limit'?`, for the end of a message.
 
     Args:
         word: what was written.
-        known: what could have been meant; of a mapping, the values are what is shown.
+        known: what could have been meant.
+        names: what to call some of the known words, where that is not the word itself.
 
     Returns:
         "" when nothing that is known resembles the word.
     """
     import difflib  # for those who mistype
 
-    names = known if isinstance(known, Mapping) else {name: name for name in known}
-    nearest = difflib.get_close_matches(word, names, n=1)
-    return f"did you mean '{names[nearest[0]]}'?" if nearest else ""
+    for nearest in difflib.get_close_matches(word, known, n=1):
+        return f"did you mean '{(names or {}).get(nearest, nearest)}'?"
+    return ""

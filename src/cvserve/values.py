@@ -13,6 +13,7 @@ _MAX_SECONDS = 100 * 365 * 86400.0
 _MAX_BYTES = 2**50
 # Pillow's names of the formats that it decodes by itself, without starting another program.
 IMAGE_FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
+BUILTIN_MODEL = "builtin"
 
 
 def whole(low: int, high: int) -> Callable[[str], int]:
@@ -134,10 +135,16 @@ def host(text: str) -> str:
     return text
 
 
-def model(text: str) -> str:
-    """A model file or `my_model.py:ClassName`, `~` for the home folder, or `package.module:ClassName`."""
+def model(text: str) -> str | None:
+    """A model file or `my_model.py:ClassName`, `~` for the home folder, or `package.module:ClassName`.
+
+    Returns:
+        None for `builtin`, the built-in model; a file of that name is `./builtin`.
+    """
     if not text or "\0" in text:
         raise ValueError("give a model file")
+    if text == BUILTIN_MODEL:
+        return None
     return str(path(text)) if text.startswith("~") else text
 
 

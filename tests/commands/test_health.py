@@ -68,15 +68,26 @@ def test_url_that_is_none_is_2(url: str) -> None:
     assert cvserve("health", "--url", url).code == 2
 
 
+@pytest.mark.parametrize("answer", [b'{"status": "\\u001b[2Jready"}'])
+def test_a_strangers_word_does_nothing_to_the_terminal(stranger: str) -> None:
+    ended = cvserve("health", "--url", stranger)
+    assert (ended.code, ended.out) == (0, "\ufffd[2Jready\n")
+
+
 @pytest.fixture
-def stranger() -> Iterator[str]:
-    """A web server that knows nothing of cvserve and answers 200 to everything."""
+def answer() -> bytes:
+    return b"<h1>It works!</h1>"
+
+
+@pytest.fixture
+def stranger(answer: bytes) -> Iterator[str]:
+    """A web server that knows nothing of cvserve and gives the same answer to everything."""
 
     class Everything(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:  # the name that the library asks for
             self.send_response(200)
             self.end_headers()
-            self.wfile.write(b"<h1>It works!</h1>")
+            self.wfile.write(answer)
 
         def log_message(self, *_: object) -> None:
             pass

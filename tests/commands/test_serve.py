@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from cvserve.commands.serve import serve
+from cvserve.commands.serve.command import serve
 from cvserve.settings import FIELDS, Settings, flag
 from support.command import cvserve
 

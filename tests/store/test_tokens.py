@@ -11,8 +11,8 @@ import pytest
 
 from cvserve.errors import InvalidSetting, NotFound
 from cvserve.history.history import History
-from cvserve.store.rows import format_timestamp
 from cvserve.store.tokens import SCOPES, TokenStore, compute_digest, make_secret
+from cvserve.timestamps import format_timestamp
 
 
 @pytest.fixture

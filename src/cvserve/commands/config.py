@@ -4,17 +4,19 @@ from typing import Any
 
 from cvserve.commands.terminal.options import AsJson
 from cvserve.commands.terminal.output import Format, print_json
+from cvserve.commands.terminal.table import Column, Row, print_table
+from cvserve.configuration import load_configuration
+from cvserve.settings import FIELDS, variable
+
+_COLUMNS = (Column("setting"), Column("value"), Column("origin"), Column("variable", spare=1))
 
 
 def config(as_json: AsJson = False) -> None:
-    """What `serve` would run with here, and who says so."""
-    from cvserve.configuration import load_configuration  # `--help` needs none of this
-    from cvserve.settings import FIELDS, variable
-
+    """Show each setting that `serve` would use in this folder, and where its value comes from."""
     configuration = load_configuration()
     entries = []
     for name, field in FIELDS.items():
-        value = _plain(getattr(configuration.settings, name))
+        value = _to_json(getattr(configuration.settings, name))
         if field.metadata["secret"] and value is not None:
             value = "***"
         origin = configuration.origins[name]
@@ -26,19 +28,16 @@ def config(as_json: AsJson = False) -> None:
 
 
 def _print_table(entries: list[dict[str, Any]]) -> None:
-    from cvserve.commands.terminal.table import Column, Row, print_table
-
-    columns = (Column("setting"), Column("value"), Column("origin"), Column("variable", spare=1))
     rows = []
     for entry in entries:
         style = "dim" if entry["origin"] == "default" else "bold"
-        cells = (entry["name"], _shown(entry["value"]), entry["origin"], entry["variable"])
+        cells = (entry["name"], _to_text(entry["value"]), entry["origin"], entry["variable"])
         rows.append(Row(cells, style))
-    print_table(columns, rows)
+    print_table(_COLUMNS, rows)
 
 
-def _shown(value: Any) -> str:
-    """As it could be typed."""
+def _to_text(value: Any) -> str:
+    """A value as it could be typed behind the option."""
     if value is None or value in ("", []):
         return "–"
     if isinstance(value, bool):
@@ -46,8 +45,8 @@ def _shown(value: Any) -> str:
     return ",".join(value) if isinstance(value, list) else str(value)
 
 
-def _plain(value: Any) -> Any:
-    """As JSON can say it."""
+def _to_json(value: Any) -> Any:
+    """A value of a kind that JSON has: a path becomes its text."""
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
     return list(value) if isinstance(value, tuple) else str(value)

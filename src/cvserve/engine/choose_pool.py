@@ -5,12 +5,13 @@ from typing import TYPE_CHECKING
 from cvserve.engine.fork_server import ModelOrder
 from cvserve.engine.process_pool import ProcessPool
 from cvserve.engine.protocols import WorkerPool
+from cvserve.predictor.source import ModelSource
 from cvserve.settings import Settings, usable_cores
 
 if TYPE_CHECKING:
     from cvserve.predictor.predictor import Predictor
 
-_LOAD = "cvserve.predictor.source:load_parts"
+_LOAD = "cvserve.engine.load_source:load_source"
 
 
 def pool_for(settings: Settings, predictor: "Predictor | None" = None) -> WorkerPool:
@@ -18,20 +19,23 @@ def pool_for(settings: Settings, predictor: "Predictor | None" = None) -> Worker
 
     Args:
         settings: `workers`, and the model.
-        predictor: one that lives in this process, and so runs on threads of it; default: the settings' model.
+        predictor: one that lives in this process, and so runs on threads of it; from now on it takes what the
+            settings say a picture may be. Default: the settings' model.
 
     Raises:
         ModelLoadError: the model cannot be loaded in this process; for another one `wait_loaded` says it.
     """
     workers = usable_cores() if settings.workers is None else settings.workers
+    source = ModelSource.of(settings)
     if predictor is None and workers > 0:
-        return ProcessPool(ModelOrder(_LOAD, settings.model_parts()), workers, settings.worker_memory)
+        return ProcessPool(ModelOrder(_LOAD, source.to_json()), workers, settings.worker_memory)
     # A front with worker processes never loads NumPy, Pillow and what comes with a model.
     from cvserve.engine.thread_pool import ThreadPool
-    from cvserve.predictor.source import limits_of, load_configured
 
     if predictor is None:
-        predictor = load_configured(settings)
+        from cvserve.predictor.predictor import load_predictor
+
+        predictor = load_predictor(source)
     else:
-        predictor.limits = limits_of(settings)
+        predictor.limits = source.limits
     return ThreadPool(predictor, workers or usable_cores())

@@ -15,10 +15,11 @@ from cvserve.settings import DATABASE_NAME
 from cvserve.store.columns import HistoryRow
 from cvserve.store.database import connect, prepare_database
 from cvserve.store.predictions import PredictionReader, Query
-from cvserve.store.rows import ModelKey, Stored, format_timestamp
+from cvserve.store.rows import ModelKey, Stored
 from cvserve.store.schema import SOURCES
 from cvserve.store.sqlite import translate_errors
 from cvserve.store.transaction import insert_rows
+from cvserve.timestamps import format_timestamp
 from cvserve.values import moment
 
 if TYPE_CHECKING:

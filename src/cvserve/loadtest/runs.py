@@ -16,19 +16,19 @@ LAST = "last"
 
 
 class KeptRun(NamedTuple):
-    """A row of the list.
+    """A run that the folder's database keeps.
 
     Attributes:
-        id: in this folder.
-        report: all of it.
+        id: number of the run in this folder.
+        report: the whole report, see `report/document.py`.
     """
 
     id: int
     report: Report
 
 
-def keep(home: Path, report: Report) -> int:
-    """Store a report; its id.
+def keep_run(home: Path, report: Report) -> int:
+    """Store a report in the folder's database, which is made when it is not there; returns the run's id.
 
     Raises:
         HistoryError: it cannot be stored.
@@ -39,8 +39,8 @@ def keep(home: Path, report: Report) -> int:
         return add_run(connection, report["created_at"], report, json.dumps(report))
 
 
-def kept(home: Path) -> list[KeptRun]:
-    """All runs of a folder, oldest first; looking makes no file."""
+def read_runs(home: Path) -> list[KeptRun]:
+    """Read all runs of a folder, oldest first; where there is no database, none is made."""
     path = home / DATABASE_NAME
     if not path.exists():
         return []
@@ -49,14 +49,18 @@ def kept(home: Path) -> list[KeptRun]:
         return [KeptRun(run_id, json.loads(text)) for run_id, text in list_runs(connection)]
 
 
-def earlier(home: Path, named: str) -> Report:
-    """The run to compare with: `last` of the folder, its id, or a `report.json`.
+def read_earlier(home: Path, named: str) -> Report:
+    """Read the report of an earlier run, to compare with.
+
+    Args:
+        home: folder of the database.
+        named: `last`, the id of a run of this folder, or the path of a `report.json`.
 
     Raises:
-        InvalidSetting: there is none.
+        InvalidSetting: there is no such run or file.
     """
     if named == LAST or named.isdecimal():
-        return _of_folder(home, named)
+        return _read_run(home, named)
     try:
         report = json.loads(Path(named).read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -66,7 +70,7 @@ def earlier(home: Path, named: str) -> Report:
     return report
 
 
-def _of_folder(home: Path, named: str) -> Report:
+def _read_run(home: Path, named: str) -> Report:
     path = home / DATABASE_NAME
     text = None
     if path.exists():

@@ -6,13 +6,16 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from cvserve.errors import InvalidSetting, ModelLoadError
+from cvserve.predictor.backends.probe import make_model
 from cvserve.predictor.contract import LoadedModel
+from cvserve.predictor.models.fault import about
 from cvserve.predictor.models.file import ModelFile, check_sha256, read_model_file
 from cvserve.predictor.models.kinds import PYTHON, TORCH
 from cvserve.predictor.models.plugins import plugin_of
-from cvserve.predictor.models.resolve import ModelFacts, settle
+from cvserve.predictor.models.resolve import ModelFacts
 from cvserve.predictor.models.toml_read import read_config
 from cvserve.predictor.models.trust import require_trust
+from cvserve.predictor.source import ModelSource
 from cvserve.values import class_reference
 
 # What each loader imports is heavy, so it is imported when a file of its format comes.
@@ -32,30 +35,8 @@ COMPILE_MODES = ("auto", "never", "require")
 _Loader = Callable[[ModelFile, Sequence[str]], ModelFacts]
 
 
-def load_model(
-    path: str | os.PathLike[str] | None,
-    *,
-    config: str | os.PathLike[str] | None = None,
-    trust: bool = False,
-    sha256: str | None = None,
-    trust_types: Sequence[str] = (),
-    compile: str = "auto",  # noqa: A002 - the setting's name
-    weights: str | os.PathLike[str] | None = None,
-    named_by_file: bool = False,
-) -> LoadedModel:
+def load_model(source: ModelSource) -> LoadedModel:
     """Load a model file, a class, or the built-in model for one digit.
-
-    Args:
-        path: of a model file, or `my_model.py:MaskModel`, or `package.module:MaskModel`; None for the built-in model.
-        config: another `model.toml` than the one beside the file.
-        trust: run the code that a pickle may hide.
-        sha256: load only if the file has this hash, 64 hex digits; it also counts as trust.
-        trust_types: names of skops types outside of scikit-learn that may be loaded.
-        compile: whether a scikit-learn estimator runs as ONNX: `auto`: where that gives the same answers and the extra
-            `onnx` is installed; `never`; `require`: it is an error otherwise.
-        weights: file for a class: the state dict of a PyTorch module, or whatever the class makes of it.
-        named_by_file: `path` was said by `.env` or `cvserve.toml`. A class that somebody names is code run on
-            purpose; one that a folder names needs trust as a pickle does.
 
     Raises:
         InvalidSetting: `sha256` is no hash, `compile` none of its words, or there are `weights` without a class.
@@ -63,33 +44,45 @@ def load_model(
         UntrustedModel: a pickle that nobody vouched for.
         Unsafe: others may replace the file or the record of trust.
     """
-    if compile not in COMPILE_MODES:
-        raise InvalidSetting(f"compile is '{compile}'; use one of {', '.join(COMPILE_MODES)}.")
-    if path is None:
+    if source.compile not in COMPILE_MODES:
+        raise InvalidSetting(f"compile is '{source.compile}'; use one of {', '.join(COMPILE_MODES)}.")
+    if source.path is None:
         from cvserve.predictor.backends.builtin.load import load_builtin  # heavy as every loader
 
         return load_builtin()
-    reference = class_reference(os.fspath(path))
+    reference = class_reference(os.fspath(source.path))
     if reference is not None:
         from cvserve.predictor.backends.python.load import load_class  # most models are files
 
-        return load_class(*reference, config=config, trust=trust or not named_by_file, sha256=sha256, weights=weights)
-    if weights is not None:
+        return load_class(
+            *reference,
+            config=source.config,
+            trust=source.trust or not source.named_by_file,
+            sha256=source.sha256,
+            weights=source.weights,
+        )
+    return _load_file(source.path, source)
+
+
+def _load_file(path: str | os.PathLike[str], source: ModelSource) -> LoadedModel:
+    if source.weights is not None:
         raise InvalidSetting(
-            f"weights '{weights}' belong to a class, and the model is '{path}'; name the class: model.py:ClassName."
+            f"weights '{source.weights}' belong to a class, and the model is '{path}'; name the class: "
+            "model.py:ClassName."
         )
     file = read_model_file(path)
-    if sha256 is not None:
-        check_sha256(file, sha256)
+    if source.sha256 is not None:
+        check_sha256(file, source.sha256)
     _check_served(file)
-    require_trust(file, trust=trust, sha256=sha256)
+    require_trust(file, trust=source.trust, sha256=source.sha256)
     # The config is cheap to check and a pickle is not: its faults come first.
-    said = read_config(file.path, config)
-    if compile == "never" or file.kind.key not in _COMPILED:
-        return settle(_facts(file, trust_types), said, file)
+    said = read_config(file.path, source.config)
+    types = source.trust_types
+    if source.compile == "never" or file.kind.key not in _COMPILED:
+        return make_model(_facts(file, types), said, file)
     from cvserve.predictor.backends.sklearn.compiled import load_compiled  # with what it needs
 
-    return load_compiled(file, said, trust_types, partial(_facts, file, trust_types), is_required=compile == "require")
+    return load_compiled(file, said, types, partial(_facts, file, types), is_required=source.compile == "require")
 
 
 def is_served(file: ModelFile) -> bool:
@@ -111,5 +104,6 @@ def _check_served(file: ModelFile) -> None:
 
 def _facts(file: ModelFile, trust_types: Sequence[str]) -> ModelFacts:
     module, _, function = _LOADERS.get(file.kind.key, _PLUGIN_LOADER).partition(":")
-    loader: _Loader = getattr(importlib.import_module(module), function)
-    return loader(file, trust_types)
+    with about(file):
+        loader: _Loader = getattr(importlib.import_module(module), function)
+        return loader(file, trust_types)

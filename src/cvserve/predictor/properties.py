@@ -4,9 +4,11 @@ from typing import Any
 
 from cvserve.predictor.predictor import LoadedPredictor
 
+Properties = dict[str, tuple[Any, str]]
 
-def properties(predictor: LoadedPredictor) -> dict[str, tuple[Any, str]]:
-    """Each property by its key in `model.toml`, or a word that only people read (`estimator`), complete.
+
+def collect_properties(predictor: LoadedPredictor) -> Properties:
+    """Collect all properties, each by its key in `model.toml` or by a word that only people read, such as `estimator`.
 
     The model is run once on a grey picture, since some files only show then how many classes they know.
 

@@ -1,51 +1,73 @@
-"""The predictor that the settings name; the one place for server, command line, worker processes and mounted apps."""
+"""Which model is loaded, and how: the one set of names for settings, library, commands and worker processes."""
+
+import dataclasses
+import os
+from collections.abc import Mapping
+from dataclasses import KW_ONLY, dataclass
+from typing import TYPE_CHECKING, Any
 
 from cvserve.predictor.images.limits import Limits
-from cvserve.predictor.loading import load_model
-from cvserve.predictor.predictor import LoadedPredictor, Predictor
-from cvserve.settings import Settings
+
+if TYPE_CHECKING:
+    from cvserve.settings import Settings
+
+Path = str | os.PathLike[str]
 
 
-def load_configured(settings: Settings) -> Predictor:
-    """Load the model of the settings, with their limits on pictures.
+@dataclass(frozen=True, slots=True)
+class ModelSource:
+    """Everything that decides how a model is loaded; immutable, and quick to import (no NumPy, no Pillow).
 
-    Raises:
-        ModelLoadError: it cannot be loaded, or nobody vouched for it.
+    A new setting of this kind: a field of `Settings`, a field here with its line in `of`, and the place that reads it.
+
+    Attributes:
+        path: a model file; a class as `my_model.py:MaskModel` or `package.module:MaskModel`; None: the built-in
+            model for one digit.
+        weights: file for a class: the state dict of a PyTorch module, or whatever the class makes of it.
+        config: a `model.toml` that is read instead of the one beside the model.
+        sha256: load only if the file has this hash, 64 hex digits; it also counts as trust.
+        trust_types: names of types outside of scikit-learn that a skops file may hold.
+        compile: whether a scikit-learn estimator runs as ONNX: `auto`: where that gives the same answers and the
+            extra `onnx` is installed; `never`; `require`: it is an error otherwise.
+        trust: run the code that a pickle may hide.
+        named_by_file: whether `.env` or `cvserve.toml` named `path`. A class that a person names is code run on
+            purpose; a folder with such a file may be a stranger's, so a class that it names needs trust as a
+            pickle does.
+        limits: what a picture may be.
     """
-    return load_parts(**settings.model_parts())
 
+    path: Path | None = None
+    _: KW_ONLY
+    weights: Path | None = None
+    config: Path | None = None
+    sha256: str | None = None
+    trust_types: tuple[str, ...] = ()
+    compile: str = "auto"
+    trust: bool = False
+    named_by_file: bool = False
+    limits: Limits = Limits()
 
-def limits_of(settings: Settings) -> Limits:
-    """What a picture may be."""
-    return Limits(max_pixels=settings.max_pixels, formats=settings.formats)
-
-
-def load_parts(
-    model: str | None,
-    weights: str | None,
-    config: str | None,
-    sha256: str | None,
-    trust_types: list[str],
-    named_by_file: bool,
-    max_pixels: int,
-    formats: list[str],
-    compile: str,  # noqa: A002 - the setting's name
-) -> Predictor:
-    """The same from plain data, as it is sent to another process: `Settings.model_parts()`.
-
-    Raises:
-        ModelLoadError: it cannot be loaded, or nobody vouched for it.
-    """
-    predictor = LoadedPredictor(
-        load_model(
-            model,
-            weights=weights,
-            config=config,
-            sha256=sha256,
-            trust_types=trust_types,
-            named_by_file=named_by_file,
-            compile=compile,
+    @classmethod
+    def of(cls, settings: "Settings") -> "ModelSource":
+        """The source that the settings name."""
+        return cls(
+            settings.model,
+            weights=settings.weights,
+            config=settings.model_config,
+            sha256=settings.model_sha256,
+            trust_types=settings.trust_type,
+            compile=settings.compile,
+            named_by_file=settings.model_named_by_file,
+            limits=Limits(max_pixels=settings.max_pixels, formats=settings.formats),
         )
-    )
-    predictor.limits = Limits(max_pixels=max_pixels, formats=tuple(formats))
-    return predictor
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> "ModelSource":
+        """The source that `to_json` described in another process."""
+        limits = Limits(**{**document["limits"], "formats": tuple(document["limits"]["formats"])})
+        return cls(**{**document, "trust_types": tuple(document["trust_types"]), "limits": limits})
+
+    def to_json(self) -> dict[str, Any]:
+        """The source in what JSON can say, for another process; `from_json` reads it."""
+        fields = dataclasses.asdict(self)
+        return {key: os.fspath(value) if isinstance(value, os.PathLike) else value for key, value in fields.items()}

@@ -1,4 +1,4 @@
-"""The use case behind every door: classify, remember, answer. `/predict`, its batch and what comes share it."""
+"""What every endpoint that predicts has in common: classify pictures, store the results, return both."""
 
 import asyncio
 import time
@@ -21,7 +21,7 @@ from cvserve.store.rows import NewRow, Stored
 
 
 class Recorded(NamedTuple):
-    """A prediction that is in the history.
+    """A prediction that was stored.
 
     Attributes:
         row: what the model said, as it was stored.
@@ -51,7 +51,7 @@ class Recorded(NamedTuple):
         )
 
     def server_timing(self) -> bytes:
-        """The header `Server-Timing` (W3C), in milliseconds."""
+        """Format the header `Server-Timing` (W3C), in milliseconds."""
         return ", ".join([f"{step};dur={time_ms}" for step, time_ms in self.times]).encode("ascii")
 
 
@@ -64,12 +64,12 @@ def list_times(row: NewRow, store_ms: float) -> list[tuple[str, str]]:
 
 
 class PredictionService:
-    """Classifies pictures and stores what was said.
+    """Classifies pictures and stores the predictions. A prediction is returned only once its row is committed.
 
     Args:
         engine: runs the model.
         recorder: stores rows.
-        metrics: counts what was stored.
+        metrics: counts predictions and failed writes.
     """
 
     def __init__(self, engine: Engine, recorder: Recorder, metrics: Metrics) -> None:
@@ -85,20 +85,20 @@ class PredictionService:
         source: str = "http",
         has_left: Callable[[], bool] | None = None,
     ) -> Recorded:
-        """One picture; returns when its row is committed.
+        """Classify one picture and store the prediction.
 
         Args:
             upload: the picture.
-            top_k: length of `top`.
-            context: who asks.
-            source: through which door.
+            top_k: how many classes the answer lists.
+            context: of the request; the id of the row is written into it.
+            source: how the picture came, for the row: `http` or another of the store's sources.
             has_left: tells, without waiting, that the client is gone; then a picture that still waits is dropped.
 
         Raises:
-            CvserveError: it could not be answered or not be stored.
+            CvserveError: it could not be classified or not be stored.
             ClientGone: it was dropped.
         """
-        (future,) = self._engine.submit([Task(upload.data, top_k)], has_left, alone=self._metrics.is_alone)
+        (future,) = self._engine.submit([Task(upload.data, top_k)], has_left)
         try:
             prediction = await future
         except Abandoned:
@@ -114,12 +114,17 @@ class PredictionService:
         source: str = "http",
         has_left: Callable[[], bool] | None = None,
     ) -> list[Recorded | CvserveError]:
-        """Many pictures in order, each with its answer or its error; admitted whole or refused whole.
+        """Classify many pictures and store the predictions, all in one transaction.
+
+        The engine admits all of them or none. A picture that cannot be classified does not harm the others.
+
+        Returns:
+            In the order of the pictures, for each what was stored or its error.
 
         Raises:
             Overloaded, NotReady: none was admitted.
             HistoryError: none was stored.
-            ClientGone: some were dropped, since nobody waited any more.
+            ClientGone: some were dropped, as the client had left.
         """
         futures = self._engine.submit([Task(upload.data, top_k) for upload in uploads], has_left)
         outcomes = await asyncio.gather(*futures, return_exceptions=True)
@@ -164,12 +169,12 @@ class PredictionService:
         ]
         begin = time.perf_counter()
         try:
-            stored = await self._recorder.record(rows, alone=self._metrics.is_alone)
+            stored = await self._recorder.record(rows)
         except HistoryError:
-            self._metrics.history_write_failed()
+            self._metrics.count_failed_write()
             raise
         store_ms = round((time.perf_counter() - begin) * 1000, 3)
         for prediction in predictions:
-            self._metrics.predicted(prediction, source, store_ms)
+            self._metrics.count_prediction(prediction, source, store_ms)
         context.prediction_id = ",".join(str(entry.id) for entry in stored)
         return [Recorded(row, entry, list_times(row, store_ms)) for row, entry in zip(rows, stored, strict=True)]

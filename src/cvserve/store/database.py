@@ -99,12 +99,6 @@ def connect(path: Path, *, writer: bool = False, durability: str = "full") -> "s
     return connection
 
 
-def set_hasty(connection: "sqlite3.Connection", hasty: bool) -> None:
-    """Let a writer neither wait for another program's lock nor move the WAL into the file; or do both again."""
-    connection.execute(f"PRAGMA busy_timeout = {0 if hasty else _BUSY_TIMEOUT_MS}")
-    connection.execute(f"PRAGMA wal_autocheckpoint = {0 if hasty else _AUTOCHECKPOINT_PAGES}")
-
-
 def connect_reader(path: Path) -> "sqlite3.Connection":
     """A connection that can change nothing (`query_only`), for readers beside a writer.
 

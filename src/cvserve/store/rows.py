@@ -1,7 +1,6 @@
 """The rows of `predictions` on their way in, what they name, and what the database adds to them."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 
@@ -44,13 +43,3 @@ class Stored(NamedTuple):
 
     id: int
     created_at: str
-
-
-def format_timestamp(moment: datetime | None = None) -> str:
-    """A time as all tables hold it: UTC with milliseconds, `2026-11-23T01:02:03.456Z`. Such texts sort by time.
-
-    Args:
-        moment: with a time zone; default: now.
-    """
-    moment = datetime.now(UTC) if moment is None else moment.astimezone(UTC)
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -15,8 +15,8 @@ from typing import Any
 
 from cvserve.errors import InvalidSetting, NotFound
 from cvserve.store.database import connect
-from cvserve.store.rows import format_timestamp
 from cvserve.store.sqlite import translate_errors
+from cvserve.timestamps import format_timestamp
 
 SCOPES = ("predict", "history", "metrics", "admin")
 ENVIRONMENT_NAME = "env"

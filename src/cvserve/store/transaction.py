@@ -6,9 +6,10 @@ from operator import itemgetter
 from typing import Any
 
 from cvserve.store.columns import ADDED_BY_TRANSACTION, GIVEN
-from cvserve.store.rows import ModelKey, NewRow, Stored, format_timestamp
+from cvserve.store.rows import ModelKey, NewRow, Stored
 from cvserve.store.schema import HIDDEN_SOURCE
 from cvserve.store.sqlite import sqlite3
+from cvserve.timestamps import format_timestamp
 
 # SQLite lets go of the interpreter's lock for each statement, and getting it back from a busy event loop takes longer
 # than the statement: a group goes in by this many rows at once.

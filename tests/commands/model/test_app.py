@@ -16,11 +16,15 @@ from sklearn.datasets import load_digits
 from sklearn.naive_bayes import GaussianNB
 from typer.testing import CliRunner, Result
 
-from cvserve.commands.model.app import ask_trust, model_app
+from cvserve.commands.loading.ask_trust import ask_trust
+from cvserve.commands.model.app import model_app
 from cvserve.errors import InvalidSetting, ModelLoadError, UntrustedModel
-from cvserve.predictor.loading import load_model
 from cvserve.predictor.models.file import read_model_file
 from cvserve.predictor.models.trust import is_trusted, record
+from support.command import cvserve
+from support.models import load_model
+
+ASK = "from cvserve.commands.loading.ask_trust import ask_trust; raise SystemExit(int(ask_trust({!r})))"
 
 
 @pytest.fixture(scope="session")
@@ -107,10 +111,15 @@ def test_how_estimators_run_is_said_by_flag_or_environment(
 ) -> None:
     monkeypatch.setenv("CVSERVE_COMPILE", "maybe")
     pictures = [] if command == "inspect" else [tmp_path]
-    for flag, mode in (([], "maybe"), (["--compile", "perhaps"], "perhaps")):
+    for flag, mode, origin in (
+        ([], "maybe", "CVSERVE_COMPILE"),
+        (["--compile", "perhaps"], "perhaps", "--compile"),
+    ):
+        if flag:
+            monkeypatch.delenv("CVSERVE_COMPILE")
         result = run(command, skops_file, *pictures, *flag)
         assert isinstance(result.exception, InvalidSetting)
-        assert f"compile is '{mode}'; use one of auto, never, require." in str(result.exception)
+        assert f"compile is '{mode}' ({origin}): give auto, never or require." in str(result.exception)
 
 
 def test_inspect_with_the_hash_loads_a_pickle(pickle_file: Path) -> None:
@@ -131,10 +140,10 @@ def test_another_version_is_a_sentence_on_stderr(tmp_path: Path, estimator: Any)
     now = sklearn.__version__.encode()
     path = tmp_path / "old.pkl"
     path.write_bytes(pickle.dumps(estimator).replace(now, b"0.9" + b"0" * (len(now) - 3)))
-    result = run("inspect", path, "--json", "--model-sha256", read_model_file(path).sha256)
-    assert result.exit_code == 0
-    json.loads(result.stdout)
-    assert "Warning: 'old.pkl' was saved with scikit-learn 0.9" in result.stderr
+    said = cvserve("model", "inspect", str(path), "--json", "--model-sha256", read_model_file(path).sha256)
+    assert said.code == 0
+    json.loads(said.out)
+    assert "cvserve: warning: 'old.pkl' was saved with scikit-learn 0.9" in said.err
 
 
 def test_inspect_shows_labels_and_scores_that_only_a_run_shows(tmp_path: Path) -> None:
@@ -309,7 +318,7 @@ def on_a_terminal(code: str, typed: str) -> tuple[str, int]:
 
 @pytest.mark.parametrize("typed", ["y", "yes", "", "1234567", "zzzzzzzz"])
 def test_on_a_terminal_only_the_hash_is_a_yes(pickle_file: Path, typed: str) -> None:
-    code = f"from cvserve.commands.model.app import ask_trust; raise SystemExit(int(ask_trust({str(pickle_file)!r})))"
+    code = ASK.format(str(pickle_file))
     seen, answer = on_a_terminal(code, typed)
     assert answer == 0
     assert "type the first 8 characters" in seen
@@ -320,7 +329,7 @@ def test_on_a_terminal_a_class_that_a_file_names_is_asked_for(home: Path) -> Non
     path = home / "my_model.py"
     path.write_text("import numpy\nfrom os import path\nclass Model: pass\n")
     sha256 = read_model_file(path).sha256
-    code = f"from cvserve.commands.model.app import ask_trust; raise SystemExit(int(ask_trust('{path}:Model')))"
+    code = ASK.format(f"{path}:Model")
     assert on_a_terminal(code, "no")[1] == 0
     seen, answer = on_a_terminal(code, sha256[:8])
     assert answer == 1
@@ -330,7 +339,7 @@ def test_on_a_terminal_a_class_that_a_file_names_is_asked_for(home: Path) -> Non
 
 def test_on_a_terminal_the_beginning_of_the_hash_is_a_yes(pickle_file: Path) -> None:
     sha256 = read_model_file(pickle_file).sha256
-    code = f"from cvserve.commands.model.app import ask_trust; raise SystemExit(int(ask_trust({str(pickle_file)!r})))"
+    code = ASK.format(str(pickle_file))
     seen, answer = on_a_terminal(code, sha256[:8].upper())
     assert answer == 1
     assert "sklearn.naive_bayes.GaussianNB" in seen

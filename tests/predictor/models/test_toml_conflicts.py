@@ -8,7 +8,7 @@ from sklearn.naive_bayes import GaussianNB
 
 from cvserve.errors import ModelLoadError
 from cvserve.predictor.contract import LoadedModel
-from cvserve.predictor.loading import load_model
+from support.models import load_model
 
 
 @pytest.fixture

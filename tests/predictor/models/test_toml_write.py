@@ -14,7 +14,7 @@ from cvserve.errors import InvalidSetting
 from cvserve.predictor.models.toml_read import read_config
 from cvserve.predictor.models.toml_write import config_text, write_config
 from cvserve.predictor.predictor import LoadedPredictor, Predictor
-from cvserve.predictor.properties import properties
+from cvserve.predictor.properties import collect_properties
 
 _texts = st.text(min_size=1, max_size=20).filter(lambda text: bool(text.strip()) and text.isprintable())
 _three = st.lists(st.floats(0.01, 300), min_size=3, max_size=3)
@@ -60,7 +60,7 @@ def test_a_model_with_many_labels_is_written_one_a_line(tmp_path: Path) -> None:
     skops.io.dump(GaussianNB().fit(np.random.default_rng(0).random((52, 64)), names * 2), tmp_path / "m.skops")
     predictor = Predictor.load(tmp_path / "m.skops")
     assert isinstance(predictor, LoadedPredictor)
-    text = config_text(properties(predictor))
+    text = config_text(collect_properties(predictor))
     assert 'labels = [\n  "class a",\n  "class b",\n' in text
     (tmp_path / "m.toml").write_text(text)
     assert Predictor.load(tmp_path / "m.skops").labels == tuple(names)

@@ -18,9 +18,9 @@ import numpy as np
 import pytest
 
 from cvserve.errors import CvserveError, ModelLoadError, Unsafe, UntrustedModel
-from cvserve.predictor.loading import load_model
 from cvserve.predictor.models.pickle_scan import pickle_globals
 from cvserve.predictor.models.trust import is_trusted, record, store_path
+from support.models import load_model
 
 SHA = "ab" * 32
 

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from cvserve.commands.history.views import print_prediction, print_predictions
-from cvserve.commands.terminal.options import home_folder, value_of
-from cvserve.commands.terminal.output import Format, chosen, print_csv, print_json, say
+from cvserve.commands.terminal.options import find_folder, parse_option
+from cvserve.commands.terminal.output import Format, choose_format, print_csv, print_json, say
 from cvserve.errors import NotFound
 from cvserve.history.history import History, history_exists
 from cvserve.store.columns import CSV_HEAD, HistoryRow
@@ -43,11 +43,11 @@ def list_predictions(
         CannotStart: there is no such folder.
         HistoryError: the history cannot be read.
     """
-    form = chosen(as_json=as_json, as_nl=as_nl, as_csv=as_csv)
+    form = choose_format(as_json=as_json, as_nl=as_nl, as_csv=as_csv)
     parsed: dict[str, Any] = {name: _parse_filter(name, text) for name, text in filters.items()}
-    parsed["limit"] = value_of("--limit", limit, whole(0, _MAX_ID)) or None
+    parsed["limit"] = parse_option("--limit", limit, whole(0, _MAX_ID)) or None
     with ExitStack() as stack:
-        _print_rows(_select_rows(stack, home_folder(home), parsed), form)
+        _print_rows(_select_rows(stack, find_folder(home), parsed), form)
 
 
 def show_prediction(home: str | None, prediction_id: str, *, as_json: bool) -> None:
@@ -57,8 +57,8 @@ def show_prediction(home: str | None, prediction_id: str, *, as_json: bool) -> N
         InvalidSetting: the id is no number from 1.
         NotFound: there is no such prediction.
     """
-    wanted_id = value_of("ID", prediction_id, whole(1, _MAX_ID))
-    folder = home_folder(home)
+    wanted_id = parse_option("ID", prediction_id, whole(1, _MAX_ID))
+    folder = find_folder(home)
     if not history_exists(folder):
         raise NotFound(f"There is no prediction {wanted_id}; there is no history in this folder.")
     with History.open(folder) as history:
@@ -70,7 +70,7 @@ def show_prediction(home: str | None, prediction_id: str, *, as_json: bool) -> N
 
 
 def _parse_filter(name: str, text: str | None) -> Any:
-    return None if text is None else value_of(f"--{name.replace('_', '-')}", text, _PARSERS[name])
+    return None if text is None else parse_option(f"--{name.replace('_', '-')}", text, _PARSERS[name])
 
 
 def _select_rows(stack: ExitStack, folder: Path, filters: dict[str, Any]) -> Iterator[HistoryRow]:

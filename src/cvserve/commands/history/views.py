@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 
-from cvserve.commands.terminal.output import bar
+from cvserve.commands.terminal.output import draw_bar
 from cvserve.commands.terminal.table import Column, Row, print_table
 from cvserve.store.columns import HistoryRow
 
 
 def print_predictions(rows: Sequence[HistoryRow]) -> None:
-    """A line for each; in a narrow terminal the bar stays away first, then the source, the model and who asked."""
+    """A line for each; in a narrow terminal the bar is left out first, then the source, the model and who asked."""
     columns = (
         Column("id", right=True),
         Column("when (UTC)"),
@@ -28,7 +28,7 @@ def print_prediction(row: HistoryRow) -> None:
     rows = []
     for name, value in row.to_full_dict().items():
         if name == "top":
-            rows += [(name, f"{bar(entry['score'])} {entry['score']:6.1%}  {entry['label']}") for entry in row.top]
+            rows += [(name, f"{draw_bar(entry['score'])} {entry['score']:6.1%}  {entry['label']}") for entry in row.top]
         elif isinstance(value, dict):
             rows.append((name, ", ".join(f"{key} {part}" for key, part in value.items())))
         elif value is not None:
@@ -39,5 +39,5 @@ def print_prediction(row: HistoryRow) -> None:
 def _list_cells(row: HistoryRow) -> tuple[str, ...]:
     when = row.created_at[:19].replace("T", " ")
     model = f"{row.model['name']} {row.model['version'][:6]}"
-    numbers = (str(row.id), when, row.label, f"{row.score:.1%}", bar(row.score))
+    numbers = (str(row.id), when, row.label, f"{row.score:.1%}", draw_bar(row.score))
     return (*numbers, model, row.source, row.token or "–", row.file_name or "–")

@@ -1,11 +1,10 @@
 """What `cvserve model check` prints: tables for people, JSON for programs."""
 
-import json
 import sys
 from collections.abc import Sequence
 from typing import Any
 
-from cvserve.commands.terminal.output import bar
+from cvserve.commands.terminal.output import draw_bar, print_document
 from cvserve.commands.terminal.table import Column, Row, print_table
 from cvserve.predictor.evaluation import ClassTally, Evaluation
 
@@ -14,17 +13,17 @@ _MAX_CONFUSION_CLASSES = 12
 _MAX_CONFUSIONS = 20
 
 
-def show(evaluation: Evaluation, reasons: Sequence[str], worst: int, *, as_json: bool) -> None:
-    """All of it on stdout.
+def show_evaluation(evaluation: Evaluation, reasons: Sequence[str], worst: int, *, as_json: bool) -> None:
+    """Print accuracy, classes, confusions and the worst mistakes on stdout.
 
     Args:
-        evaluation: done.
+        evaluation: of all pictures.
         reasons: why the answer is no.
         worst: how many mistakes to show.
         as_json: one object instead of tables.
     """
     if as_json:
-        sys.stdout.write(json.dumps(_document(evaluation, reasons, worst), indent=2) + "\n")
+        print_document(_document(evaluation, reasons, worst))
         return
     if evaluation.accuracy is not None:
         sys.stdout.write(
@@ -59,7 +58,7 @@ def _show_classes(evaluation: Evaluation) -> None:
                 str(tally.right),
                 _percent(tally.recall),
                 _percent(tally.precision),
-                bar(tally.recall or 0),
+                draw_bar(tally.recall or 0),
             )
         )
         for tally in evaluation.classes()

@@ -44,7 +44,7 @@ class Trial:
     saved: Path | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """The answer as everywhere, then what the model saw."""
+        """The members of an answer, then `seen`, `steps_ms` and `saved`, for JSON."""
         low, mean, high = self.values
         seen = {"shape": list(self.shape), "dtype": self.dtype, "min": low, "mean": mean, "max": high}
         steps_ms = {step: round(ms, 3) for step, ms in self.steps_ms.items()}
@@ -52,11 +52,20 @@ class Trial:
         return {**self.prediction.to_dict(), "seen": seen, "steps_ms": steps_ms, "saved": saved}
 
 
-Tried = tuple[str, Trial | CvserveError]
+NamedTrial = tuple[str, Trial | CvserveError]
 
 
-def trials(predictor: LoadedPredictor, pictures: Iterable[Picture], top_k: int) -> Iterator[Tried]:
-    """Name and outcome of each picture, in order; one that fails does so alone."""
+def try_pictures(predictor: LoadedPredictor, pictures: Iterable[Picture], top_k: int) -> Iterator[NamedTrial]:
+    """Run each picture through the steps of the model; one that fails does so alone.
+
+    Args:
+        predictor: the model, with the limits of pictures that `serve` would have.
+        pictures: read one after the other, each when it is its turn.
+        top_k: how many classes an answer has.
+
+    Yields:
+        Name of the picture, and what happened to it or why there is no answer.
+    """
     for picture in pictures:
         try:
             yield picture.name, run_trial(predictor, picture.source, top_k)
@@ -65,7 +74,12 @@ def trials(predictor: LoadedPredictor, pictures: Iterable[Picture], top_k: int) 
 
 
 def run_trial(predictor: LoadedPredictor, source: Path | bytes, top_k: int) -> Trial:
-    """Run the steps once to warm up and once with the clock.
+    """Run the steps on one picture, once to warm up and once with the clock.
+
+    Args:
+        predictor: the model.
+        source: path or bytes of the picture.
+        top_k: how many classes the answer has.
 
     Raises:
         ImageError: the picture cannot be answered.
@@ -74,35 +88,42 @@ def run_trial(predictor: LoadedPredictor, source: Path | bytes, top_k: int) -> T
     prediction = predictor.predict(source, top_k=top_k)
     begin = time.perf_counter()
     picture, _ = decode(source, predictor.want(), predictor.limits)
-    decoded = time.perf_counter()
+    decoded_at = time.perf_counter()
     prepared = predictor.preprocess(picture)
     array = np.asarray(prepared.array if isinstance(prepared, Prepared) else prepared)
-    ready = time.perf_counter()
+    prepared_at = time.perf_counter()
     predictor.infer(array[None])
-    done = time.perf_counter()
+    inferred_at = time.perf_counter()
     steps_ms = {
-        "decode": (decoded - begin) * 1000,
-        "prepare": (ready - decoded) * 1000,
-        "infer": (done - ready) * 1000,
+        "decode": (decoded_at - begin) * 1000,
+        "prepare": (prepared_at - decoded_at) * 1000,
+        "infer": (inferred_at - prepared_at) * 1000,
     }
     values = (float(array.min()), float(array.mean()), float(array.max()))
     original, _ = decode(source, Want("RGB"), predictor.limits)
-    seen = predictor.model.preparation.seen(array)
+    seen = predictor.model.preparation.render(array)
     return Trial(prediction, original, seen, values, array.shape, str(array.dtype), steps_ms)
 
 
-def save_trials(tried: Iterable[Tried], folder: Path) -> Iterator[Tried]:
-    """The same, each picture written beside what the model sees of it: `img.jpg` as `img.seen.png`.
+def save_trials(trials: Iterable[NamedTrial], folder: Path) -> Iterator[NamedTrial]:
+    """Write each picture beside what the model sees of it, as PNG: `img.jpg` as `img.seen.png`.
+
+    Args:
+        trials: names and outcomes.
+        folder: made when it is not there.
+
+    Yields:
+        What came in, each trial with the place where it was saved.
 
     Raises:
         InvalidSetting: the folder cannot be made or written to.
     """
     names = set[str]()
-    for name, outcome in tried:
+    for name, outcome in trials:
         if isinstance(outcome, CvserveError):
             yield name, outcome
             continue
-        path = folder / _free_name(Path(name).stem, names)
+        path = folder / _choose_name(Path(name).stem, names)
         try:
             folder.mkdir(parents=True, exist_ok=True)
             side_by_side(outcome.original, outcome.seen).save(path, "PNG")
@@ -111,7 +132,7 @@ def save_trials(tried: Iterable[Tried], folder: Path) -> Iterator[Tried]:
         yield name, replace(outcome, saved=path)
 
 
-def _free_name(stem: str, names: set[str]) -> str:
+def _choose_name(stem: str, names: set[str]) -> str:
     """A name that no other picture of this run has: two folders may both have an `img.jpg`."""
     name, count = f"{stem}.seen.png", 1
     while name in names:

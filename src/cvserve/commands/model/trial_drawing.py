@@ -2,23 +2,20 @@
 
 import numpy as np
 from PIL import Image
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from cvserve.commands.model.trial import Trial
+from cvserve.commands.terminal.output import make_console
 from cvserve.texts import replace_unprintable
 
 _BAR_CELLS = 30
 _DRAWING_PX = 32
-_PIPE_WIDTH = 200
 
 
 def draw(name: str, trial: Trial) -> None:
     """On stdout; the pictures themselves only on a terminal."""
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console.width = _PIPE_WIDTH
+    console = make_console()
     answer, picture = trial.prediction, trial.prediction.image
     low, mean, high = trial.values
     table = Table.grid(padding=(0, 2))

@@ -1,4 +1,4 @@
-"""Options that several commands share, and how the text of one becomes its value."""
+"""Options that several commands share, and the step from an option's text to its value."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -6,6 +6,7 @@ from typing import Annotated, TypeVar
 
 import typer
 
+from cvserve.configuration import find_home
 from cvserve.errors import InvalidSetting
 
 Home = Annotated[
@@ -18,16 +19,16 @@ AsCsv = Annotated[bool, typer.Option("--csv", help="Print CSV.")]
 _Value = TypeVar("_Value")
 
 
-def value_of(option: str, text: str, parse: Callable[[str], _Value]) -> _Value:
-    """The value of an option.
+def parse_option(option: str, text: str, parse: Callable[[str], _Value]) -> _Value:
+    """Turn the text of an option into its value.
 
     Args:
-        option: as it is typed, for the error.
-        text: what was typed behind it.
-        parse: one of `cvserve.values`.
+        option: its name, e.g. `--timeout`, for the error.
+        text: what stands behind it.
+        parse: a function of `cvserve.values`, which raises ValueError with the way out.
 
     Raises:
-        InvalidSetting: it cannot be used.
+        InvalidSetting: the text cannot be used; the message names option, text and the way out.
     """
     try:
         return parse(text)
@@ -35,8 +36,6 @@ def value_of(option: str, text: str, parse: Callable[[str], _Value]) -> _Value:
         raise InvalidSetting(f"{option} is '{text}': {error}.") from None
 
 
-def home_folder(home: str | None) -> Path:
-    """The folder: the flag, else what environment, `.env` and `cvserve.toml` say."""
-    from cvserve.configuration import find_home  # `--help` needs none of this
-
+def find_folder(home: str | None) -> Path:
+    """Find the folder of history and log: the option, else what environment, `.env` and `cvserve.toml` say."""
     return find_home(home)

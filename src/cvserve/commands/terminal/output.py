@@ -1,6 +1,8 @@
-"""How commands print: results on stdout, talk on stderr, tables for people and JSON for programs."""
+"""How commands print: results on stdout, messages on stderr, tables for people and JSON for programs."""
 
+import csv
 import json
+import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
@@ -8,12 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cvserve.errors import CvserveError, InvalidSetting, ModelError
+from cvserve.predictor.user_code import describe_error
 from cvserve.texts import replace_unprintable
 
 if TYPE_CHECKING:
     from rich.console import Console
 
 _BAR_CHARACTERS = 20
+_PIPE_CELLS = 200
 # A spreadsheet runs what begins like this; the last four are full-width forms it reads alike.
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
@@ -27,11 +31,11 @@ class Format(StrEnum):
     CSV = "csv"
 
 
-def chosen(*, as_json: bool = False, as_nl: bool = False, as_csv: bool = False) -> Format:
-    """The one format that was asked for.
+def choose_format(*, as_json: bool = False, as_nl: bool = False, as_csv: bool = False) -> Format:
+    """Choose the format by the switches `--json`, `--nl` and `--csv`; without one it is the table for people.
 
     Raises:
-        InvalidSetting: more than one.
+        InvalidSetting: more than one switch was given.
     """
     asked = [name for name, on in ((Format.JSON, as_json), (Format.NL, as_nl), (Format.CSV, as_csv)) if on]
     if len(asked) > 1:
@@ -39,35 +43,53 @@ def chosen(*, as_json: bool = False, as_nl: bool = False, as_csv: bool = False) 
     return asked[0] if asked else Format.TABLE
 
 
-def console(*, stderr: bool = False) -> "Console":
-    """A terminal with colours where there are any; honours NO_COLOR and FORCE_COLOR."""
+def make_console(*, stderr: bool = False) -> "Console":
+    """Make Rich's view of stdout or stderr, the same for every command that draws.
+
+    It has colours where the terminal has them; NO_COLOR turns all styles off, FORCE_COLOR turns them on in a pipe.
+    A pipe, which has no width of its own, is taken to be 200 cells wide: a hash or a path that is broken in two
+    could not be used.
+    """
     from rich.console import Console  # programs that read JSON need no Rich
 
-    return Console(stderr=stderr, highlight=False, soft_wrap=not sys.stdout.isatty())
+    console = Console(stderr=stderr, highlight=False, color_system=None if os.environ.get("NO_COLOR") else "auto")
+    if not console.is_terminal:
+        console.width = _PIPE_CELLS
+    return console
 
 
 def say(text: str) -> None:
-    """Talk, on stderr."""
+    """Write a line for people to stderr, so that stdout holds results only; control characters are replaced."""
     sys.stderr.write(f"{replace_unprintable(text)}\n")
 
 
 def say_cause(error: CvserveError, where: str = "") -> None:
-    """Talk about the mistake in a model's code behind an error; elsewhere the server's own log has it.
+    """Say where the model's own code failed: file, line and text of the exception behind a `ModelError`.
+
+    An answer over HTTP does not tell this to a client; there, the server's own log has it. Other errors, and those
+    without such an exception, say nothing.
 
     Args:
-        error: of one picture or of a command.
-        where: put in front, e.g. the picture's name.
+        error: what ended a command, or the answer for one picture.
+        where: put in front, e.g. the picture's name and a colon.
     """
     if isinstance(error, ModelError) and error.__cause__ is not None:
-        from cvserve.predictor.user_code import told  # only when something went wrong
+        say(f"cvserve: {where}{describe_error(error.__cause__, Path.cwd())}")
 
-        say(f"cvserve: {where}{told(error.__cause__, Path.cwd())}")
+
+def print_document(document: Mapping[str, Any]) -> None:
+    """Print one JSON object on stdout, indented."""
+    sys.stdout.write(json.dumps(document, ensure_ascii=_needs_ascii(), indent=2) + "\n")
 
 
 def print_json(entries: Iterable[Mapping[str, Any]], form: Format) -> None:
-    """A JSON list, or one object a line, each as soon as it is there."""
-    # Where stdout is not UTF-8, escapes keep the JSON valid.
-    plain = (sys.stdout.encoding or "ascii").lower().replace("-", "") != "utf8"
+    """Print entries on stdout, each as soon as it is there.
+
+    Args:
+        entries: objects for JSON; an iterator is read as it is printed.
+        form: `Format.NL` for one object a line, else one JSON list.
+    """
+    plain = _needs_ascii()
     if form is Format.NL:
         for entry in entries:
             sys.stdout.write(json.dumps(entry, ensure_ascii=plain) + "\n")
@@ -82,19 +104,25 @@ def print_json(entries: Iterable[Mapping[str, Any]], form: Format) -> None:
 
 
 def print_csv(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """RFC 4180; a text that a spreadsheet would take for a formula gets a quote in front."""
-    import csv
+    """Print CSV on stdout as RFC 4180 has it.
 
+    A text that a spreadsheet would run as a formula gets a quote in front: a file name or a label may be a stranger's.
+    """
     writer = csv.writer(sys.stdout, lineterminator="\r\n")
     writer.writerow(header)
-    writer.writerows([_harmless(cell) for cell in row] for row in rows)
+    writer.writerows([_disarm_formula(cell) for cell in row] for row in rows)
 
 
-def bar(score: float) -> str:
-    """A score 0…1 as a bar of fixed width."""
+def draw_bar(score: float) -> str:
+    """Draw a score from 0 to 1 as a bar of 20 characters."""
     full = round(score * _BAR_CHARACTERS)
     return "█" * full + "░" * (_BAR_CHARACTERS - full)
 
 
-def _harmless(cell: Any) -> Any:
+def _needs_ascii() -> bool:
+    """Whether stdout is not UTF-8, so that only escapes keep the JSON valid."""
+    return (sys.stdout.encoding or "ascii").lower().replace("-", "") != "utf8"
+
+
+def _disarm_formula(cell: Any) -> Any:
     return f"'{cell}" if isinstance(cell, str) and cell.startswith(_FORMULA_STARTS) else cell

@@ -1,4 +1,4 @@
-"""From what was typed to pictures: files, folders and `-` for stdin."""
+"""From the arguments of a command to pictures: files, folders and `-` for stdin."""
 
 import sys
 from collections.abc import Iterator, Sequence
@@ -16,7 +16,7 @@ class Picture:
     """One picture of the command line.
 
     Attributes:
-        name: as it is shown.
+        name: shown to people and written into the history: the argument, a path below it, or `stdin`.
         source: its path, or its bytes when it came through stdin.
     """
 
@@ -24,18 +24,20 @@ class Picture:
     source: Path | bytes
 
 
-def pictures(arguments: Sequence[str]) -> list[Picture]:
-    """All pictures in order; a folder stands for the pictures in it and below.
+def find_pictures(arguments: Sequence[str]) -> list[Picture]:
+    """Find the pictures that the arguments name, in their order; a folder stands for all pictures in it and below.
+
+    A file that is named itself need not look like a picture, nor be there: its error then stands in its answer.
 
     Raises:
         InvalidSetting: a folder without pictures, or stdin twice.
     """
     if arguments.count(STDIN) > 1:
         raise InvalidSetting("'-' is there twice; stdin holds one picture.")
-    return [picture for argument in arguments for picture in _of(argument)]
+    return [picture for argument in arguments for picture in _expand(argument)]
 
 
-def _of(argument: str) -> Iterator[Picture]:
+def _expand(argument: str) -> Iterator[Picture]:
     if argument == STDIN:
         yield Picture("stdin", sys.stdin.buffer.read())
         return

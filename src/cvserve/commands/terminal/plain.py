@@ -1,7 +1,12 @@
-"""Commands whose parameters are switches and texts as they were typed; the commands read the texts themselves.
+"""Commands that start fast, because Typer does not convert their parameters.
 
-Typer hands every parameter to pydantic, which takes longer to load than a prediction takes altogether. A text
-needs no conversion, and settings, variables and flags are read by one parser anyway (`values.py`).
+By default Typer hands each parameter of a command to pydantic, which turns the text into the annotated type. Loading
+pydantic takes longer than a whole prediction. It is not needed here: each parameter of these commands is a switch
+(`bool`) or a text (`str`, or a list of them), and the command itself turns texts into values, by the same functions
+(`cvserve.values`) that read environment variables and settings files.
+
+Use `cls=PlainCommand` (for a group of commands `cls=PlainGroup`) and declare nothing but `bool`, `str | None` and
+`list[str] | None`: a parameter of another type would arrive as the text that was typed.
 """
 
 from collections.abc import Callable
@@ -11,35 +16,37 @@ from typer.core import TyperCommand, TyperGroup
 
 
 class PlainCommand(TyperCommand):
-    """A command of texts and switches; a parameter of another type must not be declared for it."""
+    """A command whose parameters are switches and texts, which it gets unconverted."""
 
     def get_params(self, ctx: Any) -> list[Any]:
-        """The parameters, `--help` included, without conversions."""
-        return _taken_as_typed(super().get_params(ctx))
+        """The parameters, `--help` included, each with its conversion taken out."""
+        return _skip_conversions(super().get_params(ctx))
 
 
 class PlainGroup(TyperGroup):
-    """The same for a command with sub-commands."""
+    """A command with sub-commands; its own parameters are switches and texts, which it gets unconverted."""
 
     def get_params(self, ctx: Any) -> list[Any]:
-        """The parameters, `--help` included, without conversions."""
-        return _taken_as_typed(super().get_params(ctx))
+        """The parameters, `--help` included, each with its conversion taken out."""
+        return _skip_conversions(super().get_params(ctx))
 
 
-def _taken_as_typed(parameters: list[Any]) -> list[Any]:
+def _skip_conversions(parameters: list[Any]) -> list[Any]:
+    """Give each parameter a `process_value` of its own, which hides the converting one of its class."""
     for parameter in parameters:
         if "process_value" not in vars(parameter):
-            parameter.process_value = _as_typed(parameter, parameter.process_value)
+            parameter.process_value = _make_process_value(parameter, parameter.process_value)
     return parameters
 
 
-def _as_typed(parameter: Any, check: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+def _make_process_value(parameter: Any, convert: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+    """What is left of Typer's work without the conversion: defaults, missing parameters, callbacks."""
     takes_many = parameter.multiple or parameter.nargs == -1
 
     def process_value(context: Any, value: Any) -> Any:
         if value is None or (takes_many and not value):
             if parameter.required:
-                return check(context, value)  # Typer says best what is missing
+                return convert(context, value)  # raises, with Typer's own words for what is missing
             value = () if takes_many else None
         return value if parameter.callback is None else parameter.callback(context, parameter, value)
 

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from cvserve.commands.terminal.output import make_console
 from cvserve.texts import replace_unprintable
 
 _GAP_CELLS = 2
@@ -15,13 +16,13 @@ _GAP_CELLS = 2
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column.
+    """One column of a table, and what may be done to it where the terminal is too narrow.
 
     Attributes:
-        title: its head.
+        title: its head; the table has no line of heads when all are empty.
         right: whether it is set flush right, as numbers are.
-        least: cells to which it may be shortened; None: it is shown whole, whatever the width.
-        spare: those with the highest number are left out first when the terminal is too narrow; 0: never.
+        least: width in cells down to which its texts may be shortened; None: never.
+        spare: columns with the highest number are left out first; 0: never.
     """
 
     title: str
@@ -32,14 +33,24 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """Its cells and how they are shown: `bold`, `dim` or plain."""
+    """One row of a table.
+
+    Attributes:
+        cells: its texts, one a column.
+        style: `bold`, `dim`, or empty for neither.
+    """
 
     cells: Sequence[str]
     style: str = ""
 
 
 def print_table(columns: Sequence[Column], rows: Sequence[Row]) -> None:
-    """Print on stdout, with a head when a column has a title."""
+    """Print a table on stdout, with a head when a column has a title.
+
+    Args:
+        columns: left to right.
+        rows: with a cell for each column; characters that could do something to a terminal are replaced.
+    """
     shown_rows = [Row([replace_unprintable(cell) for cell in row.cells], row.style) for row in rows]
     if sys.stdout.isatty() or os.environ.get("FORCE_COLOR"):
         _draw(columns, shown_rows)
@@ -56,7 +67,6 @@ def print_table(columns: Sequence[Column], rows: Sequence[Row]) -> None:
 
 def _draw(columns: Sequence[Column], rows: Sequence[Row]) -> None:
     from rich.cells import cell_len
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
@@ -64,8 +74,8 @@ def _draw(columns: Sequence[Column], rows: Sequence[Row]) -> None:
         max(cell_len(text) for text in (column.title, *(row.cells[at] for row in rows)))
         for at, column in enumerate(columns)
     ]
-    console = Console(highlight=False, color_system=None if os.environ.get("NO_COLOR") else "auto")
-    kept = _kept(columns, widths, console.width)
+    console = make_console()
+    kept = _choose_columns(columns, widths, console.width)
     table = Table(
         box=None,
         pad_edge=False,
@@ -80,12 +90,12 @@ def _draw(columns: Sequence[Column], rows: Sequence[Row]) -> None:
         widths[at], too_wide = widths[at] - cut, too_wide - cut
         table.add_column(column.title, justify="right" if column.right else "left", no_wrap=True, min_width=widths[at])
     for row in rows:
-        table.add_row(*(Text(_shortened(row.cells[at], widths[at])) for at in kept), style=row.style)
+        table.add_row(*(Text(_shorten(row.cells[at], widths[at])) for at in kept), style=row.style)
     console.print(table, crop=False)
 
 
-def _shortened(text: str, width: int) -> str:
-    """The beginning and the end of a text that is too long: an end of a file name tells most."""
+def _shorten(text: str, width: int) -> str:
+    """Cut the middle out of a text that is too long: the end of a file name tells most."""
     from rich.cells import cell_len, set_cell_size
 
     if cell_len(text) <= width:
@@ -96,8 +106,8 @@ def _shortened(text: str, width: int) -> str:
     return f"{set_cell_size(text, width - 1 - cell_len(text[-tail:])).rstrip()}…{text[-tail:]}"
 
 
-def _kept(columns: Sequence[Column], widths: Sequence[int], space: int) -> list[int]:
-    """Indexes of the columns for which there is room when all are as short as they may be."""
+def _choose_columns(columns: Sequence[Column], widths: Sequence[int], space: int) -> list[int]:
+    """Indexes of the columns for which there is room when each is as short as it may be."""
     kept = list(range(len(columns)))
     for at in sorted((at for at in kept if columns[at].spare), key=lambda at: -columns[at].spare):
         least = sum(min(widths[at], columns[at].least or widths[at]) for at in kept)

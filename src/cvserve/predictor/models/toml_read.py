@@ -10,7 +10,8 @@ from typing import Any
 
 from cvserve.errors import ModelLoadError
 from cvserve.files import read_once
-from cvserve.predictor.models.toml_keys import CHECKS, checked_labels
+from cvserve.predictor.models.fault import ModelFault, about
+from cvserve.predictor.models.toml_keys import CHECKS, check_labels
 from cvserve.texts import did_you_mean
 
 _SECTIONS = ("input", "output", "model")
@@ -57,28 +58,30 @@ def read_config(model: Path, config: str | os.PathLike[str] | None = None) -> Mo
             contradict each other.
     """
     path = Path(config) if config is not None else model.with_suffix(".toml")
-    text = _text(path)
+    text = _read_text(path)
     if text is None and config is not None:
         raise ModelLoadError(f"There is no model config '{path}'; check the path.")
-    values = _checked(_parsed(text or "", path.name), path.name)
-    origins = dict.fromkeys(values, "model.toml")
-    if isinstance(values.get("labels"), PurePath):
-        origins["labels"] = str(values["labels"])
-        values["labels"] = _labels_named(path, values["labels"])
-    beside = _labels_in(model.with_name(_LABELS_FILE), _LABELS_FILE)
+    with about(path.name):
+        values = _check_document(_parse_toml(text or ""))
+        origins = dict.fromkeys(values, "model.toml")
+        if isinstance(values.get("labels"), PurePath):
+            origins["labels"] = str(values["labels"])
+            values["labels"] = _read_named_labels(path.parent, values["labels"])
+    beside = _read_labels(model.with_name(_LABELS_FILE), _LABELS_FILE)
     if beside is not None:
         values.setdefault("labels", beside)
         origins.setdefault("labels", _LABELS_FILE)
-    said = ModelConfig(path, values, origins)
+    read = ModelConfig(path, values, origins)
     if beside is not None and values["labels"] != beside:
         raise ModelLoadError(
-            f"{said.labels_source} has {len(values['labels'])} labels and {_LABELS_FILE} has {len(beside)} others; "
+            f"{read.labels_source} has {len(values['labels'])} labels and {_LABELS_FILE} has {len(beside)} others; "
             "keep one of the two."
         )
-    return said
+    return read
 
 
-def _text(path: Path) -> str | None:
+def _read_text(path: Path) -> str | None:
+    """The text of a file; None when there is no file."""
     try:
         data, status = read_once(path, _MAX_BYTES)
     except FileNotFoundError:
@@ -96,56 +99,60 @@ def _text(path: Path) -> str | None:
         raise ModelLoadError(f"'{path}' is not UTF-8 text; save it as UTF-8.") from None
 
 
-def _parsed(text: str, name: str) -> dict[str, Any]:
+def _parse_toml(text: str) -> dict[str, Any]:
     try:
         return tomllib.loads(text)
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         line = str(error).rpartition("line ")[2].partition(",")[0]
         where = f" in line {line}" if line.isdigit() else " at its end" if "end of document" in str(error) else ""
-        raise ModelLoadError(f'{name} is not valid TOML{where}; a line looks like: mode = "L"') from None
+        raise ModelFault(f'is not valid TOML{where}; a line looks like: mode = "L"') from None
 
 
-def _labels_named(config: Path, name: PurePath) -> tuple[str, ...]:
-    labels = _labels_in(config.parent / name, str(name))
+def _read_named_labels(folder: Path, name: PurePath) -> tuple[str, ...]:
+    """The labels of a file that `model.toml` names."""
+    labels = _read_labels(folder / name, str(name))
     if labels is None:
-        raise ModelLoadError(
-            f"labels = {str(name)!r} in {config.name}, but there is no such file beside it; "
+        raise ModelFault(
+            f"has labels = {str(name)!r}, but there is no such file beside it; "
             'write the file, one label a line, or a list such as ["cat", "dog"].'
         )
     return labels
 
 
-def _labels_in(path: Path, name: str) -> tuple[str, ...] | None:
-    text = _text(path)
+def _read_labels(path: Path, name: str) -> tuple[str, ...] | None:
+    """The labels of a file, one a line; None when there is no file."""
+    text = _read_text(path)
     if text is None:
         return None
     lines = [line.strip() for line in text.rstrip().splitlines()]
-    if not lines:
-        raise ModelLoadError(f"{name} has no labels; write one a line, in the order of the classes, or remove it.")
-    return checked_labels("labels", lines, name)
+    with about(name):
+        if not lines:
+            raise ModelFault("has no labels; write one a line, in the order of the classes, or remove it.")
+        return check_labels("labels", lines)
 
 
-def _checked(document: dict[str, Any], name: str) -> dict[str, Any]:
+def _check_document(document: dict[str, Any]) -> dict[str, Any]:
+    """The checked values by key, those of a section with its name before: `input.size`."""
     values: dict[str, Any] = {}
     for key, value in document.items():
         if key in _SECTIONS:
             if not isinstance(value, dict):
-                raise ModelLoadError(f"'{key}' in {name} is a section; write [{key}] on a line of its own.")
+                raise ModelFault(f"has a value for '{key}', which is a section; write [{key}] on a line of its own.")
             for inner, inner_value in value.items():
-                values[f"{key}.{inner}"] = _value(f"{key}.{inner}", inner_value, name)
+                values[f"{key}.{inner}"] = _check_value(f"{key}.{inner}", inner_value)
         else:
-            values[key] = _value(key, value, name)
+            values[key] = _check_value(key, value)
     return values
 
 
-def _value(key: str, value: Any, name: str) -> Any:
+def _check_value(key: str, value: Any) -> Any:
     check = CHECKS.get(key)
     if check is None:
-        raise ModelLoadError(f"{name} has an unknown key {key[:_MAX_SHOWN]!r}; {_nearest(key)}")
-    return check(key, value, name)
+        raise ModelFault(f"has an unknown key {key[:_MAX_SHOWN]!r}; {_suggest_key(key)}")
+    return check(key, value)
 
 
-def _nearest(unknown: str) -> str:
+def _suggest_key(unknown: str) -> str:
     last = unknown.rpartition(".")[2]
     by_last = {key.rpartition(".")[2]: key for key in CHECKS}
     if last in by_last:
@@ -153,4 +160,4 @@ def _nearest(unknown: str) -> str:
         section, _, _ = by_last[last].rpartition(".")
         return f"'{last}' belongs {f'under [{section}]' if section else 'at the top, above all sections'}."
     known = by_last | {section: f"[{section}]" for section in _SECTIONS}
-    return did_you_mean(last, known) or f"the known ones are {', '.join(CHECKS)}."
+    return did_you_mean(last, known, known) or f"the known ones are {', '.join(CHECKS)}."

@@ -1,4 +1,4 @@
-"""A `model.toml` that says everything, written out of the properties of a model; `model_config.py` reads it back."""
+"""A `model.toml` that says everything, written out of the properties of a model; `toml_read.py` reads it back."""
 
 import json
 import os
@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from cvserve.errors import InvalidSetting, ModelLoadError
+from cvserve.errors import InvalidSetting
 from cvserve.files import replace_file
+from cvserve.predictor.models.fault import ModelFault
 from cvserve.predictor.models.toml_keys import CHECKS
 
 _MAX_ITEMS_A_LINE = 12
@@ -22,7 +23,7 @@ def config_text(found: Mapping[str, tuple[Any, str]], said: Mapping[str, Any] | 
     """TOML with every key that is known, sections in the order of `CHECKS`, guesses marked.
 
     Args:
-        found: value and origin by key, as `properties()` gives them; words that are no keys are left out.
+        found: value and origin by key, as `collect_properties` gives them; words that are no keys are left out.
         said: what the `model.toml` before it says, so that none of it gets lost.
     """
     properties = {key: (value, "model.toml") for key, value in (said or {}).items()} | dict(found)
@@ -38,7 +39,7 @@ def config_text(found: Mapping[str, tuple[Any, str]], said: Mapping[str, Any] | 
             section = prefix
         notes = [_COMMENTS.get(key, ""), _GUESSED if origin == "guessed" else ""]
         comment = "; ".join(note for note in notes if note)
-        lines.append(f"{name} = {_toml(value)}" + (f"  # {comment}" if comment else ""))
+        lines.append(f"{name} = {_to_toml(value)}" + (f"  # {comment}" if comment else ""))
     return "\n".join(lines) + "\n"
 
 
@@ -62,17 +63,17 @@ def _says_something(key: str, properties: Mapping[str, tuple[Any, str]]) -> bool
         return False
     value, _ = properties[key]
     try:
-        CHECKS[key](key, list(value) if isinstance(value, tuple) else value, "")
-    except ModelLoadError:  # a file may call its classes "" and "", which nobody may write
+        CHECKS[key](key, list(value) if isinstance(value, tuple) else value)
+    except ModelFault:  # a file may call its classes "" and "", which nobody may write
         return False
     return True
 
 
-def _toml(value: Any) -> str:
+def _to_toml(value: Any) -> str:
     if isinstance(value, dict):
-        return f"{{ {', '.join(f'{_toml(key)} = {_toml(item)}' for key, item in value.items())} }}"
+        return f"{{ {', '.join(f'{_to_toml(key)} = {_to_toml(item)}' for key, item in value.items())} }}"
     if isinstance(value, (list, tuple)):
-        items = [_toml(item) for item in value]
+        items = [_to_toml(item) for item in value]
         if len(items) > _MAX_ITEMS_A_LINE:
             return "[\n" + "".join(f"  {item},\n" for item in items) + "]"
         return f"[{', '.join(items)}]"

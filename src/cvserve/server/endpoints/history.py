@@ -8,7 +8,7 @@ from cvserve.answer import encode_json
 from cvserve.errors import NotFound
 from cvserve.server.context import Receive, Scope, Send, context_of
 from cvserve.server.disconnect import ClientGone, has_left
-from cvserve.server.parameters import HISTORY_PARAMETERS, MAX_ID, history_query, query_parameters
+from cvserve.server.parameters import HISTORY_PARAMETERS, MAX_ID, make_history_query, parse_query
 from cvserve.server.readers import Readers
 from cvserve.server.responses import send_body, send_json
 from cvserve.store.columns import HistoryRow
@@ -17,8 +17,8 @@ from cvserve.store.predictions import PAGE, PredictionReader, Query
 _JSON_TYPE = (b"content-type", b"application/json")
 
 
-def owner_of(scope: Scope) -> int | None:
-    """The only token whose rows the caller may see; None for all."""
+def find_owner(scope: Scope) -> int | None:
+    """Id of the only token whose rows the caller may see; None when the caller may see all rows."""
     actor = context_of(scope).actor
     return None if actor is None or actor.sees_all else actor.token_id
 
@@ -34,9 +34,9 @@ class PredictionList:
         self._readers = readers
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """ASGI."""
-        found = query_parameters(scope, HISTORY_PARAMETERS)
-        query = history_query(found, owner_of(scope))
+        """Answer with one page when there is a `limit`, else stream everything that matches."""
+        found = parse_query(scope, HISTORY_PARAMETERS)
+        query = make_history_query(found, find_owner(scope))
         headers = []
         if found.get("count", not query.is_filtered):
             total = await self._readers.run(lambda reader: reader.count(query))
@@ -45,7 +45,7 @@ class PredictionList:
         if query.limit is not None:
             rows, more = await self._readers.run(lambda reader: _read_limited(reader, query))
             if more:
-                headers.append((b"link", _next_link(scope, found, rows[-1].id)))
+                headers.append((b"link", _make_next_link(scope, found, rows[-1].id)))
             await send_body(send, _encode_rows(rows), headers=headers)
         elif scope["method"] == "HEAD":  # the length of a stream is not known before its end
             await send({"type": "http.response.start", "status": 200, "headers": [_JSON_TYPE, *headers]})
@@ -70,7 +70,7 @@ class PredictionList:
 
 
 class PredictionItem:
-    """`GET /predict/{id}`.
+    """`GET /predict/{id}`: one row of the history.
 
     Args:
         readers: run the reads.
@@ -80,9 +80,9 @@ class PredictionItem:
         self._readers = readers
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """ASGI."""
+        """Answer with the row, or raise `NotFound`, also where the row belongs to somebody else."""
         text = scope["path_params"]["id"]
-        owner = owner_of(scope)
+        owner = find_owner(scope)
         row = None
         # int() alone would also take "１", "+1" and "1_0".
         if text.isascii() and text.isdecimal() and len(text) < 20 and int(text) <= MAX_ID:
@@ -99,7 +99,7 @@ def _read_limited(reader: PredictionReader, query: Query) -> tuple[list[HistoryR
     return rows[:limit], len(rows) > limit
 
 
-def _next_link(scope: Scope, found: dict[str, Any], last_id: int) -> bytes:
+def _make_next_link(scope: Scope, found: dict[str, Any], last_id: int) -> bytes:
     """RFC 8288: the same question from behind the last row."""
     texts = dict(parse_qsl(scope["query_string"].decode("ascii")))
     texts["before" if found.get("order") == "desc" else "after"] = str(last_id)

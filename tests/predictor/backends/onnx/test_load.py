@@ -20,8 +20,8 @@ from sklearn.svm import SVC
 
 from cvserve import Predictor
 from cvserve.errors import ModelLoadError
-from cvserve.predictor.loading import load_model
 from cvserve.predictor.predictor import LoadedPredictor
+from support.models import load_model
 from support.onnx_models import graph, linear, probabilities, weights_of
 
 IRIS = Path(onnxruntime.__file__).parent / "datasets/logreg_iris.onnx"

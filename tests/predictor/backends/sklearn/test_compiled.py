@@ -25,8 +25,8 @@ from sklearn.svm import SVC, LinearSVC
 from cvserve import Predictor
 from cvserve.errors import InvalidSetting, ModelLoadError, UntrustedModel
 from cvserve.predictor.contract import LoadedModel, ModelVersionWarning
-from cvserve.predictor.loading import load_model
 from support.command import loaded_modules
+from support.models import load_model
 
 CONFIG = '[input]\nscale = 0.00392156862745098\nresize = "exact"\n'
 MODELS = {
@@ -275,10 +275,10 @@ def test_without_the_extra_the_estimator_runs_and_nothing_is_said(
     saved: Callable[..., Path], logistic: Any, package: str
 ) -> None:
     path = saved(logistic)
-    code = f"import sys; sys.modules[{package!r}] = None\nfrom cvserve.predictor.loading import load_model\n"
+    code = f"import sys; sys.modules[{package!r}] = None\nfrom cvserve import Predictor\n"
 
     def run(mode: str) -> subprocess.CompletedProcess[str]:
-        line = f"print(load_model({str(path)!r}, compile={mode!r}).origins['runs as'][0])"
+        line = f"print(Predictor.load({str(path)!r}, compile={mode!r}).model.origins['runs as'][0])"
         return subprocess.run([sys.executable, "-c", code + line], capture_output=True, text=True, check=False)
 
     ended = run("auto")

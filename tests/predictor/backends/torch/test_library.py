@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 
 from cvserve.errors import ModelLoadError
-from cvserve.predictor.loading import load_model
+from support.models import load_model
 
 WITHOUT_TORCH = (
     "import sys; sys.modules['torch'] = None\n"
-    "from cvserve.errors import ModelLoadError; from cvserve.predictor.loading import load_model\n"
-    "try: load_model({path!r}, trust=True)\n"
+    "from cvserve.errors import ModelLoadError; from cvserve.predictor.predictor import Predictor\n"
+    "try: Predictor.load({path!r}, trust=True)\n"
     "except ModelLoadError as error: print(error)\n"
 )
 

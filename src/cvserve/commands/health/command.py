@@ -1,0 +1,48 @@
+"""`cvserve health`: ask a server whether it is ready; for containers, which have no curl."""
+
+from typing import Annotated
+
+import typer
+
+from cvserve.commands.terminal.options import parse_option
+from cvserve.commands.terminal.output import say
+from cvserve.configuration import load_configuration
+from cvserve.errors import InvalidSetting
+from cvserve.settings import Settings
+from cvserve.texts import replace_unprintable
+from cvserve.values import seconds
+
+
+def health(
+    url: Annotated[
+        str | None, typer.Option("--url", help="Where the server is. Default: as serve would listen here.")
+    ] = None,
+    timeout: Annotated[str, typer.Option("--timeout", help="How long to wait.", metavar="TIME")] = "3s",
+) -> None:
+    """Ask /readyz: exit 0 when a prediction would work now, else 1."""
+    from cvserve.commands.health.request import ask  # `--help` needs no HTTP client
+
+    timeout_s = parse_option("--timeout", timeout, seconds)
+    settings = load_configuration().settings
+    url = url or _default_url(settings)
+    if not url.startswith(("http://", "https://")):
+        raise InvalidSetting(f"--url is '{url}'; give one such as http://127.0.0.1:8000.")
+    status, word = ask(f"{url.rstrip('/')}/readyz", settings, timeout_s)
+    if status is None:
+        say(f"cvserve: Nobody answers at {url}; is the server running?")
+    elif status in (401, 403):
+        say(f"cvserve: {url} answers, but asks for a token: set CVSERVE_TOKEN, or serve with --public-health.")
+    elif status == 503:
+        typer.echo(replace_unprintable(word or "not_ready"))
+    elif word is None:
+        say(f"cvserve: What answers at {url} is not cvserve.")
+    else:
+        typer.echo(replace_unprintable(word))
+    raise typer.Exit(0 if status == 200 and word else 1)
+
+
+def _default_url(settings: Settings) -> str:
+    """Where `serve` would listen with these settings, as a client on the same machine reaches it."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)  # noqa: S104
+    host = f"[{host}]" if ":" in host and not host.startswith("[") else host
+    return f"{'https' if settings.ssl_certfile else 'http'}://{host}:{settings.port}{settings.root_path}"

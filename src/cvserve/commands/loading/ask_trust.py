@@ -1,0 +1,65 @@
+"""Whether a user vouches for a file in which code can hide: asked in one place, for every command that loads one."""
+
+import sys
+from pathlib import Path
+
+import typer
+
+from cvserve.predictor.backends.python.module import file_of
+from cvserve.predictor.loading import is_served
+from cvserve.predictor.models.file import ModelFile, read_model_file
+from cvserve.predictor.models.trust import is_trusted, record
+
+_TYPED_CHARACTERS = 8
+
+
+def ask_trust(path: str | Path) -> bool:
+    """Whether this user vouches for a file; on a terminal they are asked, and a yes is remembered.
+
+    Args:
+        path: of a model file, or a class as `my_model.py:MyModel`.
+
+    Returns:
+        True when the file needs no trust, has it, or was just given it; False when there is nobody to ask, or
+        the answer is no.
+
+    Raises:
+        ModelLoadError: the file cannot be read.
+        Unsafe: others may replace it, or the record of trust.
+    """
+    file = read_model_file(file_of(path))
+    # What has no loader is refused by the loader, with a better reason than trust.
+    if not file.kind.hides_code or not is_served(file) or is_trusted(file.sha256):
+        return True
+    return is_terminal() and ask_for_hash(file)
+
+
+def is_terminal() -> bool:
+    """Whether there is somebody to ask: stdin and stderr are a terminal."""
+    return sys.stdin.isatty() and sys.stderr.isatty()
+
+
+def ask_for_hash(file: ModelFile) -> bool:
+    """Show what code can hide in a file and ask for the beginning of its hash; the right answer is remembered.
+
+    A `y` would be no answer: the hand types it by itself.
+
+    Returns:
+        Whether the answer was right, so that the file is trusted now.
+
+    Raises:
+        Unsafe: the record of trust cannot be relied on, or not be written.
+    """
+    from cvserve.commands.loading.risk_views import show_risk  # Rich, only for those who are asked
+
+    show_risk(file)
+    answer = typer.prompt(
+        f"To run it, type the first {_TYPED_CHARACTERS} characters of its SHA-256",
+        default="",
+        show_default=False,
+        err=True,
+    )
+    if answer.strip().lower() != file.sha256[:_TYPED_CHARACTERS]:
+        return False
+    record(file.sha256, file.path, file.size, "asked on a terminal")
+    return True

@@ -1,0 +1,57 @@
+"""`cvserve model inspect`: what was found in a model file, and the `model.toml` that says all of it."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from cvserve.commands.loading.guesses import describe_guesses, try_command
+from cvserve.commands.loading.load import load_predictor_of
+from cvserve.commands.loading.risk_views import show_untrusted
+from cvserve.commands.model.views import show_properties
+from cvserve.commands.terminal.output import say
+from cvserve.configuration import load_configuration
+from cvserve.errors import InvalidSetting, UntrustedModel
+from cvserve.predictor.backends.python.module import file_of
+from cvserve.predictor.models.file import ModelFile, read_model_file
+from cvserve.predictor.models.toml_read import read_config
+from cvserve.predictor.models.toml_write import config_text, write_config
+from cvserve.predictor.properties import Properties, collect_properties
+from cvserve.settings import Settings
+
+
+def inspect_model(flags: Mapping[str, Any], *, writes: bool, overwrites: bool, as_json: bool) -> None:
+    """Print each property of a model, its value and where that came from.
+
+    Of a file that nobody vouches for, only what can be told without loading it is printed.
+
+    Args:
+        flags: settings from the command line, raw.
+        writes: whether to write the `model.toml` that says all of it.
+        overwrites: whether that may take the place of one that is there.
+        as_json: one object instead of a table.
+
+    Raises:
+        InvalidSetting: a setting that cannot be used, or there is a `model.toml` already.
+        ModelLoadError: the model cannot be loaded, or nobody vouches for it.
+    """
+    settings = load_configuration(flags).settings
+    file = None if settings.model is None else read_model_file(file_of(settings.model))
+    try:
+        predictor = load_predictor_of(settings)
+    except UntrustedModel:
+        if file is not None:
+            show_untrusted(file, as_json=as_json)
+        raise
+    found = collect_properties(predictor)
+    if writes:
+        _write(file, found, settings, overwrites=overwrites)
+    show_properties(predictor, found, file, as_json=as_json)
+    if predictor.guessed and not as_json:
+        say(describe_guesses(predictor.guessed, settings))
+
+
+def _write(file: ModelFile | None, found: Properties, settings: Settings, *, overwrites: bool) -> None:
+    if file is None:
+        raise InvalidSetting("The built-in model has no file beside which a model.toml could stand; name a file.")
+    config = read_config(file.path, settings.model_config)
+    write_config(config.path, config_text(found, config.values), overwrite=overwrites)
+    say(f"Wrote {config.path}; check what the model sees with: {try_command(settings)}")

@@ -1,0 +1,1 @@
+"""`cvserve predict`: pictures answered in the terminal."""

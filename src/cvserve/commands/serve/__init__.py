@@ -1,0 +1,1 @@
+"""`cvserve serve`: the model on the network."""

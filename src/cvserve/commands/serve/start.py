@@ -1,0 +1,76 @@
+"""A server from the command line: settings, trust, workers that begin to load, then everything else."""
+
+import os
+import sys
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from cvserve.commands.loading.guesses import describe_guesses
+from cvserve.commands.terminal.output import say
+from cvserve.configuration import load_configuration
+from cvserve.engine.choose_pool import pool_for
+from cvserve.engine.fork_server import THREAD_VARIABLES
+from cvserve.settings import Settings
+from cvserve.texts import replace_unprintable
+
+if TYPE_CHECKING:
+    from cvserve.server.resources import Resources
+
+_WEAK_TOKEN_CHARACTERS = 16
+
+
+def start_server(flags: Mapping[str, Any]) -> int:
+    """Serve until a signal.
+
+    Args:
+        flags: settings from the command line, raw.
+
+    Returns:
+        The exit code.
+
+    Raises:
+        CvserveError: a bad setting, a model that cannot be loaded, a port that is taken: whatever is wrong is said
+            before the first request.
+    """
+    for name in THREAD_VARIABLES:  # also for `--workers 0`, where this process computes
+        os.environ.setdefault(name, "1")
+    settings = load_configuration(flags).settings
+    if settings.token is not None and len(settings.token) < _WEAK_TOKEN_CHARACTERS:
+        say(f"The token of CVSERVE_TOKEN has only {len(settings.token)} characters; 16 or more are hard to guess.")
+    _ask_trust(settings)
+    pool = pool_for(settings)
+    try:
+        # The pool's process loads the model meanwhile.
+        from cvserve.server.run import run_server
+    except BaseException:
+        pool.kill()
+        raise
+    return run_server(settings, pool, announce)
+
+
+def _ask_trust(settings: Settings) -> None:
+    """On a terminal, ask whether the model's file is trusted, before another process is to load it."""
+    if settings.model is None or settings.model_is_code or settings.model_sha256 is not None:
+        return
+    if sys.stdin.isatty():
+        from cvserve.commands.loading.ask_trust import (
+            ask_trust,  # NumPy comes with it, and most models need no question
+        )
+
+        ask_trust(settings.model)
+
+
+def announce(url: str, resources: "Resources") -> None:
+    """Tell what is served where, and show the first token, once; in one piece, whoever else writes meanwhile."""
+    engine, settings = resources.engine, resources.settings
+    info = engine.info
+    lines = [f"cvserve serves {info.name} {info.version} on {url}  (Ctrl-C stops it)"]
+    if engine.guessed:
+        lines.append(describe_guesses(engine.guessed, settings))
+    token = resources.make_first_token()
+    if token is not None:
+        lines.append(f"Your token, shown this once: {token}")
+        lines.append(f'Try:  curl -H "Authorization: Bearer {token}" -F file=@img.jpg {url}/predict')
+    elif settings.no_auth:
+        lines.append(f"No token is asked. Try:  curl -F file=@img.jpg {url}/predict")
+    sys.stderr.write("".join(f"{replace_unprintable(line)}\n" for line in lines))

@@ -1,0 +1,1 @@
+"""`cvserve token`: app.py is what Typer sees, tokens.py what happens."""
