@@ -169,15 +169,13 @@ def _read_migrations(path: Path) -> list[str] | None:
 
 def _migrate(path: Path) -> None:
     # sqlite-utils takes as long to load as a prediction: only a file that needs it pays for it.
-    from sqlite_utils import Database
-
-    from cvserve.store.migrations import migrations
+    from cvserve.store.migrations import apply_migrations
 
     connection = connect(path, writer=True)
     try:
         # One lock around all steps: two programs may find the same old file at the same moment.
         connection.execute("BEGIN IMMEDIATE")
-        migrations.apply(Database(connection))
+        apply_migrations(connection)
         connection.execute("COMMIT")
     except sqlite3.Error as error:
         raise to_history_error(error) from error

@@ -1,19 +1,24 @@
 """The tables of `cvserve.db` as dated history: small steps that are never edited once released."""
 
-from typing import TYPE_CHECKING
-
-from sqlite_utils import Migrations
+from sqlite_utils import Database, Migrations
 
 from cvserve.store.schema import MIGRATION_SET
-
-if TYPE_CHECKING:
-    from sqlite_utils.db import Database
+from cvserve.store.sqlite import sqlite3
 
 migrations = Migrations(MIGRATION_SET)
 
 
+def apply_migrations(connection: sqlite3.Connection) -> None:
+    """Bring the tables up to date: whatever was not applied to this file yet, in order.
+
+    Args:
+        connection: in a transaction of the caller's, who commits.
+    """
+    migrations.apply(Database(connection))
+
+
 @migrations()
-def m001_predictions_models_tokens(db: "Database") -> None:
+def m001_predictions_models_tokens(db: Database) -> None:
     """The first release."""
     db.table("models").create(
         {"id": int, "name": str, "version": str, "sha256": str, "format": str, "created_at": str},
@@ -46,7 +51,7 @@ def m001_predictions_models_tokens(db: "Database") -> None:
 
 
 @migrations()
-def m002_loadtests(db: "Database") -> None:
+def m002_loadtests(db: Database) -> None:
     """Runs of `cvserve loadtest`; times are milliseconds, `report` is JSON."""
     db.table("loadtests").create(
         {
@@ -71,7 +76,7 @@ def m002_loadtests(db: "Database") -> None:
     )
 
 
-def _create_predictions(db: "Database") -> None:
+def _create_predictions(db: Database) -> None:
     # AUTOINCREMENT: an id that somebody was given never names another prediction later.
     db.execute(
         """
