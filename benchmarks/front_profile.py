@@ -31,7 +31,7 @@ from typing import Any
 import uvicorn
 
 from cvserve import Predictor
-from cvserve.engine.garbage_collector import settle
+from cvserve.engine.garbage_collector import tune
 from cvserve.engine.task import Task
 from cvserve.engine.thread_pool import ThreadPool
 from cvserve.logs.events import configure_events
@@ -61,8 +61,7 @@ class ReadyEngine:
 
     def __init__(self, answer: Prediction) -> None:
         self.info = answer.model
-        answer.timing_ms["queue"] = 0.05
-        self._answer = answer
+        self._answer = answer.with_queue_ms(0.05)
 
     async def start(self) -> None:
         """Nothing to do."""
@@ -75,7 +74,7 @@ class ReadyEngine:
         """Nothing to do."""
 
     def submit(
-        self, tasks: Sequence[Task], has_left: Callable[[], bool] | None = None, *, alone: bool = False
+        self, tasks: Sequence[Task], has_left: Callable[[], bool] | None = None
     ) -> list["asyncio.Future[Prediction]"]:
         """One answer for each."""
         futures = [self._loop.create_future() for _ in tasks]
@@ -119,7 +118,7 @@ def serve(home: Path, listener: socket.socket, core: int, profile: Path | None) 
     resources = open_resources(Settings(home=home), ThreadPool(predictor))
     engine: Any = ReadyEngine(predictor.predict(next(PICTURES.rglob("*.jpg"))))
     resources.engine, resources.service = engine, PredictionService(engine, resources.recorder, resources.metrics)
-    settle()
+    tune()
     sampler = Sampler() if profile else None
     signal.signal(signal.SIGTERM, signal.SIG_IGN)  # uvicorn handles it, but would raise it again after its stop
     uvicorn.Server(server_config(resources)).run(sockets=[listener])

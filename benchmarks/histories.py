@@ -10,7 +10,7 @@ from typing import Any
 import work
 
 from cvserve.store import database
-from cvserve.store.schema import PREDICTION_COLUMNS
+from cvserve.store.columns import WRITTEN
 
 FOLDER = work.FOLDER / "histories"
 BLOCK = 100_000
@@ -45,8 +45,7 @@ def _fill(path: Path, rows: int) -> None:
     database.prepare_database(path)
     connection = database.connect(path, writer=True, durability="normal")
     connection.execute("PRAGMA cache_size = -262144")
-    columns = ", ".join(PREDICTION_COLUMNS)
-    sql = f"INSERT INTO predictions ({columns}) VALUES ({', '.join('?' * len(PREDICTION_COLUMNS))})"
+    sql = f"INSERT INTO predictions ({', '.join(WRITTEN)}) VALUES ({', '.join(f':{name}' for name in WRITTEN)})"
     connection.execute("BEGIN")
     model = connection.execute(
         "INSERT INTO models (name, version, sha256, format, created_at) VALUES (?, ?, ?, ?, ?)",
@@ -67,7 +66,7 @@ def _fill(path: Path, rows: int) -> None:
     connection.close()
 
 
-def _rows(numbers: range, model: int | None, token: int | None) -> Iterator[tuple[Any, ...]]:
+def _rows(numbers: range, model: int | None, token: int | None) -> Iterator[dict[str, Any]]:
     tops = [
         json.dumps([{"index": (c + k) % 10, "label": str((c + k) % 10), "score": 0.2} for k in range(5)])
         for c in range(10)
@@ -78,8 +77,11 @@ def _rows(numbers: range, model: int | None, token: int | None) -> Iterator[tupl
         minutes, hours = second // 60, second // 3600
         day = f"2026-{1 + hours // 672 % 10:02}-{1 + hours // 24 % 28:02}"
         when = f"{day}T{hours % 24:02}:{minutes % 60:02}:{second % 60:02}.000Z"
-        yield (
-            result, str(result), 0.9, tops[result], None, model, when, 1.5, 0.1, 0.3, "http", token,
-            f"01a2068c-ce72-7372-9713-{number:012x}", "127.0.0.1", "img.jpg", f"{number:064x}", 20_000, 512, 384,
-            "JPEG",
-        )  # fmt: skip
+        known = {
+            "result": result, "label": str(result), "score": 0.9, "top": tops[result], "model_id": model,
+            "created_at": when, "decode_ms": 1.5, "queue_ms": 0.1, "infer_ms": 0.3, "source": "http",
+            "token_id": token, "request_id": f"01a2068c-ce72-7372-9713-{number:012x}", "client": "127.0.0.1",
+            "file_name": "img.jpg", "image_sha256": f"{number:064x}", "image_bytes": 20_000, "width": 512,
+            "height": 384, "format": "JPEG",
+        }  # fmt: skip
+        yield dict.fromkeys(WRITTEN) | known

@@ -10,6 +10,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from cvserve.store.columns import GIVEN
 from cvserve.store.database import connect, prepare_database
 from cvserve.store.rows import ModelKey, NewRow
 from cvserve.store.transaction import insert_rows
@@ -24,10 +25,12 @@ MODEL = ModelKey("digits", "0" * 64, "000000000000", "sklearn")
 def row(number: int) -> NewRow:
     """One as `POST /predict` stores it."""
     top = '[{"index":3,"label":"3","score":0.98},{"index":8,"label":"8","score":0.01}]'
-    return NewRow(
-        number % 10, str(number % 10), 0.98, top, None, MODEL, 0.3, 0.1, 0.4, "http", None, f"{number:032x}",
-        "127.0.0.1", "a.jpg", f"{number * 7919:064x}", 20_000, 512, 384, "JPEG",
-    )  # fmt: skip
+    values = {
+        "result": number % 10, "label": str(number % 10), "score": 0.98, "top": top, "decode_ms": 0.3, "queue_ms": 0.1,
+        "infer_ms": 0.4, "source": "http", "request_id": f"{number:032x}", "client": "127.0.0.1", "file_name": "a.jpg",
+        "image_sha256": f"{number * 7919:064x}", "image_bytes": 20_000, "width": 512, "height": 384, "format": "JPEG",
+    }  # fmt: skip
+    return NewRow(MODEL, dict.fromkeys(GIVEN) | values)
 
 
 class History:

@@ -1,4 +1,4 @@
-"""Memory of an engine's processes, and how soon a worker is there: forked from the nursery, or started afresh.
+"""Memory of an engine's processes, and how soon a worker is there: forked from the fork server, or started afresh.
 
 python benchmarks/worker_memory.py [MODEL]     Markdown on stdout; default: the built-in model; Linux
 
@@ -21,7 +21,7 @@ WORKERS = (1, 2, 4)
 
 
 def load(model: str | None, keeps_a_thread: bool) -> Predictor:
-    """What the nursery loads; a second thread forbids it to fork."""
+    """What the fork server loads; a second thread forbids it to fork."""
     if keeps_a_thread:
         threading.Thread(target=threading.Event().wait, daemon=True).start()
     return Predictor.load(model)
@@ -40,7 +40,7 @@ def pss_mib(pids: list[int]) -> float:
 
 
 async def measured(model: str | None, workers: int, forked: bool) -> tuple[float, float]:
-    """PSS in MiB of nursery and workers, and seconds until all workers have joined a loaded nursery."""
+    """PSS in MiB of fork server and workers, and seconds until all workers have joined a loaded fork server."""
     pool = ProcessPool(ModelOrder("worker_memory:load", {"model": model, "keeps_a_thread": not forked}), workers)
     try:
         pool.wait_loaded()

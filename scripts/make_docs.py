@@ -17,7 +17,7 @@ from cvserve.errors import CvserveError
 from cvserve.predictor.prediction import ModelInfo
 from cvserve.server.metrics import Metrics
 from cvserve.server.problems import PROBLEMS
-from cvserve.server.prometheus import described
+from cvserve.server.prometheus import list_metrics
 from cvserve.settings import FIELDS, flag, shown_default, variable
 
 DOCS = Path(__file__).parent.parent / "docs"
@@ -66,13 +66,13 @@ def errors_page() -> str:
     lines = [_ERRORS_HEAD, "| code | status | title | when |\n|---|--:|---|---|\n"]
     for code, (status, title) in PROBLEMS.items():
         lines.append(f"| `{code}` | {status} | {title} | {meanings.get(code, '')} |\n")
-    return "# Errors\n\n" + NOTE + "".join(lines)
+    return "# Errors\n\n" + NOTE + "".join(lines) + _ERRORS_END
 
 
 def metrics_page() -> str:
     """Every metric of ours."""
     lines = ["| metric | kind | labels | meaning |\n", "|---|---|---|---|\n"]
-    for metric in sorted(described(Metrics(ModelInfo("", "", ""))), key=lambda metric: metric.name):
+    for metric in sorted(list_metrics(Metrics(ModelInfo("", "", ""))), key=lambda metric: metric.name):
         labels = ", ".join(f"`{label}`" for label in metric.labels) or "–"
         lines.append(f"| `{metric.name}` | {metric.kind} | {labels} | {metric.meaning} |\n")
     return "# Metrics\n\n" + NOTE + _METRICS_HEAD + "".join(lines) + _METRICS_END
@@ -97,7 +97,7 @@ def main() -> int:
     return 0
 
 
-_EXIT_CODES = """Results are on stdout, talk is on stderr. Exit codes:
+_EXIT_CODES = """Results are on stdout, messages on stderr. Exit codes:
 
 | code | meaning |
 |--:|---|
@@ -107,10 +107,10 @@ _EXIT_CODES = """Results are on stdout, talk is on stderr. Exit codes:
 | 3 | cannot start or cannot reach: port, database, folder, server |
 | 4 | refused for safety: file modes, links, a token |
 | 5 | the model cannot be loaded or is not trusted |
-| 130 | Ctrl-C, where a load test still writes its report; for `serve`, a second one: the first ends with 0 |
+| 130 | Ctrl-C; a load test still writes its report, and `serve` ends with 0 unless Ctrl-C comes a second time |
 """
 
-_SETTINGS_HEAD = """Each setting can be said in four places; the first one wins:
+_SETTINGS_HEAD = """Each setting can be given in four places; the first one wins:
 
 1. the option of `cvserve serve`,
 2. the environment variable,
@@ -125,7 +125,7 @@ A path in a file is relative to that file. Sizes are written like `20MiB` or `10
 _ERRORS_HEAD = """Every error, at every door, is `application/problem+json` ([RFC 9457](https://www.rfc-editor.org/rfc/rfc9457)):
 
 ```json
-{"type": "/problems/not_found", "title": "There is nothing here", "status": 404,
+{"type": "/problems/not_found", "title": "Not found", "status": 404,
  "detail": "There is no such path.", "instance": "/requests/01a2…", "error": "There is no such path.",
  "code": "not_found", "request_id": "01a2…"}
 ```
@@ -134,6 +134,28 @@ _ERRORS_HEAD = """Every error, at every door, is `application/problem+json` ([RF
 Protocol. `request_id` is also in the header `X-Request-ID` and in `output.log`. A 503 and a 429 say in `Retry-After`
 when to come back; a 415 says in `Accept-Post` what is taken.
 
+"""
+
+_ERRORS_END = """
+## In Python
+
+The library raises the same errors. All of them are `CvserveError`, with `code` and `detail` as above; those that
+a caller can do something about come from the package itself:
+
+```python
+from cvserve import CvserveError, ImageError, Predictor, UntrustedModel
+
+try:
+    predictor = Predictor.load("model.pkl")
+except UntrustedModel as error:       # a ModelLoadError: code can hide in the file, and nobody has vouched for it
+    raise SystemExit(f"look at it first: {error.sha256}")
+try:
+    prediction = predictor.predict("img.jpg")
+except ImageError as error:           # InvalidImage, ImageTooLarge, UnsupportedImage: this one picture
+    print(error.code, error.detail)
+except CvserveError as error:         # the model, a setting, the history
+    raise SystemExit(error.detail)
+```
 """
 
 _METRICS_HEAD = """`GET /metrics` is what Prometheus reads: the text format, or OpenMetrics where `Accept` asks for it.

@@ -1,11 +1,28 @@
 """cvserve: serve an image classifier, remember what it said, and answer for it.
 
+    Predictor, Prediction, ClassScore    the model in a notebook, and its answers
+    History                              what was predicted, in `cvserve.db`
+    Settings, create_app                 the server, to mount in an app of your own
+    CvserveError and its subclasses      what all of these raise; `cvserve.errors` has the whole tree
+
 Importing this package does nothing but define these names; each is loaded when it is first used.
 """
 
 TYPE_CHECKING = False  # as type checkers take it; `typing` itself is slow to load
 if TYPE_CHECKING:
+    from cvserve.errors import CannotStart as CannotStart
     from cvserve.errors import CvserveError as CvserveError
+    from cvserve.errors import HistoryError as HistoryError
+    from cvserve.errors import ImageError as ImageError
+    from cvserve.errors import ImageTooLarge as ImageTooLarge
+    from cvserve.errors import InvalidImage as InvalidImage
+    from cvserve.errors import InvalidSetting as InvalidSetting
+    from cvserve.errors import ModelError as ModelError
+    from cvserve.errors import ModelLoadError as ModelLoadError
+    from cvserve.errors import NotFound as NotFound
+    from cvserve.errors import Unsafe as Unsafe
+    from cvserve.errors import UnsupportedImage as UnsupportedImage
+    from cvserve.errors import UntrustedModel as UntrustedModel
     from cvserve.history.history import History as History
     from cvserve.predictor.prediction import ClassScore as ClassScore
     from cvserve.predictor.prediction import Prediction as Prediction
@@ -16,22 +33,46 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
+    "CannotStart": "cvserve.errors",
     "ClassScore": "cvserve.predictor.prediction",
     "CvserveError": "cvserve.errors",
     "History": "cvserve.history.history",
+    "HistoryError": "cvserve.errors",
+    "ImageError": "cvserve.errors",
+    "ImageTooLarge": "cvserve.errors",
+    "InvalidImage": "cvserve.errors",
+    "InvalidSetting": "cvserve.errors",
+    "ModelError": "cvserve.errors",
+    "ModelLoadError": "cvserve.errors",
+    "NotFound": "cvserve.errors",
     "Prediction": "cvserve.predictor.prediction",
     "Predictor": "cvserve.predictor.predictor",
     "Settings": "cvserve.settings",
+    "Unsafe": "cvserve.errors",
+    "UnsupportedImage": "cvserve.errors",
+    "UntrustedModel": "cvserve.errors",
     "create_app": "cvserve.server.app",
 }
 
 __all__ = [
+    "CannotStart",
     "ClassScore",
     "CvserveError",
     "History",
+    "HistoryError",
+    "ImageError",
+    "ImageTooLarge",
+    "InvalidImage",
+    "InvalidSetting",
+    "ModelError",
+    "ModelLoadError",
+    "NotFound",
     "Prediction",
     "Predictor",
     "Settings",
+    "Unsafe",
+    "UnsupportedImage",
+    "UntrustedModel",
     "__version__",
     "create_app",
 ]

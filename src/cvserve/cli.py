@@ -10,7 +10,7 @@ import typer
 from cvserve import __version__
 from cvserve.commands.config import config
 from cvserve.commands.health.command import health
-from cvserve.commands.history import history_app
+from cvserve.commands.history.app import history_app
 from cvserve.commands.loadtest.command import loadtest
 from cvserve.commands.model.app import model_app
 from cvserve.commands.predict.command import predict

@@ -2,7 +2,7 @@
 
     CvserveError
     ├── InvalidSetting           a flag, a variable, a file's key, an argument      exit 2
-    │   └── InvalidParameter     the same, said by a request
+    │   └── InvalidParameter     a parameter of a request
     ├── CannotStart              port, folder, model config, another server         exit 3
     │   └── HistoryError         cvserve.db cannot be used
     │       ├── HistoryUnavailable   locked, damaged or gone
@@ -22,6 +22,17 @@
 
 Each class carries a `code`, the word that programs look at; its text is for people: one sentence that
 names the value and the way out, never a library's words, a path of the server or a secret.
+
+Those that the library raises are also in the package itself:
+
+    from cvserve import ImageError, Predictor
+    try:
+        prediction = Predictor.load("model.onnx").predict("img.jpg")
+    except ImageError as error:    # InvalidImage, ImageTooLarge or UnsupportedImage
+        print(error.code, error.detail)
+
+An error of a new kind is a class here, and a row in `server/problems.py` if its code is new. A worker process can
+answer with any of them (`engine/frames.py`), whatever its constructor takes, as long as its attributes are JSON.
 """
 
 from typing import ClassVar

@@ -10,6 +10,8 @@ from typing import Any
 from cvserve import values
 from cvserve.errors import InvalidSetting, Unsafe
 
+DATABASE_NAME = "cvserve.db"  # the history of a folder
+
 
 def setting(
     default: Any,
@@ -71,7 +73,7 @@ class Settings:
     )
     model_config: Path | None = setting(
         None,
-        "Another model.toml than the one beside the model.",
+        "Use this model.toml instead of the one beside the model.",
         values.path,
         loads_model=True,
         of_one_model=True,
@@ -93,7 +95,7 @@ class Settings:
     )
     compile: str = setting(
         "auto",
-        "A scikit-learn model runs as ONNX: auto: if it answers the same (extra onnx); never; require: or no start.",
+        "Run a scikit-learn model as ONNX (extra onnx): auto (if its answers stay the same), never, or require.",
         values.one_of("auto", "never", "require"),
         loads_model=True,
     )
@@ -116,10 +118,12 @@ class Settings:
     predict_timeout: float = setting(30.0, "Longest time of one prediction.", values.seconds)
     body_timeout: float = setting(30.0, "Longest time for a body to arrive.", values.seconds)
     shutdown_timeout: float = setting(30.0, "How long a stop waits for requests that run.", values.seconds)
-    top_k: int = setting(5, "Classes in an answer when the request does not say.", values.whole(1, 10_000))
+    top_k: int = setting(
+        5, "Classes in an answer, unless the request asks for another number.", values.whole(1, 10_000)
+    )
     durability: str = setting(
         "full",
-        "full: an answer survives a power cut; normal: all but the last second do.",
+        "full: each answer survives a power cut; normal: those of the last second may not.",
         values.one_of("full", "normal"),
     )
     log_format: str = setting("text", "Lines of output.log: text or json.", values.one_of("text", "json"))
@@ -163,7 +167,7 @@ class Settings:
     @property
     def database_path(self) -> Path:
         """The history."""
-        return self.home / "cvserve.db"
+        return self.home / DATABASE_NAME
 
     @property
     def log_path(self) -> Path:

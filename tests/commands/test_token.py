@@ -25,7 +25,7 @@ def test_new_opens_predict_unless_told_otherwise(run: Callable[..., Said], home:
     run("token", "new", "a")
     run("token", "new", "b", "--scope", "history", "--scope", "metrics,admin", "--expires", "90d")
     with TokenStore(home / "cvserve.db") as store:
-        first, second = store.all()
+        first, second = store.list_tokens()
     assert first.scopes == {"predict"}
     assert first.expires_at is None
     assert second.scopes == {"history", "metrics", "admin"}

@@ -16,8 +16,8 @@ def test_libraries_add_no_threads_unless_the_operator_says_so(
 ) -> None:
     def threads(name: str, **environment: str) -> int:
         server = server_process("--home", str(home / name), "--no-auth", "--workers", "2", **environment)
-        (nursery,) = children(server.process.pid)
-        count = sum(len(list(Path(f"/proc/{pid}/task").iterdir())) for pid in (nursery, *children(nursery)))
+        (fork_server,) = children(server.process.pid)
+        count = sum(len(list(Path(f"/proc/{pid}/task").iterdir())) for pid in (fork_server, *children(fork_server)))
         server.stop()
         return count
 

@@ -12,7 +12,7 @@ from PIL import Image
 from support.answers import assert_problem
 from support.onnx_models import graph, linear, probabilities
 from support.pictures import encoded, grey
-from support.process import ServerProcess, nurseries_of, proc, workers_of
+from support.process import ServerProcess, fork_servers_of, proc, workers_of
 
 
 @pytest.mark.parametrize(("workers", "threads"), [("1", "1"), ("0", "1"), ("2", "2")])
@@ -35,8 +35,8 @@ def test_a_server_answers_as_the_graph(
     assert server.stderr.count("\n") == 4, "ONNX Runtime has said something"
     if workers == "1" and sys.platform == "linux":
         # Forked from the process that has loaded the model: so it had one thread, and its child runs the session.
-        (nursery,), (worker,) = nurseries_of(server.process.pid), workers_of(server.process.pid)
-        assert proc(worker, "cmdline") == proc(nursery, "cmdline")
+        (fork_server,), (worker,) = fork_servers_of(server.process.pid), workers_of(server.process.pid)
+        assert proc(worker, "cmdline") == proc(fork_server, "cmdline")
         assert len(list(Path(f"/proc/{worker}/task").iterdir())) == 1
 
 

@@ -9,7 +9,7 @@ from PIL import Image
 
 from support.command import cvserve
 from support.pictures import encoded
-from support.process import ServerProcess, nurseries_of, workers_of
+from support.process import ServerProcess, fork_servers_of, workers_of
 from support.torch_models import SIDE_PX, needs_torch, probabilities, scripted, trained, written
 
 pytestmark = [needs_torch, pytest.mark.slow]
@@ -61,8 +61,8 @@ def test_workers_are_forked_and_compute_on_one_thread(
         "--model", f"{folder / 'model.py'}:BaseModel", "--weights", str(folder / "best.pth"), "--workers", "2"
     )
     answered(server)
-    (nursery,) = nurseries_of(server.process.pid)
-    for pid in (nursery, *workers_of(server.process.pid)):
+    (fork_server,) = fork_servers_of(server.process.pid)
+    for pid in (fork_server, *workers_of(server.process.pid)):
         assert len(list(Path(f"/proc/{pid}/task").iterdir())) == 1
 
 

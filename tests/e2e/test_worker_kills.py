@@ -16,7 +16,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from support.process import ServerProcess, children, nurseries_of, workers_of
+from support.process import ServerProcess, children, fork_servers_of, workers_of
 from support.raw import RawConnection
 from support.waiting import wait_until
 
@@ -74,9 +74,9 @@ def test_killed_workers_cost_no_request(server_process: Start, home: Path, photo
     assert server.stop() == 0
     ids = [found for caller in callers for found in caller.ids]
     failures = [failure for caller in callers for failure in caller.failures]
-    blamed = server.stderr.count("ended two workers")
-    assert failures == [(500, "worker_died")] * blamed, f"seed {SEED}: {failures}"
-    assert blamed <= KILLS / 2
+    refused = server.stderr.count("ended two workers")
+    assert failures == [(500, "worker_died")] * refused, f"seed {SEED}: {failures}"
+    assert refused <= KILLS / 2
     assert server.stderr.count("was ended by SIGKILL; another one takes its place") == KILLS
     assert len(set(ids)) == len(ids)
     with sqlite3.connect(home / "cvserve.db") as database:
@@ -90,8 +90,8 @@ def test_workers_die_with_the_front_whatever_kills_it_and_the_port_is_free(
     server_process: Start, home: Path, target: str
 ) -> None:
     server = server_process("--workers", "2", CVSERVE_TOKEN=TOKEN)
-    (nursery,) = nurseries_of(server.process.pid)
-    family = [nursery, *children(nursery)]
+    (fork_server,) = fork_servers_of(server.process.pid)
+    family = [fork_server, *children(fork_server)]
     if target == "stopped":  # they could not notice the end of a connection
         for pid in family:
             os.kill(pid, signal.SIGSTOP)
@@ -106,8 +106,8 @@ def test_workers_die_with_the_front_whatever_kills_it_and_the_port_is_free(
 def test_readiness_is_false_while_there_is_no_worker(server_process: Start, photo: bytes) -> None:
     server = server_process("--workers", "1", CVSERVE_TOKEN=TOKEN)
     with server.client() as client, RawConnection(server.url) as raw:
-        (nursery,) = nurseries_of(server.process.pid)
-        os.kill(nursery, signal.SIGKILL)
+        (fork_server,) = fork_servers_of(server.process.pid)
+        os.kill(fork_server, signal.SIGKILL)
         wait_until(lambda: client.get("/readyz").json()["checks"]["workers"] == "failing")
         raw.request("POST", "/predict", token=server.token, body=photo)  # waits for the next worker
         assert raw.answer().status == 200

@@ -9,8 +9,10 @@ import pytest
 
 from cvserve.engine.engine import Engine
 from cvserve.engine.task import Abandoned, Task
-from cvserve.errors import InvalidImage, ModelError, NotReady, Overloaded, PredictTimeout
+from cvserve.errors import ImageError, InvalidImage, ModelError, NotReady, Overloaded, PredictTimeout
+from cvserve.predictor.prediction import Prediction
 from support.engines import KINDS, Counts, happens, order, outcomes, pool, run, tasks
+from support.every_error import every_error
 from support.gate import Gate
 from support.pictures import grey
 
@@ -53,17 +55,6 @@ def test_what_comes_in_one_turn_of_the_loop_is_one_batch(kind: str, gate: Gate, 
     assert gate.batch_sizes == [5]
 
 
-def test_what_comes_alone_does_not_wait_for_this_turn_to_end(kind: str, gate: Gate, tmp_path: Path) -> None:
-    gate.open()
-
-    async def use(engine: Engine) -> None:
-        first = engine.submit(tasks(BLACK), alone=True)
-        await outcomes([*first, *[future for _ in range(4) for future in engine.submit(tasks(BLACK))]])
-
-    run(kind, gated(tmp_path), use)
-    assert gate.batch_sizes == [1, 4]
-
-
 def test_batch_is_never_larger_than_the_limit(kind: str, gate: Gate, tmp_path: Path) -> None:
     gate.open()
 
@@ -104,6 +95,20 @@ def test_model_that_raises_on_a_batch_is_tried_one_by_one(kind: str) -> None:
     assert isinstance(second, ModelError)
     assert "secret" not in str(second)
     assert "secret text of a library" in repr(second.__cause__)  # for the log
+
+
+def test_error_of_ours_that_a_preprocess_raises_is_an_answer_and_costs_no_worker(kind: str) -> None:
+    counts, errors = Counts(), every_error()
+    pictures = [grey(level) for level in range(len(errors))]
+
+    async def use(engine: Engine) -> list[Any]:
+        first = await outcomes(engine.submit(tasks(*pictures, WHITE)))
+        return [*first, *await outcomes(engine.submit(tasks(*pictures, WHITE)))]  # the same again: none is refused
+
+    found = run(kind, order("Raising"), use, observer=counts)
+    expected = [type(error) if isinstance(error, ImageError) else ModelError for error in errors]
+    assert [type(outcome) for outcome in found] == [*expected, Prediction] * 2
+    assert counts.restarts == []
 
 
 @pytest.mark.parametrize(
@@ -180,7 +185,7 @@ def test_prediction_that_takes_too_long_ends_and_the_late_answer_is_dropped(
         (answer,) = await asyncio.gather(*engine.submit(tasks(grey(100))))
         assert answer.result == 1
 
-    run(kind, gated(tmp_path), use, predict_timeout=0.5)
+    run(kind, gated(tmp_path), use, predict_timeout=1.5)
 
 
 def test_engine_that_is_not_started_or_is_closed_takes_nothing(kind: str) -> None:

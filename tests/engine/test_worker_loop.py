@@ -40,6 +40,21 @@ class LeavingPredictor(BrightnessPredictor):
         return super().infer(batch)
 
 
+class HalfPredictor(BrightnessPredictor):
+    """Cannot be set up, or loses an answer; a class of a user's own may override whatever it likes."""
+
+    def __init__(self, how: str) -> None:
+        super().__init__()
+        self.how = how
+
+    def setup(self) -> None:
+        if self.how == "setup":
+            raise SystemExit("no weights")
+
+    def predict_each(self, images: Sequence[Any], **options: Any) -> list[Any]:
+        return super().predict_each(images, **options)[self.how == "count" :]
+
+
 def test_loop_ends_with_its_channel() -> None:
     channel = ListChannel([Task(grey(0), 1)], [Task(grey(255), 1), Task(b"x", 1)])
     WorkerLoop(BrightnessPredictor(), channel).run()
@@ -55,3 +70,11 @@ def test_whatever_a_model_raises_costs_only_the_picture_that_made_it(error: Base
     assert not isinstance(third, Exception)
     assert isinstance(second, ModelError)
     assert len(channel.answers) == 2
+
+
+@pytest.mark.parametrize("how", ["setup", "count"])
+def test_what_is_no_pictures_fault_is_an_error_for_each_and_the_loop_goes_on(how: str) -> None:
+    batch = [Task(grey(0), 1), Task(grey(100), 1)]
+    channel = ListChannel(batch, batch)
+    WorkerLoop(HalfPredictor(how), channel).run()
+    assert [[type(outcome) for outcome in answer] for answer in channel.answers] == [[ModelError] * 2] * 2

@@ -10,9 +10,6 @@ from sqlite_utils import Database
 
 from cvserve import History, Predictor
 from cvserve.errors import InvalidParameter, NotFound
-from cvserve.history.record import clean_file_name, to_row
-from cvserve.predictor.images.info import ImageInfo
-from cvserve.predictor.prediction import ModelInfo
 from support.command import cvserve
 from support.drawings import drawn_four
 from support.predictions import prediction
@@ -113,30 +110,3 @@ def test_rows_of_the_same_model_name_it_once(home: Path) -> None:
         history.add(prediction(model="digits", warning="no digit"))
         assert history.db["models"].count == 2
         assert history[4].warning == "no digit"
-
-
-def test_names_are_cleaned() -> None:
-    row = to_row(prediction("x"), "cli", file_name="../a/b\\c\x1b[2J.jpg")
-    assert row.file_name == "c\ufffd[2J.jpg"
-
-
-@pytest.mark.parametrize(
-    ("name", "clean"),
-    [
-        ("/etc/passwd", "passwd"),
-        ("C:\\photos\\a.jpg", "a.jpg"),
-        ("folder/", "folder"),
-        ("ä" * 300, "ä" * 127),
-        ("\ud800.jpg", "\ufffd.jpg"),
-        ("a\r\nb", "a\ufffd\ufffdb"),
-    ],
-)
-def test_file_names_are_a_last_part_of_at_most_255_bytes(name: str, clean: str) -> None:
-    assert clean_file_name(name) == clean
-
-
-def test_what_a_picture_lacks_is_null_in_the_row() -> None:
-    made = prediction(image=ImageInfo(1, 1, "ARRAY"), model="m")
-    row = to_row(made, "notebook")
-    assert (row.image_sha256, row.image_bytes, row.file_name) == (None, None, None)
-    assert row.model.version == ModelInfo("m", "ab" * 32, "x").version

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from cvserve.loadtest.plan import Plan
-from cvserve.loadtest.samples import spread
+from cvserve.loadtest.samples import compute_spread
 from cvserve.loadtest.session import run_loadtest
 from cvserve.loadtest.target import Target
 from support.known_server import TOKEN, KnownServer
@@ -42,7 +42,7 @@ def undisturbed(where: Target, plan: Plan, tries: int = 3) -> dict[str, Any]:
     for _ in range(tries):
         report = run_loadtest(where, plan).report
         windows = (report["measured"] or {}).get("windows", [])
-        low, middle, high = spread([window["rps"] for window in windows] or [0.0])
+        low, middle, high = compute_spread([window["rps"] for window in windows] or [0.0])
         if high - low <= middle / 4:
             break
     return report

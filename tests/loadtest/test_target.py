@@ -3,8 +3,8 @@
 import pytest
 
 from cvserve.errors import CannotStart, InvalidSetting, Unsafe
-from cvserve.loadtest.pictures import pictures_in
-from cvserve.loadtest.target import greet, target_of
+from cvserve.loadtest.pictures import find_pictures
+from cvserve.loadtest.target import greet, make_target
 from support.canned_server import CannedServer
 
 
@@ -17,7 +17,7 @@ from support.canned_server import CannedServer
     ],
 )
 def test_a_server_on_this_machine_may_be_loaded(typed: str, url: str) -> None:
-    target = target_of(typed, None, may_load=False)
+    target = make_target(typed, None, may_load=False)
     assert (target.url, target.is_here) == (url, True)
 
 
@@ -26,8 +26,8 @@ def test_a_server_on_this_machine_may_be_loaded(typed: str, url: str) -> None:
 )
 def test_another_machine_only_when_somebody_says_so(url: str) -> None:
     with pytest.raises(Unsafe, match="--i-may-load-this-host"):
-        target_of(url, None, may_load=False)
-    assert not target_of(url, None, may_load=True).is_here
+        make_target(url, None, may_load=False)
+    assert not make_target(url, None, may_load=True).is_here
 
 
 @pytest.mark.parametrize(
@@ -36,20 +36,20 @@ def test_another_machine_only_when_somebody_says_so(url: str) -> None:
 )  # fmt: skip
 def test_what_is_no_url_of_a_server(url: str) -> None:
     with pytest.raises(InvalidSetting, match="no URL"):
-        target_of(url, None, may_load=True)
+        make_target(url, None, may_load=True)
 
 
 def test_something_else_that_listens_is_not_cvserve(threaded_server: object) -> None:
     server = threaded_server(root_path="/models/a")  # type: ignore[operator]
-    target = target_of(f"{server.url}/nowhere", server.token, may_load=False)
+    target = make_target(f"{server.url}/nowhere", server.token, may_load=False)
     with pytest.raises(CannotStart, match="not cvserve"):
-        greet(target, pictures_in("")[:1])
+        greet(target, find_pictures("")[:1])
 
 
 def test_greeting_tells_the_model_and_whether_metrics_are_seen() -> None:
     server = CannedServer()
     try:
-        greeting = greet(target_of(server.url, None, may_load=False), pictures_in("")[:2])
+        greeting = greet(make_target(server.url, None, may_load=False), find_pictures("")[:2])
     finally:
         server.stop()
     assert greeting.model == {"name": "canned", "version": "0"}

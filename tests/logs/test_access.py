@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from cvserve.logs.access import AccessLog, AccessRecord, printable
+from cvserve.logs.access import AccessLog, AccessRecord, escape_field
 from support.lines import parsed
 
 RECORD = AccessRecord("203.0.113.7", "my app", "POST", "/predict", 200, 8.4, 20841, 96, "42", "abc", "curl/8")
@@ -47,7 +47,7 @@ def test_json_has_the_same_fields_in_the_same_order(home: Path) -> None:
     ],
 )
 def test_what_cannot_be_seen_is_escaped(text: str, shown: str) -> None:
-    assert printable(text) == shown
+    assert escape_field(text) == shown
 
 
 @pytest.mark.parametrize("field", ["client", "path", "method"])

@@ -48,7 +48,7 @@ class Noting(Predictor):
 def test_how_many_are_held_at_once(side_px: int, together: int) -> None:
     predictor = Noting()
     pictures: list[Any] = [Image.new("RGB", (side_px, side_px))] * 5
-    outcomes = predictor.outcomes(Listed(pictures, predictor.events), keep_source=False)
+    outcomes = predictor.predict_each(Listed(pictures, predictor.events), keep_source=False)
     assert len(outcomes) == 5
     noted = "".join("d" if event == "decode" else "p" for event in predictor.events)
     runs = noted.rstrip("d").replace("pd", "p d").split()  # the list is read once more for the answers

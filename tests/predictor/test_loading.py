@@ -256,7 +256,7 @@ def test_what_the_model_sees_can_be_shown(skops_file: Path, square: NDArray[Any]
     skops_file.with_suffix(".toml").write_text("[input]\nscale = 0.5\nmean = 3\nstd = 2")
     predictor = Predictor.load(skops_file)
     array = np.asarray(predictor.preprocess(Image.fromarray(square)))
-    assert np.array_equal(np.asarray(predictor.model.preparation.seen(array)), square)
+    assert np.array_equal(np.asarray(predictor.model.preparation.render(array)), square)
 
 
 def test_a_model_that_is_trained_on_nothing_is_told_apart(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 import pytest
 from PIL import Image
 
-from cvserve.predictor.notebook import prediction_html
+from cvserve.predictor.notebook import render_prediction
 from support.drawings import drawn_four
 from support.fakes import BrightnessPredictor
 from support.predictions import prediction
@@ -30,7 +30,7 @@ def test_it_is_the_picture_and_a_bar_for_each_class() -> None:
 
 
 def test_texts_are_escaped_and_there_is_no_script() -> None:
-    html = prediction_html(drawn_four(), [(NASTY, 0.5), ("b", 0.5)], NASTY, NASTY)
+    html = render_prediction(drawn_four(), [(NASTY, 0.5), ("b", 0.5)], NASTY, NASTY)
     tree = parsed(html)
     assert {element.tag for element in tree.iter()} <= {"div", "span", "small", "img"}
     assert not any(name.startswith("on") for element in tree.iter() for name in element.attrib)
@@ -40,7 +40,7 @@ def test_texts_are_escaped_and_there_is_no_script() -> None:
 
 @pytest.mark.parametrize("source", [None, "gone.jpg", b"broken"])
 def test_a_picture_that_went_away_is_left_out(source: str | bytes | None) -> None:
-    html = prediction_html(source, [("a", 1.0)], None, "m")
+    html = render_prediction(source, [("a", 1.0)], None, "m")
     assert list(parsed(html).iter("img")) == []
 
 

@@ -1,5 +1,6 @@
 """`Prediction`: plain numbers and texts."""
 
+import dataclasses
 import json
 
 import pytest
@@ -19,6 +20,16 @@ def test_a_dict_is_a_copy() -> None:
     made = prediction()
     made.to_dict()["timing_ms"]["decode"] = 0
     assert made.timing_ms["decode"] == 1.5
+
+
+def test_it_with_the_time_in_a_queue_is_another_one_that_differs_in_nothing_else() -> None:
+    made = prediction(warning="Not a digit.", source=b"the picture")
+    queued = made.with_queue_ms(2.5)
+    assert queued.timing_ms == {"decode": 1.5, "infer": 0.5, "queue": 2.5}
+    assert made.timing_ms == {"decode": 1.5, "infer": 0.5}
+    for field in dataclasses.fields(made):
+        if field.name != "timing_ms":
+            assert getattr(queued, field.name) is getattr(made, field.name)
 
 
 def test_it_cannot_be_changed() -> None:

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from cvserve import Predictor
-from cvserve.errors import InvalidImage, InvalidParameter, ModelError
+from cvserve.errors import CvserveError, InvalidImage, InvalidParameter, ModelError, ModelLoadError, PredictTimeout
 from cvserve.predictor.contract import Inferred
 from support.drawings import drawn_four
 from support.fakes import BrightnessPredictor, FailingPredictor, ScriptedPredictor
@@ -99,14 +99,14 @@ def test_setup_runs_once_however_many_begin() -> None:
 
 def test_a_bad_picture_fails_alone_and_predict_batch_raises_it() -> None:
     model = BrightnessPredictor()
-    outcomes = model.outcomes([grey(10), b"no picture", grey(250)])
+    outcomes = model.predict_each([grey(10), b"no picture", grey(250)])
     assert [getattr(outcome, "label", type(outcome)) for outcome in outcomes] == ["black", InvalidImage, "white"]
     with pytest.raises(InvalidImage):
         model.predict_batch([grey(10), b"no picture"])
 
 
 def test_a_picture_that_upsets_the_model_fails_alone() -> None:
-    outcomes = FailingPredictor().outcomes([grey(10), grey(250), grey(100)])
+    outcomes = FailingPredictor().predict_each([grey(10), grey(250), grey(100)])
     assert [getattr(outcome, "label", type(outcome)) for outcome in outcomes] == ["black", ModelError, "dark"]
     assert "secret" not in str(outcomes[1])
     assert "infer" in str(outcomes[1])
@@ -118,8 +118,47 @@ def test_a_model_that_ends_the_program_only_fails(step: str) -> None:
         pass
 
     setattr(Quitter, step, lambda self, value: sys.exit(3))
-    (outcome,) = Quitter().outcomes([grey(10)])
+    (outcome,) = Quitter().predict_each([grey(10)])
     assert isinstance(outcome, ModelError)
+
+
+OURS = [CvserveError, ModelLoadError, InvalidParameter, PredictTimeout, ModelError, ValueError]
+
+
+@pytest.mark.parametrize("raised", [*OURS, InvalidImage])
+@pytest.mark.parametrize("step", ["preprocess", "infer", "want"])
+def test_whatever_the_code_of_a_model_raises_is_the_error_of_the_model(step: str, raised: type[Exception]) -> None:
+    class Raising(BrightnessPredictor):
+        pass
+
+    def fail(*_: Any) -> Any:
+        raise raised("secret text of /etc/passwd")
+
+    setattr(Raising, step, fail)
+    for outcome in Raising().predict_each([grey(10), grey(250)]):
+        if (step, raised) == ("preprocess", InvalidImage):
+            assert type(outcome) is InvalidImage  # what a preprocess may say about its picture
+            continue
+        assert type(outcome) is ModelError
+        assert type(outcome.__cause__) is raised
+        assert f"in its step '{step}'" in str(outcome)
+
+
+def test_a_picture_that_upsets_a_batch_with_an_error_of_ours_fails_alone() -> None:
+    class Fussy(BrightnessPredictor):
+        def infer(self, batch: Any) -> Any:
+            if (batch > 192).any():
+                raise InvalidImage("too light")
+            return super().infer(batch)
+
+    outcomes = Fussy().predict_each([grey(10), grey(250), grey(100)])
+    assert [getattr(outcome, "label", type(outcome)) for outcome in outcomes] == ["black", ModelError, "dark"]
+
+
+def test_labels_that_are_no_texts_are_an_error_of_the_model() -> None:
+    model = BrightnessPredictor()
+    model.labels = (1, 2, 3, 4)  # type: ignore[assignment]
+    assert [type(outcome) for outcome in model.predict_each([grey(10), grey(250)])] == [ModelError, ModelError]
 
 
 @pytest.mark.parametrize(
@@ -142,7 +181,7 @@ def test_it_remembers_no_picture_when_told_so() -> None:
     model = BrightnessPredictor()
     picture = grey(10)
     assert model.predict(picture).source is picture
-    assert model.outcomes([picture], keep_source=False)[0].source is None  # type: ignore[union-attr]
+    assert model.predict_each([picture], keep_source=False)[0].source is None  # type: ignore[union-attr]
 
 
 def test_reprs_tell_what_it_is(builtin: Predictor) -> None:

@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from cvserve.errors import ModelError
-from cvserve.predictor.scores import best, checked, looks_like_probabilities, settled, soft_max
+from cvserve.predictor.scores import looks_like_probabilities, rank_classes, soft_max, to_probabilities, validate_scores
 
 
 @pytest.mark.parametrize(
@@ -30,12 +30,12 @@ from cvserve.predictor.scores import best, checked, looks_like_probabilities, se
 )
 def test_what_is_no_score_for_each_picture_is_an_error_of_the_model(scores: object) -> None:
     with pytest.raises(ModelError, match="The model answered"):
-        checked(scores, 2, 2)
+        validate_scores(scores, 2, 2)
 
 
 def test_one_row_may_come_without_its_dimension() -> None:
-    assert checked([1, 2], 1, 2).shape == (1, 2)
-    assert checked([[1], [2]], 2, None).shape == (2, 1)
+    assert validate_scores([1, 2], 1, 2).shape == (1, 2)
+    assert validate_scores([[1], [2]], 2, None).shape == (2, 1)
 
 
 @pytest.mark.parametrize("rows", [[[1e4, -1e4, 0]], [[0, 0]], [[-1e300, 1e300]], [[5]]])
@@ -70,7 +70,7 @@ def test_probabilities_are_seen(rows: list[list[float]], are: bool) -> None:
 def test_one_number_is_the_second_class(
     kind: str, numbers: list[list[float]], first: list[float], labels: tuple[str, str] | None
 ) -> None:
-    values, known, _ = settled(np.array(numbers), 3, labels, kind)
+    values, known, _ = to_probabilities(np.array(numbers), 3, labels, kind)
     assert values[:, 0].tolist() == first
     assert values.sum(axis=1) == pytest.approx(1)
     assert known == (labels or ("0", "1"))
@@ -79,14 +79,14 @@ def test_one_number_is_the_second_class(
 @pytest.mark.parametrize("kind", [None, "labels"])
 def test_one_number_says_nothing_by_itself(kind: str | None) -> None:
     with pytest.raises(ModelError, match="one number"):
-        settled(np.array([[0.5]]), 1, None, kind)
+        to_probabilities(np.array([[0.5]]), 1, None, kind)
 
 
 def test_best_is_best_first_and_ties_go_by_index() -> None:
-    (top,) = best(np.array([[0.25, 0.5, 0.25, 0.0]]), ("a", "b", "c", "d"), 3)
+    (top,) = rank_classes(np.array([[0.25, 0.5, 0.25, 0.0]]), ("a", "b", "c", "d"), 3)
     assert [(entry.index, entry.label) for entry in top] == [(1, "b"), (0, "a"), (2, "c")]
-    assert len(best(np.array([[0.1234567]]), ("a",), 99)[0]) == 1
-    assert best(np.array([[0.1234567]]), ("a",), 1)[0][0].score == 0.123457
+    assert len(rank_classes(np.array([[0.1234567]]), ("a",), 99)[0]) == 1
+    assert rank_classes(np.array([[0.1234567]]), ("a",), 1)[0][0].score == 0.123457
 
 
 @pytest.mark.parametrize("classes", [2, 10, 64])
@@ -99,10 +99,10 @@ def test_a_row_alone_is_ranked_like_one_among_many(classes: int) -> None:
     next_to = np.nextafter(near, random.choice([0, 1], near.shape))
     rows: list[NDArray[Any]] = [few, next_to, near]
     for values in rows:
-        together = best(values, labels, 5)
-        assert together == [best(row[None], labels, 5)[0] for row in values]
+        together = rank_classes(values, labels, 5)
+        assert together == [rank_classes(row[None], labels, 5)[0] for row in values]
 
 
 def test_label_as_long_as_a_novel_is_cut_for_answer_and_row_alike() -> None:
-    ((entry,),) = best(np.array([[1.0]]), ("x" * 5_000,), 1)
+    ((entry,),) = rank_classes(np.array([[1.0]]), ("x" * 5_000,), 1)
     assert entry.label == "x" * 1_024

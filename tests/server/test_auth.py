@@ -8,7 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from cvserve.server.app import routes_of
+from cvserve.server.app import make_routes
 from cvserve.store.sqlite import sqlite3
 from support.answers import assert_problem
 from support.fakes import BrightnessPredictor
@@ -120,7 +120,7 @@ def test_no_path_and_no_method_answers_without_a_token(raw: RawConnection, path:
 
 
 def test_every_route_of_the_app_is_in_this_test(shared: ThreadedServer) -> None:
-    for path in (route.path for route in routes_of(shared.resources)):
+    for path in (route.path for route in make_routes(shared.resources)):
         assert path.replace("{id}", "1") in PATHS, f"add {path} to PATHS"
 
 

@@ -299,7 +299,7 @@ def test_name_that_is_no_unicode_does_not_spoil_the_page(threaded_server: Start)
 def test_token_names_have_an_end(metrics: Metrics) -> None:
     for number in [*range(MAX_TOKENS + 5), 0]:
         actor = Actor(f"token-{number}", number, frozenset())
-        metrics.answered("GET", RequestContext("r", "-", actor, status=200))
+        metrics.count_answer("GET", RequestContext("r", "-", actor, status=200))
     tokens = {key[3]: value for key, value in metrics.counters[0].read()}
     assert len(tokens) == MAX_TOKENS + 1
     assert (tokens["token-0"], tokens["other"]) == (2, 5)
@@ -309,7 +309,7 @@ def test_classes_have_an_end(metrics: Metrics) -> None:
     for number in [*range(MAX_CLASSES + 5), 0]:
         times = {"decode": 1.0, "queue": 1.0, "infer": 1.0}
         model = ModelInfo("m", "0" * 64, "sklearn")
-        metrics.predicted(
+        metrics.count_prediction(
             Prediction(number, f"c{number}", 0.5, (), model, None, times, ImageInfo(1, 1, "PNG")), "http", 1.0
         )
     labels = {key[2]: value for key, value in metrics.counters[1].read()}
@@ -319,14 +319,14 @@ def test_classes_have_an_end(metrics: Metrics) -> None:
 
 def test_restarts_are_counted_by_reason(threaded_server: Start) -> None:
     server = threaded_server()
-    server.resources.engine.replaced("hung")
+    server.resources.engine.on_restart("hung")
     with server.client() as client:
         assert Scrape(client).by("cvserve_worker_restarts_total", "reason") == {("hung",): 1}
 
 
 def test_errors_are_counted_where_somebody_may_have_to_act(metrics: Metrics) -> None:
     for error in (NotReady("Stopping."), NotFound("Nothing."), Unauthenticated("Bad.", credentials_sent=True)):
-        metrics.failed(error)
+        metrics.count_error(error)
     counted = [(key, value) for counter in metrics.counters for key, value in counter.read() if value]
     assert counted == [(("draining",), 1), (("invalid",), 1)]
 

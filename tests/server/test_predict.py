@@ -8,8 +8,8 @@ from pathlib import Path
 import httpx
 import pytest
 
+from cvserve.answer import encode_json
 from cvserve.history.history import History
-from cvserve.history.record import encode_json
 from support import fakes
 from support.answers import CREATED_AT, assert_problem
 from support.fakes import ScriptedPredictor

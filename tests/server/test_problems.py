@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from cvserve.errors import CvserveError
 from cvserve.server.problems import PROBLEMS
 from cvserve.store.sqlite import sqlite3
 from support.answers import STATUS_OF, assert_problem, assert_problem_object
@@ -37,6 +38,15 @@ ASKED: dict[str, Ask] = {
 
 def test_table_of_codes_is_that_of_the_contract() -> None:
     assert {code: status for code, (status, _) in PROBLEMS.items()} == STATUS_OF
+
+
+def all_classes(kind: type[CvserveError]) -> list[type[CvserveError]]:
+    return [kind, *[found for below in kind.__subclasses__() for found in all_classes(below)]]
+
+
+@pytest.mark.parametrize("kind", [kind for kind in all_classes(CvserveError) if kind.__module__ == "cvserve.errors"])
+def test_every_error_of_the_tree_has_its_row(kind: type[CvserveError]) -> None:
+    assert kind.code in PROBLEMS
 
 
 @pytest.mark.parametrize("code", ASKED)

@@ -57,5 +57,5 @@ def test_any_bytes_between_the_boundaries_are_the_file(data: bytes) -> None:
 
 def test_the_usual_form_does_not_need_the_parser() -> None:
     """Else the tests above would compare the parser with itself."""
-    assert multipart.only_part(BEGIN + b"data" + END, b"b") == Part("file", "a.png", b"data")
-    assert multipart.only_part((BEGIN + b"data" + END).replace(b"Content-D", b"content-d"), b"b") is None
+    assert multipart.read_only_part(BEGIN + b"data" + END, b"b") == Part("file", "a.png", b"data")
+    assert multipart.read_only_part((BEGIN + b"data" + END).replace(b"Content-D", b"content-d"), b"b") is None

@@ -11,10 +11,11 @@ from loguru import logger
 from cvserve import Settings, create_app
 from cvserve.errors import Unsafe
 from support.answers import assert_problem
-from support.engines import order, pool
+from support.engines import KINDS, order, pool
+from support.every_error import error_classes
 from support.gate import Gate
 from support.pictures import digit_photo, grey
-from support.process import nurseries_of, workers_of
+from support.process import fork_servers_of, workers_of
 from support.raw import RawConnection
 from support.threaded import ThreadedServer
 from support.waiting import wait_until
@@ -26,11 +27,13 @@ Start = Callable[..., ThreadedServer]
 
 @pytest.fixture
 def serving(home: Path) -> Iterator[Start]:
-    """Starts apps with fake models in worker processes."""
+    """Starts apps with fake models, in worker processes unless another kind is asked for."""
     running: list[ThreadedServer] = []
 
-    def start(name: str, settings: dict[str, object] | None = None, **arguments: object) -> ThreadedServer:
-        workers = pool("processes", order(name, **arguments))
+    def start(
+        name: str, settings: dict[str, object] | None = None, kind: str = "processes", **arguments: object
+    ) -> ThreadedServer:
+        workers = pool(kind, order(name, **arguments))
         running.append(ThreadedServer(home, workers, **settings or {}))
         return running[-1]
 
@@ -52,6 +55,19 @@ def test_picture_that_kills_is_500_once_and_422_from_then_on(serving: Start) -> 
         assert [row["result"] for row in client.get("/predict").json()] == [0, 0]
     statuses = [line.split(" | ")[4] for line in server.log_lines()]
     assert statuses == ["500", "422", "200", "200", "200", "200"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_error_of_ours_from_the_models_own_code_is_500_and_its_picture_is_not_refused(
+    kind: str, serving: Start
+) -> None:
+    server = serving("Raising", kind=kind)
+    names = [error.__name__ for error in error_classes()]
+    with server.client() as client:
+        for name in ("CvserveError", "NotFound", "Forbidden", "Overloaded"):
+            for _ in range(2):
+                assert_problem(client.post("/predict", content=grey(names.index(name))), "model_error")
+        assert client.post("/predict", content=WHITE).json()["result"] == 3
 
 
 def test_picture_that_hangs_is_504_and_others_are_served(serving: Start) -> None:
@@ -107,7 +123,7 @@ def test_app_that_cannot_be_made_leaves_no_process_behind(home: Path) -> None:
     (home / "output.log").mkdir()
     with pytest.raises(Unsafe):
         create_app(Settings(home=home, workers=1))
-    assert nurseries_of(os.getpid()) == []
+    assert fork_servers_of(os.getpid()) == []
 
 
 def test_app_without_a_predictor_runs_the_settings_model_in_worker_processes(home: Path) -> None:
@@ -119,4 +135,4 @@ def test_app_without_a_predictor_runs_the_settings_model_in_worker_processes(hom
             assert client.post("/predict", content=digit_photo("4")).json()["label"] == "4"
     finally:
         server.stop()
-    assert nurseries_of(os.getpid()) == []
+    assert fork_servers_of(os.getpid()) == []

@@ -14,13 +14,13 @@ from cvserve.store.rows import ModelKey, NewRow
 from cvserve.store.sqlite import sqlite3
 from cvserve.store.tokens import TokenStore
 from cvserve.store.transaction import insert_rows
+from support.rows import row as make_row
 
 MODELS = (ModelKey("a", "1" * 64, "1" * 12, "x"), ModelKey("b", "2" * 64, "2" * 12, "x"))
 
 
-def row(label: str = "x", score: float = 0.5, **more: object) -> NewRow:
-    values = {"model": MODELS[0], "source": "cli", **more}
-    return NewRow(1, label, score, "[]", None, values.pop("model"), 1.0, None, 1.0, values.pop("source"), **values)  # type: ignore[arg-type]
+def row(label: str = "x", score: float = 0.5, model: ModelKey = MODELS[0], **more: object) -> NewRow:
+    return make_row(model, label=label, score=score, **more)
 
 
 def stamp(second: int) -> str:
@@ -114,7 +114,7 @@ def test_every_filter_answers_as_a_look_at_all_rows_would(
         until=bound(until),
     )
     reader = PredictionReader(path)
-    found = [entry.id for page in reader.pages(query) for entry in page]
+    found = [entry.id for page in reader.read_pages(query) for entry in page]
     counted = reader.count(query) if query.is_filtered else None
     reader.close()
     ids = [number for number, is_chosen, is_in_page in expected if is_chosen and is_in_page]
@@ -137,7 +137,7 @@ def many(home: Path) -> Path:
 @pytest.mark.parametrize("limit", [None, 1, 999, 1_000, 1_001, 2_000, 2_500, 9_999])
 def test_pages_fit_together(many: Path, descending: bool, limit: int | None) -> None:
     reader = PredictionReader(many)
-    pages = list(reader.pages(Query(limit=limit, descending=descending)))
+    pages = list(reader.read_pages(Query(limit=limit, descending=descending)))
     reader.close()
     ids = [entry.id for page in pages for entry in page]
     everything = list(range(1, 2_501))[:: -1 if descending else 1]
@@ -149,7 +149,7 @@ def test_rows_that_come_while_pages_are_read_are_left_out(many: Path) -> None:
     reader = PredictionReader(many)
     writer = connect(many)
     ids = []
-    for page in reader.pages(Query()):
+    for page in reader.read_pages(Query()):
         ids += [entry.id for entry in page]
         insert_rows(writer, [row()], {})
     assert ids == list(range(1, 2_501))
@@ -215,8 +215,8 @@ def test_each_moment_begins_at_its_row(home: Path) -> None:
     connection.close()
     reader = PredictionReader(path)
     for second in range(42):
-        since = [entry.id for page in reader.pages(Query(since=stamp(second))) for entry in page]
-        until = [entry.id for page in reader.pages(Query(until=stamp(second))) for entry in page]
+        since = [entry.id for page in reader.read_pages(Query(since=stamp(second))) for entry in page]
+        until = [entry.id for page in reader.read_pages(Query(until=stamp(second))) for entry in page]
         assert since == list(range(max(second, 1), 41))
         assert until == list(range(1, min(second, 41)))
     reader.close()

@@ -11,8 +11,8 @@ import pytest
 
 from cvserve.errors import InvalidSetting, NotFound
 from cvserve.history.history import History
-from cvserve.store.rows import timestamp
-from cvserve.store.tokens import SCOPES, TokenStore, digest_of, new_secret
+from cvserve.store.tokens import SCOPES, TokenStore, compute_digest, make_secret
+from cvserve.timestamps import format_timestamp
 
 
 @pytest.fixture
@@ -24,7 +24,7 @@ def store(home: Path) -> Iterator[TokenStore]:
 
 def test_a_secret_has_a_prefix_256_bits_and_a_checksum() -> None:
     alphabet = string.digits + string.ascii_uppercase + string.ascii_lowercase
-    secrets = {new_secret() for _ in range(200)}
+    secrets = {make_secret() for _ in range(200)}
     assert len(secrets) == 200
     for secret in secrets:
         assert len(secret) == 51
@@ -37,7 +37,7 @@ def test_a_secret_has_a_prefix_256_bits_and_a_checksum() -> None:
 
 def test_only_a_digest_is_kept(store: TokenStore, home: Path) -> None:
     secret, token = store.create("ci", ("predict", "history"))
-    assert token.digest == hashlib.sha256(secret.encode()).hexdigest() == digest_of(secret)
+    assert token.digest == hashlib.sha256(secret.encode()).hexdigest() == compute_digest(secret)
     assert token.prefix == secret[:8]
     store.close()
     assert secret.encode() not in b"".join(path.read_bytes() for path in home.iterdir())
@@ -47,9 +47,9 @@ def test_a_revoked_or_expired_token_opens_nothing(store: TokenStore) -> None:
     _, forever = store.create("a")
     _, short = store.create("b", lifetime=timedelta(hours=1))
     assert forever.is_valid("9999-01-01T00:00:00.000Z")
-    assert short.is_valid(timestamp())
+    assert short.is_valid(format_timestamp())
     assert not short.is_valid(short.expires_at or "")
-    assert not store.revoke("a").is_valid(timestamp())
+    assert not store.revoke("a").is_valid(format_timestamp())
 
 
 def test_names_are_unique_among_the_living(store: TokenStore) -> None:
@@ -58,14 +58,14 @@ def test_names_are_unique_among_the_living(store: TokenStore) -> None:
         store.create("a")
     store.revoke("a")
     store.create("a")
-    assert [token.name for token in store.all()] == ["a", "a"]
+    assert [token.name for token in store.list_tokens()] == ["a", "a"]
 
 
 @pytest.mark.parametrize("name", ["env", "anonymous", "-", "", " a", "a ", "a\nb", "a|b", "x" * 65, "\x1b[31m"])
 def test_some_names_are_refused(store: TokenStore, name: str) -> None:
     with pytest.raises(InvalidSetting):
         store.create(name)
-    assert store.all() == []
+    assert store.list_tokens() == []
 
 
 @pytest.mark.parametrize("scope", ["all", "", "Predict", "predict "])
@@ -84,10 +84,10 @@ def test_revoking_the_unknown_is_an_error(store: TokenStore) -> None:
 
 
 def test_stand_ins_name_somebody_in_the_history_and_are_no_tokens(store: TokenStore) -> None:
-    first = store.stand_in("env")
-    assert store.stand_in("env") == first
-    assert store.all() == []
-    assert [token.name for token in store.rows()] == ["env"]
+    first = store.find_stand_in("env")
+    assert store.find_stand_in("env") == first
+    assert store.list_tokens() == []
+    assert [token.name for token in store.list_rows()] == ["env"]
 
 
 def test_a_dict_for_programs_has_no_digest(store: TokenStore) -> None:

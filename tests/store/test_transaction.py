@@ -9,7 +9,7 @@ from cvserve.errors import HistoryUnavailable
 from cvserve.history.history import History
 from cvserve.store.database import connect
 from cvserve.store.rows import ModelKey
-from cvserve.store.sqlite import sqlite3, translated
+from cvserve.store.sqlite import sqlite3, translate_errors
 from cvserve.store.transaction import insert_rows
 from support.rows import MODEL, row
 
@@ -39,7 +39,8 @@ def test_each_row_of_a_group_gets_the_id_that_is_answered_for_it(connection: sql
     found = connection.execute(
         "SELECT p.id, p.label, m.name FROM predictions p JOIN models m ON m.id = p.model_id ORDER BY p.id"
     ).fetchall()
-    assert found == [(entry.id, made.label, made.model.name) for entry, made in zip(stored, rows, strict=True)]
+    expected = zip(stored, rows, strict=True)
+    assert found == [(entry.id, made.values["label"], made.model.name) for entry, made in expected]
 
 
 @pytest.mark.parametrize("bad", [0, 15, 16, 20])
@@ -73,7 +74,7 @@ def test_a_locked_database_is_said_in_our_words(home: Path, connection: sqlite3.
     other = connect(home / "cvserve.db")
     other.execute("BEGIN IMMEDIATE")
     connection.execute("PRAGMA busy_timeout = 0")
-    with pytest.raises(HistoryUnavailable, match="locked by another program"), translated():
+    with pytest.raises(HistoryUnavailable, match="locked by another program"), translate_errors():
         insert_rows(connection, [row()], {})
     other.execute("ROLLBACK")
     other.close()
@@ -86,7 +87,7 @@ def test_a_full_disk_is_said_in_our_words_and_loses_nothing(connection: sqlite3.
     insert_rows(connection, [row()], {})
     pages = connection.execute("PRAGMA page_count").fetchone()[0]
     connection.execute(f"PRAGMA max_page_count = {pages}")
-    with pytest.raises(StorageFull, match="no space"), translated():
+    with pytest.raises(StorageFull, match="no space"), translate_errors():
         [insert_rows(connection, [row(label="x" * 1_000)] * 10, {}) for _ in range(100)]
     connection.execute("PRAGMA max_page_count = 1000000")
     kept = connection.execute("SELECT count(*) FROM predictions").fetchone()[0]

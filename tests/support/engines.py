@@ -23,11 +23,11 @@ class Counts:
         self.batches: list[int] = []
         self.restarts: list[str] = []
 
-    def batch(self, size: int, busy_s: float) -> None:
+    def count_batch(self, size: int, busy_s: float) -> None:
         assert busy_s >= 0
         self.batches.append(size)
 
-    def worker_restarted(self, reason: str) -> None:
+    def count_restart(self, reason: str) -> None:
         self.restarts.append(reason)
 
 

@@ -11,6 +11,8 @@ from typing import Any
 
 import httpx
 
+from cvserve.engine.fork_server import FORK_SERVER_MODULE
+
 _URL = re.compile(r" on (https?://\S+)")
 _TOKEN = re.compile(r"cvs_[0-9A-Za-z]+")
 START_TIMEOUT_S = 60
@@ -91,14 +93,14 @@ def children(pid: int) -> list[int]:
     return [int(line.split()[0]) for line in found.stdout.splitlines() if "Z" not in line.split()[1]]
 
 
-def nurseries_of(pid: int) -> list[int]:
+def fork_servers_of(pid: int) -> list[int]:
     """The processes of a server that make its workers; one, unless it is being replaced."""
-    return [child for child in children(pid) if "fork_server_main" in command_of(child)]
+    return [child for child in children(pid) if FORK_SERVER_MODULE in command_of(child)]
 
 
 def workers_of(pid: int) -> list[int]:
     """The worker processes of a server."""
-    return [worker for nursery in nurseries_of(pid) for worker in children(nursery)]
+    return [worker for server in fork_servers_of(pid) for worker in children(server)]
 
 
 def command_of(pid: int) -> str:

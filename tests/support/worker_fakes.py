@@ -12,9 +12,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from cvserve.predictor.predictor import Predictor
 from support import fakes
+from support.every_error import every_error
 from support.fakes import BrightnessPredictor
 from support.gate import Gate
 
@@ -63,6 +65,16 @@ class Spoiling(BrightnessPredictor):
             "a number": scores[0, 0],
         }
         return spoilt[self.how]
+
+
+class Raising(BrightnessPredictor):
+    """Its `preprocess` raises: for a picture of grey level N the Nth error of the whole tree of ours."""
+
+    def preprocess(self, image: Image.Image) -> NDArray[Any]:
+        array = super().preprocess(image)
+        if (level := int(array[0])) < len(errors := every_error()):
+            raise errors[level]
+        return array
 
 
 class Deadly(BrightnessPredictor):

@@ -67,18 +67,18 @@ class AdmissionQueue(Generic[Job]):
         self._waiting_bytes += size_bytes
 
     def put_back(self, jobs: Sequence[Job]) -> None:
-        """Jobs whose worker was lost come first, in their order; they were admitted already."""
+        """Put jobs whose worker was lost before all others, in their order; they were admitted already."""
         self._waiting.extendleft(reversed(jobs))
         self._waiting_bytes += sum(job.size_bytes for job in jobs)
 
-    def take(self, free_workers: int, most: int | None = None) -> list[Job]:
-        """The share of one of `free_workers` workers; jobs that nobody wants any more are dropped.
+    def take(self, free_workers: int, limit: int | None = None) -> list[Job]:
+        """Take the share of one of `free_workers` workers; jobs that nobody wants any more are dropped.
 
         Args:
             free_workers: workers that have nothing to do, this one included; at least 1.
-            most: a bound on the number of jobs beside `max_batch_size`.
+            limit: a bound on the number of jobs beside `max_batch_size`; None: there is none.
         """
-        share = min(-(-len(self._waiting) // free_workers), self._max_batch_size, most or self._max_batch_size)
+        share = min(-(-len(self._waiting) // free_workers), self._max_batch_size, limit or self._max_batch_size)
         batch: list[Job] = []
         size_bytes = 0
         while self._waiting and len(batch) < share:

@@ -15,52 +15,52 @@ from cvserve.predictor.prediction import ModelInfo
 
 # Answers are numbers and short texts; no honest worker sends more.
 _MAX_FRAME_BYTES = 64 * 1024**2
-# Time for the dump of its stacks between being told to stop and being stopped.
+# From SIGABRT, on which a worker prints its stacks, to SIGKILL.
 _DUMP_S = 0.2
 
 
-class Overseer(Protocol):
-    """Whom a worker's connection tells. The pool is one."""
+class ProcessSupervisor(Protocol):
+    """Who is told what happens on a worker's connection. The pool of processes is one."""
 
-    def joined(self, worker: "ProcessWorker") -> None:
-        """It is warm."""
+    def on_ready(self, worker: "ProcessWorker") -> None:
+        """The worker is warm and waits for its first batch."""
 
-    def answered(self, worker: "ProcessWorker", outcomes: Sequence[Outcome]) -> None:
-        """Its batch is done."""
+    def on_answer(self, worker: "ProcessWorker", outcomes: Sequence[Outcome]) -> None:
+        """The worker has answered its batch: one outcome for each task, in order."""
 
-    def left(self, worker: "ProcessWorker") -> None:
-        """Its connection, and so its life, has ended."""
+    def on_end(self, worker: "ProcessWorker") -> None:
+        """The connection, and so the worker's life, has ended."""
 
 
 class ProcessWorker(asyncio.Protocol):
-    """The connection to one worker.
+    """The connection to one worker. A `Worker`, and what asyncio calls when bytes come or the connection ends.
 
     Args:
-        overseer: hears what happens.
-        info: the model that it runs.
+        supervisor: is told what happens.
+        info: the model that the worker runs.
 
     Attributes:
-        pid: of the process, once the nursery has said it.
+        pid: of the process, once the fork server has told it.
         is_warm: it has said that it can work.
         is_retiring: it gets no further batch.
         hung: it was ended because it did not answer.
-        unanswered_pings: since it was idle.
+        unanswered_pings: pings since it last answered anything.
         gone: ends with the connection.
     """
 
-    def __init__(self, overseer: Overseer, info: ModelInfo) -> None:
+    def __init__(self, supervisor: ProcessSupervisor, info: ModelInfo) -> None:
         self.pid: int | None = None
         self.is_warm = self.is_retiring = self.hung = False
         self.unanswered_pings = 0
         self.gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._overseer = overseer
+        self._supervisor = supervisor
         self._info = info
-        self._is_busy = self._is_distrusted = False
+        self._is_busy = self._is_broken = False
         self._buffer = bytearray()
         self._transport: Any = None
 
     def give(self, tasks: Sequence[Task]) -> None:
-        """As `Worker` says."""
+        """Send a batch; the frame with its answers ends in `ProcessSupervisor.on_answer`."""
         self._is_busy = True
         self._transport.writelines(pack_tasks(tasks))
 
@@ -71,7 +71,7 @@ class ProcessWorker(asyncio.Protocol):
             self._transport.writelines(pack_tasks([]))
 
     def end_hung(self) -> None:
-        """As `Worker` says: SIGABRT makes it print where it is, SIGKILL ends also a stopped process."""
+        """End it because it does not answer: on SIGABRT it prints where it is; SIGKILL ends also a stopped process."""
         if not self.hung:
             self.hung = True
             logger.error("engine: worker {} does not answer and is ended; it was here:", self.pid)
@@ -79,59 +79,61 @@ class ProcessWorker(asyncio.Protocol):
             asyncio.get_running_loop().call_later(_DUMP_S, self.kill)
 
     def close(self) -> None:
-        """Nothing more comes: an idle worker ends by itself."""
+        """Close the connection: an idle worker ends by itself."""
         if self._transport is not None:
             self._transport.close()
 
     def kill(self) -> None:
-        """End it at once, if it lives."""
+        """End the process at once, if it lives."""
         self._signal(signal.SIGKILL)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """As asyncio's."""
+        """Keep what sends; asyncio calls this once, before anything comes."""
         self._transport = transport
 
     def data_received(self, data: bytes) -> None:
-        """As asyncio's: whole frames are acted on, the rest waits."""
-        self._buffer += b"" if self._is_distrusted else data
+        """Act on each frame that is complete; asyncio calls this whenever bytes have come."""
+        if self._is_broken:
+            return
+        self._buffer += data
         while len(self._buffer) >= LENGTH.size:
             (size,) = LENGTH.unpack_from(self._buffer)
             end = LENGTH.size + size
             if size > _MAX_FRAME_BYTES:
-                self._distrust()
+                self._end_broken()
                 return
             if len(self._buffer) < end:
                 return
             body = bytes(self._buffer[LENGTH.size : end])
             del self._buffer[:end]
-            self._hear(body)
+            self._handle_frame(body)
 
     def connection_lost(self, error: Exception | None) -> None:
-        """As asyncio's."""
+        """Tell that the worker is gone; asyncio calls this once, after the last bytes."""
         if not self.gone.done():
             self.gone.set_result(None)
-        self._overseer.left(self)
+        self._supervisor.on_end(self)
 
-    def _hear(self, body: bytes) -> None:
+    def _handle_frame(self, body: bytes) -> None:
         try:
             outcomes = unpack_outcomes(body, self._info)
         except BrokenFrame:
-            self._distrust()
+            self._end_broken()
             return
         if outcomes:
             self._is_busy = False
             self.unanswered_pings = 0
-            self._overseer.answered(self, outcomes)
+            self._supervisor.on_answer(self, outcomes)
         elif not self.is_warm:
             self.is_warm = True
-            self._overseer.joined(self)
+            self._supervisor.on_ready(self)
         else:
             self.unanswered_pings = 0
 
-    def _distrust(self) -> None:
-        """Hear nothing more from a worker that says what no worker says."""
-        logger.error("engine: worker {} says what no worker says and is ended", self.pid)
-        self._is_distrusted = True
+    def _end_broken(self) -> None:
+        """End a worker that sent bytes that are no frame, and read nothing more from it."""
+        logger.error("engine: worker {} sent bytes that are no frame and is ended", self.pid)
+        self._is_broken = True
         self._buffer.clear()
         self.kill()
 
@@ -139,7 +141,7 @@ class ProcessWorker(asyncio.Protocol):
         if self.gone.done():
             return
         if self.pid is None:
-            self.close()  # it was asked for a moment ago; without us it ends
+            self.close()  # it was asked for a moment ago; without a connection it ends
             return
         with contextlib.suppress(ProcessLookupError):
             os.kill(self.pid, number)

@@ -26,22 +26,22 @@ class Deadlines:
         self._in_flight.extend([(job.submitted_at, job.future) for job in jobs])
 
     def expire(self) -> bool:
-        """End what is late; whether anything is still waited for. Jobs were added in the order of their deadlines."""
+        """End the futures that are late with `PredictTimeout`; return whether any other is still waited for."""
         now = time.monotonic()
-        while self._in_flight:
+        while self._in_flight:  # in the order of their deadlines
             submitted_at, future = self._in_flight[0]
             if not future.done():
                 if now - submitted_at < self._timeout_s:
                     return True
-                future.set_exception(self.too_slow())
+                future.set_exception(self.make_timeout_error())
             self._in_flight.popleft()
         return False
 
     @property
     def waited_for(self) -> list["asyncio.Future[Prediction]"]:
-        """Futures that have not ended."""
+        """Futures that have not ended, for who must wait for all of them."""
         return [future for _, future in self._in_flight if not future.done()]
 
-    def too_slow(self) -> PredictTimeout:
-        """The error of one that is late."""
+    def make_timeout_error(self) -> PredictTimeout:
+        """Make the error of a picture that took too long."""
         return PredictTimeout(f"The model took longer than {self._timeout_s:g} s.")

@@ -12,8 +12,8 @@ from loguru import logger
 
 from cvserve.engine.admission import AdmissionQueue
 from cvserve.engine.deadlines import Deadlines
-from cvserve.engine.job import Batch, Job
-from cvserve.engine.protocols import Worker, WorkerPool
+from cvserve.engine.job import Batch, Job, start_batch
+from cvserve.engine.protocols import RestartReason, Worker, WorkerPool
 from cvserve.engine.quarantine import Quarantine
 from cvserve.engine.task import Outcome, Task
 from cvserve.errors import InvalidImage, ModelError, NotReady, WorkerDied
@@ -22,27 +22,31 @@ from cvserve.predictor.prediction import ModelInfo, Prediction
 _SWEEP_INTERVAL_S = 0.1
 # A batch is to be done in this share of `predict_timeout`, as far as one can tell from the batches before it.
 _BATCH_SHARE = 0.25
-_BLAMED = "This picture has ended the process that read it, more than once; it is refused for some minutes."
+_REFUSED = "This picture has ended the process that read it, more than once; it is refused for some minutes."
 _DIED = "The process that worked on this picture ended, twice; the server's own log has the reason."
 
 
 class EngineObserver(Protocol):
-    """Who counts what happens."""
+    """Who counts what the engine does; a server's metrics are one."""
 
-    def batch(self, size: int, busy_s: float) -> None:
-        """A worker has answered so many pictures in so many seconds."""
+    def count_batch(self, size: int, busy_s: float) -> None:
+        """Count a batch that a worker has answered: so many pictures in so many seconds."""
 
-    def worker_restarted(self, reason: str) -> None:
-        """A worker was lost and is replaced."""
+    def count_restart(self, reason: RestartReason) -> None:
+        """Count a worker that was lost and is replaced."""
 
 
 class Engine:
-    """Runs one model for the callers of one event loop.
+    """Runs one model for the callers of one event loop. It is the `Supervisor` of its workers.
 
     Args:
-        pool: makes the workers.
-        max_queue, max_queue_bytes, max_batch_size, predict_timeout: as in `Settings`; the timeout in seconds.
-        observer: counts batches and restarts.
+        pool: makes the workers; its model is loaded.
+        max_queue: pictures that may wait; more are refused with `Overloaded`.
+        max_queue_bytes: bytes of pictures that may wait.
+        max_batch_size: pictures that a worker is given at once, at most.
+        predict_timeout: seconds from admission to answer; then a caller gets `PredictTimeout`, and a worker that
+            has held a batch for a share of it counts as hung.
+        observer: counts batches and restarts; default: nobody does.
     """
 
     def __init__(
@@ -70,7 +74,7 @@ class Engine:
         self._is_open = False
 
     async def start(self) -> None:
-        """Let the workers come.
+        """Make the workers; returns when they are ready. To be called once, on the loop of all later calls.
 
         Raises:
             CvserveError: the model cannot answer.
@@ -110,7 +114,7 @@ class Engine:
         return len(self._queue)
 
     def submit(
-        self, tasks: Sequence[Task], has_left: Callable[[], bool] | None = None, *, alone: bool = False
+        self, tasks: Sequence[Task], has_left: Callable[[], bool] | None = None
     ) -> list["asyncio.Future[Prediction]"]:
         """Admit all tasks or none; each future ends with its own answer or error.
 
@@ -118,8 +122,6 @@ class Engine:
             tasks: pictures.
             has_left: tells, without waiting, that nobody wants the answers any more; asked before a worker takes
                 them, and then the futures end with `Abandoned`. A cancelled future is not worked on either.
-            alone: whether nobody else is there whose pictures could share a batch with these: they go to a worker
-                at once. Default: with all that comes in this turn of the loop.
 
         Raises:
             Overloaded, NotReady: nothing was admitted.
@@ -130,12 +132,9 @@ class Engine:
         refused = [job for job in jobs if self._quarantine.refuses(job.task.data)]
         self._queue.put([job for job in jobs if job not in refused] if refused else jobs)
         for job in refused:
-            job.future.set_exception(InvalidImage(_BLAMED))
+            job.future.set_exception(InvalidImage(_REFUSED))
         self._deadlines.add(jobs)
-        if alone:
-            self._dispatch()
-        else:
-            self._dispatch_soon()
+        self._dispatch_soon()
         if self._sweeper is None:
             self._sweeper = self._loop.call_later(_SWEEP_INTERVAL_S, self._sweep)
         return [job.future for job in jobs]
@@ -151,16 +150,16 @@ class Engine:
         await self._pool.close()
 
     def kill(self) -> None:
-        """End the workers at once. May be called twice, from any thread."""
+        """End the workers at once, from any thread. May be called twice."""
         self._pool.kill()
 
-    def joined(self, worker: Worker) -> None:
-        """As `Office` says."""
+    def on_ready(self, worker: Worker) -> None:
+        """Give a worker that has nothing to do its share of what waits."""
         self._free.append(worker)
         self._dispatch()
 
-    def answered(self, worker: Worker, outcomes: Sequence[Outcome]) -> None:
-        """As `Office` says. The worker gets its next batch before the answers of this one go on their way."""
+    def on_answer(self, worker: Worker, outcomes: Sequence[Outcome]) -> None:
+        """Pass answers on to their callers. The worker gets its next batch first, so that it need not wait for that."""
         batch = self._busy.pop(worker, None)
         if batch is None:
             return  # it was given up a moment before it answered
@@ -170,15 +169,15 @@ class Engine:
                 batch.jobs
             )
         if not worker.is_retiring:
-            self.joined(worker)
+            self.on_ready(worker)
         self._picture_s += 0.2 * (busy_s / len(batch.jobs) - self._picture_s)
         if self._observer is not None:
-            self._observer.batch(len(batch.jobs), busy_s)
+            self._observer.count_batch(len(batch.jobs), busy_s)
         for job, outcome in zip(batch.jobs, outcomes, strict=True):
             job.resolve(outcome, batch.given_at)
 
-    def lost(self, worker: Worker, *, hung: bool) -> None:
-        """As `Office` says. What it held is tried again, one by one, once."""
+    def on_lost(self, worker: Worker, *, hung: bool) -> None:
+        """Try what a worker held once more, one by one; a picture that has ended two workers is refused."""
         if worker in self._free:
             self._free.remove(worker)
         batch = self._busy.pop(worker, None)
@@ -188,30 +187,31 @@ class Engine:
         for job in batch.jobs:
             job.deaths += 1
             if job.deaths > 1 or (hung and len(batch.jobs) == 1):
-                self._blame(job, hung)
+                self._refuse(job, hung=hung)
             elif not job.future.done():
                 again.append(job)
         self._queue.put_back(again)
         self._dispatch_soon()
 
     def retire(self, worker: Worker) -> bool:
-        """As `Office` says."""
+        """Give this worker no further batch; True if it has none now, so that it can be ended at once."""
         if worker not in self._free:
             return False
         self._free.remove(worker)
         return True
 
-    def replaced(self, reason: str) -> None:
-        """As `Office` says."""
+    def on_restart(self, reason: RestartReason) -> None:
+        """Count that a worker is replaced."""
         if self._observer is not None:
-            self._observer.worker_restarted(reason)
+            self._observer.count_restart(reason)
 
-    def _blame(self, job: Job, hung: bool) -> None:
+    def _refuse(self, job: Job, *, hung: bool) -> None:
+        """Put a picture into quarantine, and answer who sent it."""
         self._quarantine.add(job.task.data)
-        deed = "kept its worker too long" if hung else "ended two workers"
-        logger.error("engine: a picture of {} bytes {}; it is refused for a while", job.size_bytes, deed)
+        what_it_did = "kept its worker too long" if hung else "ended two workers"
+        logger.error("engine: a picture of {} bytes {}; it is refused for a while", job.size_bytes, what_it_did)
         if not job.future.done():
-            job.future.set_exception(self._deadlines.too_slow() if hung else WorkerDied(_DIED))
+            job.future.set_exception(self._deadlines.make_timeout_error() if hung else WorkerDied(_DIED))
 
     def _dispatch_soon(self) -> None:
         """Once for all that comes in this turn of the loop: what arrives together is one batch."""
@@ -220,17 +220,18 @@ class Engine:
             self._loop.call_soon(self._dispatch)
 
     def _dispatch(self) -> None:
+        """Give each free worker its share of what waits."""
         self._dispatching = False
         while self._free and len(self._queue):
-            jobs = self._queue.take(len(self._free), self._most())
+            jobs = self._queue.take(len(self._free), self._batch_limit())
             if not jobs:
                 continue  # nobody wanted those; look at the next
             worker = self._free.pop()  # the one that was busy last has the warmest caches
-            self._busy[worker] = Batch.of(jobs, self._timeout_s)
+            self._busy[worker] = start_batch(jobs, self._timeout_s)
             worker.give([job.task for job in jobs])
 
-    def _most(self) -> int | None:
-        """How many pictures are surely done in a fraction of the timeout; None while nobody knows."""
+    def _batch_limit(self) -> int | None:
+        """How many pictures are surely done in a share of the timeout; None while nobody knows."""
         return max(1, int(self._timeout_s * _BATCH_SHARE / self._picture_s)) if self._picture_s else None
 
     def _sweep(self) -> None:

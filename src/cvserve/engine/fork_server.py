@@ -1,19 +1,24 @@
-"""The nursery seen from the front: started, asked for workers, and heard when one of them has ended."""
+"""The fork server seen from the front: started, asked for workers, and heard when one of them has ended.
+
+A fork server (as in Python's `multiprocessing`) is a process that has loaded the model and forks a worker from itself
+whenever it is asked to. What runs in it is `fork_server_main.py`.
+"""
 
 import contextlib
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from cvserve import errors
-from cvserve.errors import ModelLoadError, UntrustedModel
+from cvserve.engine.frames import unpack_error
+from cvserve.errors import ModelLoadError
 from cvserve.predictor.prediction import ModelInfo
 
-_MODULE = "cvserve.engine.fork_server_main"
+FORK_SERVER_MODULE = "cvserve.engine.fork_server_main"
 _MAX_READ_BYTES = 65_536
 # Read by the numeric libraries when they are loaded: each worker computes on one thread, and libraries that add
 # threads of their own to that only get in each other's way. What the operator says stands.
@@ -33,14 +38,20 @@ class ModelOrder(NamedTuple):
     arguments: dict[str, Any]
 
 
-class Nursery:
-    """One nursery process.
+class ForkServer:
+    """One fork server, and the socket to it.
 
     It begins to load the model at once. The thread that makes this object must live as long as the process is
     wanted: the kernel ends the process with that thread.
 
     Args:
         order: what to load.
+
+    Attributes:
+        control: the front's end of the socket; non-blocking after `wait_loaded`, for the event loop to watch.
+        process: the process itself.
+        info: which model it has loaded, after `wait_loaded`.
+        guessed: what about the model was neither said nor read from its file, after `wait_loaded`.
     """
 
     def __init__(self, order: ModelOrder) -> None:
@@ -51,12 +62,12 @@ class Nursery:
             environment.setdefault(name, "1")
         with theirs:
             descriptor = theirs.fileno()
-            command = [sys.executable, "-P", "-m", _MODULE, str(descriptor), str(os.getpid())]
+            command = [sys.executable, "-P", "-m", FORK_SERVER_MODULE, str(descriptor), str(os.getpid())]
             self.process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
                 command, pass_fds=[descriptor], env=environment, stdin=subprocess.DEVNULL
             )
         self.control.sendall(json.dumps(order._asdict()).encode("utf-8") + b"\n")
-        self._begin = b""
+        self._unread = b""
         self.info = ModelInfo("", "", "")
         self.guessed: tuple[str, ...] = ()
 
@@ -64,29 +75,33 @@ class Nursery:
         """Block until the model is loaded and warm.
 
         Raises:
-            CvserveError: what the nursery could not do, as if it had been done here.
+            CvserveError: why it cannot be, as if it had been loaded in this process.
         """
-        while b"\n" not in self._begin:
+        while b"\n" not in self._unread:
             data = self._receive()
             if not data:
                 code = self.process.wait()
-                raise ModelLoadError(f"The process that loaded the model {ended(code)}; its own words are above.")
-            self._begin += data
-        first, _, self._begin = self._begin.partition(b"\n")
-        said = json.loads(first)
-        if "failed" in said:
+                raise ModelLoadError(
+                    f"The process that loaded the model {describe_exit(code)}; its own words are above."
+                )
+            self._unread += data
+        first, _, self._unread = self._unread.partition(b"\n")
+        message = json.loads(first)
+        if "failed" in message:
             self.process.wait()
-            raise _error(said)
-        model = said["ready"]
+            raise unpack_error(*message["failed"])
+        model = message["ready"]
         self.info = ModelInfo(model["name"], model["sha256"], model["format"])
         self.guessed = tuple(model["guessed"])
         self.control.setblocking(False)
 
     def make_worker(self) -> socket.socket:
-        """Ask for a worker; the front's end of its connection, non-blocking.
+        """Ask for a worker, and return the front's end of its connection, non-blocking.
+
+        The worker itself comes a moment later: it says on that connection when it is warm.
 
         Raises:
-            OSError: the nursery is gone.
+            OSError: the fork server is gone.
         """
         ours, theirs = socket.socketpair()
         with theirs:
@@ -98,12 +113,16 @@ class Nursery:
         ours.setblocking(False)
         return ours
 
-    def heard(self) -> Iterator[dict[str, Any]] | None:
-        """What the nursery has said since, without waiting; None when it is gone."""
+    def read_messages(self) -> Iterator[dict[str, Any]] | None:
+        """What has come since, without waiting; None when the fork server is gone.
+
+        A message is `{"made": PID}`, in the order in which workers were asked for, or `{"ended": PID, "code": CODE}`
+        with the exit code as `subprocess` has it: that of a signal is negative.
+        """
         data = self._receive()
         if not data:
             return None
-        *lines, self._begin = (self._begin + data).split(b"\n")
+        *lines, self._unread = (self._unread + data).split(b"\n")
         return map(json.loads, lines)
 
     def end(self) -> None:
@@ -121,21 +140,11 @@ class Nursery:
             return b""
 
 
-def ended(code: int) -> str:
-    """How a process ended, for a sentence: `exited with 3`, `was ended by SIGKILL`."""
-    import signal  # only when something went wrong
-
+def describe_exit(code: int) -> str:
+    """Say how a process ended, in the middle of a sentence: `exited with 3`, `was ended by SIGKILL`."""
     if code >= 0:
         return f"exited with {code}"
     try:
         return f"was ended by {signal.Signals(-code).name}"
     except ValueError:
         return f"was ended by signal {-code}"
-
-
-def _error(said: dict[str, Any]) -> errors.CvserveError:
-    kind = getattr(errors, said["failed"], ModelLoadError)
-    if kind is UntrustedModel:
-        return UntrustedModel(said["text"], said["sha256"])
-    error: errors.CvserveError = kind(said["text"])
-    return error

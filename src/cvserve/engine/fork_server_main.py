@@ -1,4 +1,4 @@
-"""What runs in the nursery: a process with one thread that has loaded the model, and forks workers from it.
+"""What runs in the fork server: a process with one thread that has loaded the model, and forks workers from itself.
 
 A fork shares the model's memory and takes milliseconds. It is safe only while there is one thread: where loading
 or warming up the model has started others, each worker is a process of its own that loads the model again.
@@ -18,7 +18,8 @@ from collections.abc import Callable
 from typing import Any
 
 from cvserve.engine import garbage_collector as collector
-from cvserve.engine.worker_main import die_with_parent, ignore_stops, run_worker
+from cvserve.engine.frames import pack_error
+from cvserve.engine.worker_main import die_with_parent, ignore_stop_signals, run_worker
 from cvserve.errors import CvserveError
 from cvserve.predictor.images.decode import lift_pillow_limit
 from cvserve.predictor.predictor import Predictor
@@ -30,14 +31,14 @@ def main() -> None:
     """`python -m cvserve.engine.fork_server_main DESCRIPTOR PARENT [worker JSON]`."""
     connection = socket.socket(fileno=int(sys.argv[1]))
     die_with_parent(int(sys.argv[2]))
-    ignore_stops()
+    ignore_stop_signals()
     if len(sys.argv) > 3:  # a worker that could not be forked
         run_worker(_load(json.loads(sys.argv[3])), connection, int(sys.argv[2]))
-    Nursery(connection).run()
+    ForkLoop(connection).run()
 
 
-class Nursery:
-    """Loads, then does what the front says until it is gone.
+class ForkLoop:
+    """Loads the model, then makes a worker whenever the front asks for one, until the front is gone.
 
     Args:
         control: to the front; a JSON document a line each way, and the sockets of new workers beside them.
@@ -46,20 +47,20 @@ class Nursery:
     def __init__(self, control: socket.socket) -> None:
         self._control = control
         self._ended_reader, self._ended_writer = os.pipe()
-        self._text = ""
+        self._order = ""
 
     def run(self) -> None:
-        """The life of the nursery."""
-        self._text = self._control.makefile("r", encoding="utf-8").readline()
-        if not self._text:
+        """Load and serve; returns when the front is gone or the model cannot be loaded."""
+        self._order = self._control.makefile("r", encoding="utf-8").readline()
+        if not self._order:
             return
         try:
-            predictor = _load(json.loads(self._text))
+            predictor = _load(json.loads(self._order))
         except CvserveError as error:
-            self._say({"failed": type(error).__name__, "text": str(error), "sha256": getattr(error, "sha256", "")})
+            self._send({"failed": pack_error(error)})
             return
-        self._say({"ready": _described(predictor)})
-        collector.settle()  # what is there now is shared by all workers; a collection would copy its pages
+        self._send({"ready": _describe_model(predictor)})
+        collector.tune()  # what is there now is shared by all workers; a collection would copy its pages
         self._serve(predictor)
 
     def _serve(self, predictor: Predictor) -> None:
@@ -68,7 +69,7 @@ class Nursery:
         signal.signal(signal.SIGCHLD, lambda *_: None)
         with selectors.DefaultSelector() as selector:
             selector.register(self._control, selectors.EVENT_READ, lambda: self._make_worker(predictor))
-            selector.register(self._ended_reader, selectors.EVENT_READ, self._reap)
+            selector.register(self._ended_reader, selectors.EVENT_READ, self._report_ended)
             goes_on = True
             while goes_on:
                 for key, _ in selector.select():
@@ -80,25 +81,25 @@ class Nursery:
         for descriptor in descriptors:
             pid = self._fork(predictor, descriptor) if _is_single_threaded() else self._spawn(descriptor)
             os.close(descriptor)
-            self._say({"made": pid})
+            self._send({"made": pid})
         return bool(data)
 
     def _fork(self, predictor: Predictor, descriptor: int) -> int:
-        nursery = os.getpid()
+        fork_server = os.getpid()
         pid = os.fork()
         if pid == 0:
             signal.set_wakeup_fd(-1)
             self._control.close()
             os.close(self._ended_reader)
             os.close(self._ended_writer)
-            run_worker(predictor, socket.socket(fileno=descriptor), nursery)
+            run_worker(predictor, socket.socket(fileno=descriptor), fork_server)
         return pid
 
     def _spawn(self, descriptor: int) -> int:
-        command = [sys.executable, "-P", "-m", __spec__.name, str(descriptor), str(os.getpid()), self._text]
+        command = [sys.executable, "-P", "-m", __spec__.name, str(descriptor), str(os.getpid()), self._order]
         return subprocess.Popen(command, pass_fds=[descriptor]).pid  # noqa: S603 - our own interpreter and module
 
-    def _reap(self) -> bool:
+    def _report_ended(self) -> bool:
         """Tell the front how each worker ended."""
         os.read(self._ended_reader, 4_096)
         with contextlib.suppress(ChildProcessError):
@@ -106,16 +107,16 @@ class Nursery:
                 pid, status = os.waitpid(-1, os.WNOHANG)
                 if pid == 0:
                     break
-                self._say({"ended": pid, "code": os.waitstatus_to_exitcode(status)})
+                self._send({"ended": pid, "code": os.waitstatus_to_exitcode(status)})
         return True
 
-    def _say(self, document: dict[str, Any]) -> None:
-        with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # the front is gone; we hear it next
+    def _send(self, document: dict[str, Any]) -> None:
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # the front is gone; the next read tells
             self._control.sendall(json.dumps(document).encode("ascii") + b"\n")
 
 
 def _load(order: dict[str, Any]) -> Predictor:
-    """The predictor that an order names, warm.
+    """Make the predictor that an order names, and warm it up.
 
     Args:
         order: `load`, the import path `module:function`, and `arguments` for it.
@@ -127,7 +128,7 @@ def _load(order: dict[str, Any]) -> Predictor:
     return load(**order["arguments"]).warm_up()
 
 
-def _described(predictor: Predictor) -> dict[str, Any]:
+def _describe_model(predictor: Predictor) -> dict[str, Any]:
     info = predictor.info
     return {"name": info.name, "sha256": info.sha256, "format": info.format, "guessed": list(predictor.guessed)}
 

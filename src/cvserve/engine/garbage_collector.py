@@ -1,4 +1,4 @@
-"""Python's garbage collector, set for a process that serves."""
+"""Python's garbage collector, tuned for a process that serves."""
 
 import gc
 
@@ -7,8 +7,8 @@ import gc
 _NEW_OBJECTS = 5_000
 
 
-def settle() -> None:
-    """Leave in peace what is loaded, and look at new objects more rarely; to be called once, when all is warm.
+def tune() -> None:
+    """Never search what is loaded now, and search new objects more rarely; to be called once, when all is warm.
 
     For a process that cvserve owns: an app that mounts cvserve decides for itself.
     """

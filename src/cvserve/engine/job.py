@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import NamedTuple, Self
+from typing import NamedTuple
 
 from loguru import logger
 
@@ -19,7 +19,7 @@ class Job:
 
     Attributes:
         has_left: asked right before a worker gets the task, whether nobody waits any more.
-        deaths: workers that ended while they held it; it then runs alone, and after the second it is blamed.
+        deaths: workers that ended while they held it; after the first it runs alone, after the second it is refused.
     """
 
     task: Task
@@ -48,15 +48,20 @@ class Job:
         return True
 
     def resolve(self, outcome: Outcome, given_at: float) -> None:
-        """End the future with what a worker said of a batch that it was given at that time."""
+        """End the future with a worker's outcome.
+
+        Args:
+            outcome: of this job.
+            given_at: when the worker was given the batch, on the monotonic clock.
+        """
         if isinstance(outcome, CvserveError):
             if outcome.__cause__ is not None:
                 logger.opt(exception=outcome.__cause__).error("model: {}", outcome)
             if not self.future.done():
                 self.future.set_exception(outcome)
         elif not self.future.done():  # else its caller left, or it took too long
-            outcome.timing_ms["queue"] = round((given_at - self.submitted_at) * 1000, 3)
-            self.future.set_result(outcome)
+            queue_ms = round((given_at - self.submitted_at) * 1000, 3)
+            self.future.set_result(outcome.with_queue_ms(queue_ms))
 
 
 class Batch(NamedTuple):
@@ -71,8 +76,14 @@ class Batch(NamedTuple):
     given_at: float
     limit_s: float
 
-    @classmethod
-    def of(cls, jobs: list[Job], timeout_s: float) -> Self:
-        """A batch that is given now: one that hangs must leave time to try its pictures one by one."""
-        share = 0.25 if jobs[0].runs_alone else 1.0 if len(jobs) == 1 else 0.5
-        return cls(jobs, time.monotonic(), timeout_s * share)
+
+def start_batch(jobs: list[Job], timeout_s: float) -> Batch:
+    """Make a batch of jobs that a worker is given now.
+
+    Args:
+        jobs: at least one; the limit depends on how many there are, since a batch that hangs must leave time to try
+            its pictures one by one.
+        timeout_s: in which all of them are to be answered.
+    """
+    share = 0.25 if jobs[0].runs_alone else 1.0 if len(jobs) == 1 else 0.5
+    return Batch(jobs, time.monotonic(), timeout_s * share)

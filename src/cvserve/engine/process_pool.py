@@ -1,4 +1,4 @@
-"""Workers in processes of their own: made by the nursery, watched, and replaced when they end, hang or grow."""
+"""Workers in processes of their own: made by the fork server, watched, and replaced when they end, hang or grow."""
 
 import asyncio
 import contextlib
@@ -11,23 +11,23 @@ from typing import Any
 from loguru import logger
 
 from cvserve.engine.connection import ProcessWorker
-from cvserve.engine.fork_server import ModelOrder, Nursery, ended
-from cvserve.engine.protocols import Office
+from cvserve.engine.fork_server import ForkServer, ModelOrder, describe_exit
+from cvserve.engine.protocols import RestartReason, Supervisor
 from cvserve.engine.task import Outcome
 from cvserve.errors import CvserveError
 
 _WATCH_INTERVAL_S = 1.0
 _MAX_UNANSWERED_PINGS = 5
 _CLOSE_TIMEOUT_S = 2.0
-# A worker that ends before it was warm, and a nursery that cannot load, are made again after a pause that
+# A worker that ends before it was warm, and a fork server that cannot load, are made again after a pause that
 # doubles: no crash loop.
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 10.0
 
 
 class ProcessPool:
-    """Keeps so many worker processes alive.
+    """Keeps so many worker processes alive. A `WorkerPool`, and the `ProcessSupervisor` of its workers.
 
-    The model begins to load when the pool is made. The thread that makes it must outlive it (see `Nursery`).
+    The model begins to load when the pool is made. The thread that makes it must outlive it (see `ForkServer`).
 
     Args:
         order: the model that they run.
@@ -39,9 +39,9 @@ class ProcessPool:
         self.wanted = workers
         self._order = order
         self._memory_bytes = memory_bytes
-        self._nursery = Nursery(order)
+        self._fork_server = ForkServer(order)
         self._workers: set[ProcessWorker] = set()
-        self._asked: deque[ProcessWorker] = deque()
+        self._requested: deque[ProcessWorker] = deque()
         self._by_pid: dict[int, ProcessWorker] = {}
         self._too_large: deque[ProcessWorker] = deque()
         self._pause_s = 0.0
@@ -56,58 +56,62 @@ class ProcessPool:
             CvserveError: why it cannot be; then everything has ended.
         """
         try:
-            self._nursery.wait_loaded()
+            self._fork_server.wait_loaded()
         except BaseException:
             self.kill()
             raise
-        self.info, self.guessed = self._nursery.info, self._nursery.guessed
+        self.info, self.guessed = self._fork_server.info, self._fork_server.guessed
 
-    async def start(self, office: Office) -> None:
-        """As `WorkerPool` says; after `wait_loaded`."""
-        self._office = office
+    async def start(self, supervisor: Supervisor) -> None:
+        """Make the workers; returns when all of them are ready. To be called after `wait_loaded`.
+
+        Args:
+            supervisor: is told of every worker from now on.
+        """
+        self._supervisor = supervisor
         self._loop = asyncio.get_running_loop()
-        self._all_joined = asyncio.Event()
-        self._loop.add_reader(self._nursery.control, self._hear_nursery)
+        self._all_ready = asyncio.Event()
+        self._loop.add_reader(self._fork_server.control, self._read_fork_server)
         self._make_missing()
-        await self._all_joined.wait()
+        await self._all_ready.wait()
         self._loop.call_later(_WATCH_INTERVAL_S, self._watch)
 
     async def close(self) -> None:
-        """As `WorkerPool` says; a worker that hangs is killed."""
+        """End the workers and wait for that; one that does not end by itself is killed."""
         self._is_closing = True
         for worker in list(self._workers):
             worker.close()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_CLOSE_TIMEOUT_S):
                 await asyncio.gather(*(worker.gone for worker in self._workers))
-        self._loop.remove_reader(self._nursery.control)
+        self._loop.remove_reader(self._fork_server.control)
         self.kill()
 
     def kill(self) -> None:
-        """As `WorkerPool` says."""
+        """End workers and fork server at once, from any thread. May be called twice."""
         self._is_closing = True
         with self._end_lock:
             for worker in list(self._workers):
                 worker.kill()
-            self._nursery.end()
+            self._fork_server.end()
 
-    def joined(self, worker: ProcessWorker) -> None:
-        """As `Overseer` says."""
+    def on_ready(self, worker: ProcessWorker) -> None:
+        """Pass a new worker on to the supervisor; now one that is too large may go."""
         self._pause_s = 0.0
-        self._office.joined(worker)
+        self._supervisor.on_ready(worker)
         if sum(other.is_warm for other in self._workers) >= self.wanted:
-            self._all_joined.set()
+            self._all_ready.set()
         if self._too_large:
             self._retire(self._too_large.popleft())
 
-    def answered(self, worker: ProcessWorker, outcomes: Sequence[Outcome]) -> None:
-        """As `Overseer` says."""
-        self._office.answered(worker, outcomes)
+    def on_answer(self, worker: ProcessWorker, outcomes: Sequence[Outcome]) -> None:
+        """Pass the answers on to the supervisor, and end a worker that is to go."""
+        self._supervisor.on_answer(worker, outcomes)
         if worker.is_retiring:
             worker.close()
 
-    def left(self, worker: ProcessWorker) -> None:
-        """As `Overseer` says."""
+    def on_end(self, worker: ProcessWorker) -> None:
+        """Replace a worker whose connection has ended, unless it was to end."""
         self._workers.discard(worker)
         if worker in self._too_large:
             self._too_large.remove(worker)
@@ -115,7 +119,7 @@ class ProcessPool:
             return
         if not worker.is_warm:
             self._pause_s = min(_LONGEST_PAUSE_S, 2 * self._pause_s or _FIRST_PAUSE_S)
-        self._office.lost(worker, hung=worker.hung)
+        self._supervisor.on_lost(worker, hung=worker.hung)
         self._make_missing()
 
     def _make_missing(self) -> None:
@@ -125,69 +129,71 @@ class ProcessPool:
             self._make_now()
 
     def _make_now(self) -> None:
-        """Ask for as many as there are too few; one that is too large stays until another has joined."""
+        """Ask for as many as there are too few; one that is too large stays until another is ready."""
         staying = sum(not worker.is_retiring for worker in self._workers) - len(self._too_large)
         for _ in range(0 if self._is_closing else self.wanted - staying):
-            self._make()
+            self._make_worker()
 
-    def _make(self) -> None:
+    def _make_worker(self) -> None:
         try:
-            connection = self._nursery.make_worker()
+            connection = self._fork_server.make_worker()
         except OSError:
-            return  # the nursery is gone: that is noticed beside this, and the next one makes what is missing
+            return  # the fork server is gone: that is noticed beside this, and the next one makes what is missing
         worker = ProcessWorker(self, self.info)
         self._workers.add(worker)
-        self._asked.append(worker)
+        self._requested.append(worker)
         self._run_task(self._loop.create_unix_connection(lambda: worker, sock=connection))
 
-    def _hear_nursery(self) -> None:
-        heard = self._nursery.heard()
-        if heard is None:
-            self._loop.remove_reader(self._nursery.control)
+    def _read_fork_server(self) -> None:
+        messages = self._fork_server.read_messages()
+        if messages is None:
+            self._loop.remove_reader(self._fork_server.control)
             if not self._is_closing:
                 logger.error("engine: the process that makes workers is gone; the model is loaded again")
-                self._office.replaced("nursery")
-                self._run_task(self._replace_nursery())
+                self._supervisor.on_restart("nursery")
+                self._run_task(self._replace_fork_server())
             return
-        for said in heard:
-            if "made" in said:  # in the order in which they were asked for
-                worker = self._asked.popleft()
-                worker.pid = said["made"]
-                self._by_pid[said["made"]] = worker
+        for message in messages:
+            if "made" in message:  # in the order in which they were asked for
+                worker = self._requested.popleft()
+                worker.pid = message["made"]
+                self._by_pid[message["made"]] = worker
             else:
-                self._has_ended(self._by_pid.pop(said["ended"]), said["code"])
+                self._report_exit(self._by_pid.pop(message["ended"]), message["code"])
 
-    def _has_ended(self, worker: ProcessWorker, code: int) -> None:
+    def _report_exit(self, worker: ProcessWorker, code: int) -> None:
+        """Say in the log and to the supervisor why a worker has ended."""
         if self._is_closing:
             return
+        reason: RestartReason
         if worker.is_retiring:
             reason, cause = "memory", "was too large"
         else:
             reason = "hung" if worker.hung else "signal" if code < 0 else "exit"
-            cause = ended(code)
+            cause = describe_exit(code)
         logger.warning("engine: worker {} {}; another one takes its place", worker.pid, cause)
-        self._office.replaced(reason)
+        self._supervisor.on_restart(reason)
 
-    async def _replace_nursery(self) -> None:
-        """Load the model anew, until it can be; workers of the old nursery end with it."""
+    async def _replace_fork_server(self) -> None:
+        """Load the model again, until that succeeds; the workers of the old fork server end with it."""
         pause_s = _FIRST_PAUSE_S
-        self._nursery.end()
-        self._asked.clear()
-        self._by_pid.clear()  # how those ended is told by nobody any more
+        self._fork_server.end()
+        self._requested.clear()
+        self._by_pid.clear()  # nobody tells any more how those ended
         while not self._is_closing:
-            nursery = Nursery(self._order)
+            fork_server = ForkServer(self._order)
             with self._end_lock:
-                self._nursery = nursery
+                self._fork_server = fork_server
             try:
-                await self._loop.run_in_executor(None, nursery.wait_loaded)
+                await self._loop.run_in_executor(None, fork_server.wait_loaded)
             except CvserveError as error:
-                nursery.end()
+                fork_server.end()
                 logger.error("engine: the model cannot be loaded again: {}", error)
                 await asyncio.sleep(pause_s)
                 pause_s = min(_LONGEST_PAUSE_S, 2 * pause_s)
                 continue
             if not self._is_closing:
-                self._loop.add_reader(nursery.control, self._hear_nursery)
+                self._loop.add_reader(fork_server.control, self._read_fork_server)
                 self._make_missing()
             return
 
@@ -211,7 +217,7 @@ class ProcessPool:
 
     def _retire(self, worker: ProcessWorker) -> None:
         worker.is_retiring = True
-        if self._office.retire(worker):
+        if self._supervisor.retire(worker):
             worker.close()
 
     def _run_task(self, coroutine: Coroutine[Any, Any, Any]) -> None:

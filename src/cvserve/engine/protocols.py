@@ -1,10 +1,19 @@
-"""What the engine knows of its workers, whether they are threads or processes."""
+"""What the engine, its pools and their workers expect of each other, whether the workers are threads or processes.
+
+The engine gives batches to a `Worker`; whatever happens to it then is reported to a `Supervisor`, which is the engine
+again. A `WorkerPool` makes the workers and replaces those that end.
+"""
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Literal, Protocol, get_args
 
 from cvserve.engine.task import Outcome, Task
 from cvserve.predictor.prediction import ModelInfo
+
+# Why a worker was replaced: it ended by itself, by a signal, it hung, it had grown too large, or the fork server that
+# had made it was gone. They are labels of a public metric, so "nursery", the fork server's first name, stays.
+RestartReason = Literal["exit", "signal", "hung", "memory", "nursery"]
+RESTART_REASONS: tuple[RestartReason, ...] = get_args(RestartReason)
 
 
 class Worker(Protocol):
@@ -17,38 +26,48 @@ class Worker(Protocol):
     is_retiring: bool
 
     def give(self, tasks: Sequence[Task]) -> None:
-        """Hand a batch over; `Office.answered` hears the outcomes, or `Office.lost` that there are none."""
+        """Hand a batch over; it ends with `Supervisor.on_answer`, or with `Supervisor.on_lost`."""
 
     def end_hung(self) -> None:
-        """It took too long: end it if that is possible, and replace it."""
+        """End it, if that is possible, because its batch took too long; its pool replaces it."""
 
 
-class Office(Protocol):
-    """Where workers report, on the event loop's thread. The engine is one."""
+class Supervisor(Protocol):
+    """Who is told what happens to workers, on the event loop's thread. The engine is one."""
 
-    def joined(self, worker: Worker) -> None:
-        """A worker is warm and has nothing to do."""
+    def on_ready(self, worker: Worker) -> None:
+        """A new worker is warm and waits for its first batch."""
 
-    def answered(self, worker: Worker, outcomes: Sequence[Outcome]) -> None:
-        """One outcome for each task of its batch, in order; the worker has nothing to do again."""
+    def on_answer(self, worker: Worker, outcomes: Sequence[Outcome]) -> None:
+        """A worker has answered its batch, and waits for the next one.
 
-    def lost(self, worker: Worker, *, hung: bool) -> None:
-        """A worker is gone, with whatever it held; `hung` when it was ended because it took too long."""
+        Args:
+            worker: who answers.
+            outcomes: one for each task, in order.
+        """
 
-    def replaced(self, reason: str) -> None:
-        """Why a lost worker was replaced, one of `REASONS`; known a moment later."""
+    def on_lost(self, worker: Worker, *, hung: bool) -> None:
+        """A worker is gone, and what it held is not answered.
+
+        Args:
+            worker: who is gone.
+            hung: whether it was ended because its batch took too long.
+        """
+
+    def on_restart(self, reason: RestartReason) -> None:
+        """A worker is replaced, and it is known why; that comes a moment after `on_lost`."""
 
     def retire(self, worker: Worker) -> bool:
-        """Give this worker nothing more; whether it had nothing to do."""
+        """Give this worker no further batch; True if it has none now, so that it can be ended at once."""
 
 
 class WorkerPool(Protocol):
-    """Makes workers and replaces those that are lost.
+    """Makes workers and replaces those that end.
 
     Attributes:
         info: which model they run.
         guessed: what about it was neither said nor read from its file.
-        wanted: how many there should be.
+        wanted: how many workers there should be.
     """
 
     info: ModelInfo
@@ -56,26 +75,24 @@ class WorkerPool(Protocol):
     wanted: int
 
     def wait_loaded(self) -> None:
-        """Block until it is known which model it is.
+        """Block until the model is loaded, which began when the pool was made.
 
         Raises:
             CvserveError: it cannot be loaded; nothing is left of the pool then.
         """
 
-    async def start(self, office: Office) -> None:
-        """Begin; returns when all of them have joined.
+    async def start(self, supervisor: Supervisor) -> None:
+        """Make the workers; returns when all of them are ready.
+
+        Args:
+            supervisor: is told of every worker from now on.
 
         Raises:
             CvserveError: the model cannot answer.
         """
 
     async def close(self) -> None:
-        """End them all. Those that are idle end by themselves."""
+        """End the workers and wait for that. Those that are idle end by themselves."""
 
     def kill(self) -> None:
-        """End them all at once, from any thread, also without a `start`. May be called twice."""
-
-
-# Why a worker was replaced: it ended by itself, by a signal, it hung, it had grown too large, or the process
-# that it was forked from was gone.
-REASONS = ("exit", "signal", "hung", "memory", "nursery")
+        """End the workers at once, from any thread, also without a `start`. May be called twice."""

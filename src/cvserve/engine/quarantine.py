@@ -1,4 +1,4 @@
-"""Pictures that ended a worker are refused for a while, by their hash."""
+"""Pictures that ended workers are refused for a while, known by their hash."""
 
 import hashlib
 import time
@@ -8,10 +8,13 @@ _MAX_PICTURES = 1_024
 
 
 class Quarantine:
-    """Remembers which pictures are to blame.
+    """Remembers which pictures are refused.
+
+    A picture that makes the decoder or the model crash would cost a worker each time that it is sent; in here it costs
+    a hash. It keeps the SHA-256 of the encoded bytes only.
 
     Args:
-        refused_s: seconds that one stays in.
+        refused_s: seconds that a picture stays in.
     """
 
     def __init__(self, refused_s: float = REFUSED_S) -> None:

@@ -22,4 +22,4 @@ Outcome = Prediction | CvserveError
 
 
 class Abandoned(Exception):
-    """Whoever asked has left before a worker took the picture; it was dropped."""
+    """The picture was dropped before a worker took it: who had sent it waits no longer. It never leaves the server."""

@@ -5,7 +5,7 @@ import threading
 from collections.abc import Sequence
 from queue import SimpleQueue
 
-from cvserve.engine.protocols import Office
+from cvserve.engine.protocols import Supervisor
 from cvserve.engine.task import Outcome, Task
 from cvserve.engine.worker_loop import WorkerLoop
 from cvserve.predictor.predictor import Predictor
@@ -14,10 +14,10 @@ _JOIN_TIMEOUT_S = 30.0
 
 
 class ThreadPool:
-    """Runs one predictor on several threads.
+    """Runs one predictor on several threads. A `WorkerPool`.
 
     Args:
-        predictor: warmed up by `start`.
+        predictor: one that is loaded; `start` warms it up.
         threads: how many.
     """
 
@@ -29,19 +29,26 @@ class ThreadPool:
         self._workers: list[_ThreadWorker] = []
 
     def wait_loaded(self) -> None:
-        """As `WorkerPool` says: it was loaded by whoever made the predictor."""
+        """Return at once: whoever made the predictor has loaded it."""
 
-    async def start(self, office: Office) -> None:
-        """As `WorkerPool` says."""
+    async def start(self, supervisor: Supervisor) -> None:
+        """Warm the model up, then start the threads.
+
+        Args:
+            supervisor: is told of every worker and of every answer.
+
+        Raises:
+            CvserveError: the model cannot answer.
+        """
         loop = asyncio.get_running_loop()
         await loop.run_in_executor(None, self._predictor.warm_up)
         for number in range(self.wanted):
-            worker = _ThreadWorker(self._predictor, office, loop, number)
+            worker = _ThreadWorker(self._predictor, supervisor, loop, number)
             self._workers.append(worker)
-            office.joined(worker)
+            supervisor.on_ready(worker)
 
     async def close(self) -> None:
-        """As `WorkerPool` says; a thread that hangs is left behind."""
+        """Let the threads end after their batch and wait for them; one that hangs is left behind."""
         self.kill()
         loop = asyncio.get_running_loop()
         for worker in self._workers:
@@ -49,16 +56,18 @@ class ThreadPool:
                 await loop.run_in_executor(None, worker.thread.join, _JOIN_TIMEOUT_S)
 
     def kill(self) -> None:
-        """No thread can be killed; each hears that nothing more comes."""
+        """Let the threads end after their batch: no thread can be killed."""
         for worker in self._workers:
             worker.tasks.put([])
 
 
 class _ThreadWorker:
-    """One thread, and its channel to the loop: a queue in, a call in the loop's thread out."""
+    """One thread, and its channel to the event loop: a queue in, a call in the loop's thread out."""
 
-    def __init__(self, predictor: Predictor, office: Office, loop: asyncio.AbstractEventLoop, number: int) -> None:
-        self._office = office
+    def __init__(
+        self, predictor: Predictor, supervisor: Supervisor, loop: asyncio.AbstractEventLoop, number: int
+    ) -> None:
+        self._supervisor = supervisor
         self._loop = loop
         self.tasks: SimpleQueue[Sequence[Task]] = SimpleQueue()
         self.is_hung = self.is_retiring = False
@@ -79,4 +88,4 @@ class _ThreadWorker:
 
     def answer(self, outcomes: Sequence[Outcome]) -> None:
         self.is_hung = False
-        self._loop.call_soon_threadsafe(self._office.answered, self, outcomes)
+        self._loop.call_soon_threadsafe(self._supervisor.on_answer, self, outcomes)

@@ -11,13 +11,13 @@ from cvserve.predictor.predictor import Predictor
 
 
 class Channel(Protocol):
-    """How a worker hears of work and answers it: a queue between threads, or frames between processes."""
+    """How work reaches a worker, and its answers the front: a queue between threads, or frames between processes."""
 
     def take(self) -> Sequence[Task]:
         """Wait for the next batch; empty when there will be none."""
 
     def answer(self, outcomes: Sequence[Outcome]) -> None:
-        """One outcome for each task of the batch that was taken, in order."""
+        """Pass on one outcome for each task of the batch that was taken, in order."""
 
 
 class WorkerLoop:
@@ -35,23 +35,22 @@ class WorkerLoop:
     def run(self) -> None:
         """Work until the channel ends."""
         while tasks := self._channel.take():
-            self._channel.answer(self._outcomes(tasks))
+            self._channel.answer(self._answer_batch(tasks))
 
-    def _outcomes(self, tasks: Sequence[Task]) -> list[Outcome]:
+    def _answer_batch(self, tasks: Sequence[Task]) -> list[Outcome]:
+        """One outcome for each task. What a picture is to blame for, the predictor has answered for that picture."""
         top_k = max(task.top_k for task in tasks)
         try:
-            outcomes = self._predictor.outcomes([task.data for task in tasks], top_k=top_k, keep_source=False)
-        except (Exception, SystemExit) as error:  # a worker outlives whatever a model does
-            if len(tasks) > 1:  # one picture may have upset the whole batch: ask again one by one
-                return [outcome for task in tasks for outcome in self._outcomes([task])]
+            outcomes = self._predictor.predict_each([task.data for task in tasks], top_k=top_k, keep_source=False)
+            return [_cut_top(outcome, task.top_k) for outcome, task in zip(outcomes, tasks, strict=True)]
+        except (Exception, SystemExit) as error:  # no picture's fault, such as that of `setup`; a worker outlives it
             failure = ModelError("The model failed; the server's own log has the reason.")
             failure.__cause__ = error
-            return [failure]
-        return [_cut(outcome, task.top_k) for outcome, task in zip(outcomes, tasks, strict=True)]
+            return [failure for _ in tasks]
 
 
-def _cut(outcome: Outcome, top_k: int) -> Outcome:
-    """The answer with as many classes as this one asked for; the batch was run for the longest wish."""
+def _cut_top(outcome: Outcome, top_k: int) -> Outcome:
+    """Leave as many classes as this caller asked for; the batch was run for the one who asked for most."""
     if isinstance(outcome, Prediction) and len(outcome.top) > top_k:
         return replace(outcome, top=outcome.top[:top_k])
     return outcome

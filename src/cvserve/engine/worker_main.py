@@ -22,7 +22,7 @@ _OOM_SCORE = "500"
 
 
 def run_worker(predictor: Predictor, connection: socket.socket, parent: int) -> None:
-    """Work until the front closes its end; never returns.
+    """Run the worker loop until the front closes its end of the connection; never returns.
 
     Args:
         predictor: set up and warm.
@@ -32,7 +32,7 @@ def run_worker(predictor: Predictor, connection: socket.socket, parent: int) -> 
     code = 1
     try:
         die_with_parent(parent)
-        _be_a_worker()
+        _set_up_process()
         channel = SocketChannel(connection)
         channel.answer([])
         WorkerLoop(predictor, channel).run()
@@ -55,14 +55,15 @@ def die_with_parent(parent: int) -> None:
             os._exit(1)
 
 
-def ignore_stops() -> None:
-    """Ctrl-C and a service manager signal the whole group; the front alone decides when workers end."""
+def ignore_stop_signals() -> None:
+    """Ignore what Ctrl-C and service managers send to the whole group: the front alone decides when workers end."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
 
 
-def _be_a_worker() -> None:
-    ignore_stops()
+def _set_up_process() -> None:
+    """Signals, dumps, limits and random numbers, each as a worker needs them."""
+    ignore_stop_signals()
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     faulthandler.enable()  # where it was, when it crashes or when the front gives it up (SIGABRT)
     resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
@@ -75,7 +76,7 @@ def _be_a_worker() -> None:
 
 
 class SocketChannel:
-    """A worker's channel on its socket to the front.
+    """A worker's `Channel`: frames on its socket to the front.
 
     Args:
         connection: blocking.
@@ -85,7 +86,7 @@ class SocketChannel:
         self._connection = connection
 
     def take(self) -> Sequence[Task]:
-        """The next batch; pings are answered on the way. Empty when the front is gone."""
+        """Wait for the next batch, and answer pings meanwhile; empty when the front is gone."""
         try:
             while not (tasks := read_tasks(self._read)):
                 self.answer([])
@@ -94,12 +95,12 @@ class SocketChannel:
         return tasks
 
     def answer(self, outcomes: Sequence[Outcome]) -> None:
-        """Send the answers in one frame; a front that is gone will be noticed by `take`."""
+        """Send the answers in one frame; that the front is gone is noticed by `take`."""
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):
             self._connection.sendall(pack_outcomes(outcomes))
 
     def _read(self, size: int) -> bytes:
-        """So many bytes, which nobody copies again: a picture is read where it stays."""
+        """Read so many bytes. Nobody copies them again: a picture is read where it stays."""
         data = self._connection.recv(size, socket.MSG_WAITALL)
         while len(data) < size:  # the end, or a signal came between
             more = self._connection.recv(size - len(data), socket.MSG_WAITALL)

@@ -11,12 +11,15 @@ from cvserve.configuration import find_home
 from cvserve.errors import CannotStart, InvalidParameter, NotFound
 from cvserve.history.record import to_row
 from cvserve.predictor.prediction import Prediction
+from cvserve.settings import DATABASE_NAME
+from cvserve.store.columns import HistoryRow
 from cvserve.store.database import connect, prepare_database
 from cvserve.store.predictions import PredictionReader, Query
-from cvserve.store.rows import HistoryRow, ModelKey, Stored, timestamp
+from cvserve.store.rows import ModelKey, Stored
 from cvserve.store.schema import SOURCES
-from cvserve.store.sqlite import translated
+from cvserve.store.sqlite import translate_errors
 from cvserve.store.transaction import insert_rows
+from cvserve.timestamps import format_timestamp
 from cvserve.values import moment
 
 if TYPE_CHECKING:
@@ -30,8 +33,10 @@ class History:
         row = h.add(prediction, source="notebook")
         h[1], h.rows(label="3", limit=10), len(h)
 
+    Rows are read when they are asked for, so that others may write meanwhile. Use it from one thread at a time.
+
     Attributes:
-        path: the file.
+        path: the database file.
     """
 
     def __init__(self, path: Path) -> None:
@@ -49,10 +54,12 @@ class History:
                 else the working folder).
 
         Raises:
-            Unsafe, CannotStart, HistoryError: as `store.database.prepare_database`.
+            Unsafe: the file is a link or no regular file, or others can read it.
+            CannotStart: the folder cannot be written, or the database is of a newer cvserve.
+            HistoryError: it is no database of cvserve, or it is damaged.
         """
         place = find_home() if path is None else Path(path)
-        file = place / "cvserve.db" if place.is_dir() or path is None else place
+        file = place / DATABASE_NAME if place.is_dir() or path is None else place
         prepare_database(file)
         return cls(file)
 
@@ -64,7 +71,12 @@ class History:
         return Database(self._writer)
 
     def add(self, prediction: Prediction, *, source: str = "notebook", file_name: str | None = None) -> HistoryRow:
-        """Store one prediction.
+        """Store one prediction and read it back.
+
+        Args:
+            prediction: what `Predictor.predict` answered.
+            source: through which door it came, one of `store.schema.SOURCES`.
+            file_name: of the picture; only its cleaned last part is kept.
 
         Raises:
             InvalidParameter: an unknown source.
@@ -76,7 +88,20 @@ class History:
     def add_many(
         self, predictions: Sequence[Prediction], *, source: str, file_names: Sequence[str | None]
     ) -> list[Stored]:
-        """Store several in one transaction, all or none; their ids ascend in the same order."""
+        """Store several in one transaction, all or none.
+
+        Args:
+            predictions: what `Predictor` answered.
+            source: through which door they came, one of `store.schema.SOURCES`.
+            file_names: of their pictures, as many, None for one without.
+
+        Returns:
+            Ids and times in the same order; ids ascend.
+
+        Raises:
+            InvalidParameter: an unknown source.
+            HistoryError: nothing was stored.
+        """
         if source not in SOURCES:
             raise InvalidParameter(f"There is no source '{source}'; take one of {', '.join(SOURCES)}.")
         if not predictions:
@@ -84,7 +109,7 @@ class History:
         rows = [
             to_row(prediction, source, file_name=name) for prediction, name in zip(predictions, file_names, strict=True)
         ]
-        with translated():
+        with translate_errors():
             return insert_rows(self._writer, rows, self._model_ids)
 
     def rows(self, *, limit: int | None = None, newest_first: bool = False, **filters: Any) -> list[HistoryRow]:
@@ -102,12 +127,21 @@ class History:
         return list(self.select(limit=limit, newest_first=newest_first, **filters))
 
     def select(self, *, limit: int | None = None, newest_first: bool = False, **filters: Any) -> Iterator[HistoryRow]:
-        """The same, read page by page while they are used."""
+        """Like `rows`, but read page by page while they are used, so that memory stays small.
+
+        Args:
+            limit: rows at most; None for all.
+            newest_first: turn the order around.
+            **filters: those of `rows`.
+
+        Raises:
+            InvalidParameter: a filter that cannot be used.
+        """
         if limit is not None and limit < 0:
             raise InvalidParameter(f"limit is {limit}; give 0 or more.")
-        times = {name: _timestamp(name, filters[name]) for name in ("since", "until") if filters.get(name)}
+        times = {name: _parse_time(name, filters[name]) for name in ("since", "until") if filters.get(name)}
         query = Query(limit=limit, descending=newest_first, **{**filters, **times})
-        return (row for page in self._reader.pages(query) for row in page)
+        return (row for page in self._reader.read_pages(query) for row in page)
 
     def __getitem__(self, prediction_id: int) -> HistoryRow:
         row = self._reader.get(prediction_id)
@@ -125,7 +159,7 @@ class History:
         return f"<History {self.path} {len(self)} predictions>"
 
     def close(self) -> None:
-        """Give the file back."""
+        """Close its connections; it cannot be used afterwards."""
         self._reader.close()
         self._writer.close()
 
@@ -138,10 +172,10 @@ class History:
         self.close()
 
 
-def _timestamp(name: str, when: datetime | str) -> str:
-    """As it stands in the table."""
+def _parse_time(name: str, when: datetime | str) -> str:
+    """A filter's time as the tables hold it."""
     try:
-        return timestamp(moment(when) if isinstance(when, str) else when)
+        return format_timestamp(moment(when) if isinstance(when, str) else when)
     except ValueError as error:
         raise InvalidParameter(f"{name} is '{when}': {error}.") from None
 
@@ -154,4 +188,4 @@ def history_exists(home: Path) -> bool:
     """
     if not home.is_dir():
         raise CannotStart(f"There is no folder '{home}'.")
-    return (home / "cvserve.db").exists()
+    return (home / DATABASE_NAME).exists()

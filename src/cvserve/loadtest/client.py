@@ -15,7 +15,7 @@ _MAX_ANSWER_BYTES = 1_048_576
 
 
 class Answer(NamedTuple):
-    """What came back.
+    """An answer of the server.
 
     Attributes:
         status: of HTTP.
@@ -28,20 +28,21 @@ class Answer(NamedTuple):
     duration_ms: float
 
     def json(self) -> dict[str, Any]:
-        """The body as an object; empty when it is none."""
+        """The body as a JSON object; empty when it is not one."""
         try:
-            read = json.loads(self.body)
+            document = json.loads(self.body)
         except ValueError:
             return {}
-        return read if isinstance(read, dict) else {}
+        return document if isinstance(document, dict) else {}
 
 
 class Client:
-    """Asks one server, a connection for each question.
+    """A client for one server, which opens a connection for each request.
 
     Args:
         url: of the server, with the path under which it is mounted.
-        token: None: none.
+        token: sent with each request; None: none.
+        timeout_s: to connect, and for each part of the answer.
     """
 
     def __init__(self, url: str, token: str | None, timeout_s: float = _TIMEOUT_S) -> None:
@@ -51,10 +52,10 @@ class Client:
         self._timeout_s = timeout_s
 
     def ask(self, method: str, path: str, body: bytes | None = None, headers: dict[str, str] | None = None) -> Answer:
-        """One request.
+        """Send a request and read its answer.
 
         Raises:
-            CannotStart: nobody answers there.
+            CannotStart: nobody answers there, or not in time.
         """
         sent = {**(headers or {}), **({"Authorization": f"Bearer {self._token}"} if self._token else {})}
         connection = self._connection()

@@ -1,4 +1,4 @@
-"""Where the files of a report go, and writing them."""
+"""The files of a report: where they go, and writing them."""
 
 import contextlib
 import json
@@ -7,12 +7,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from cvserve.errors import CannotStart
-from cvserve.loadtest.locust.locustfile_text import locustfile_text
+from cvserve.loadtest.locust.template import render_locustfile
 from cvserve.loadtest.plan import Plan
-from cvserve.loadtest.report.charts import curve
+from cvserve.loadtest.report.charts import draw_curve
 from cvserve.loadtest.report.document import Report
-from cvserve.loadtest.report.page import page
-from cvserve.loadtest.session import constants_of
+from cvserve.loadtest.report.page import render_page
 
 
 @dataclass(frozen=True)
@@ -32,8 +31,13 @@ class Files:
     is_new: bool
 
     @classmethod
-    def of(cls, out: Path | None, html: Path | None, csv: Path | None) -> "Files":
-        """Make the folders.
+    def make(cls, out: Path | None, html: Path | None, csv: Path | None) -> "Files":
+        """Choose the places, and make the folders.
+
+        Args:
+            out: folder of the report; None: a new one, named after the time.
+            html: the page; None: in that folder.
+            csv: prefix of Locust's files; None: in that folder.
 
         Raises:
             CannotStart: one of them cannot be made.
@@ -49,17 +53,16 @@ class Files:
         return files
 
     def write(self, report: Report, plan: Plan, url: str) -> None:
-        """All but what Locust wrote.
+        """Write page, JSON, curve and locustfile; the CSV files are there already, from Locust.
 
         Raises:
             CannotStart: one of them cannot be written.
         """
-        constants = {**constants_of(plan, url), "RATE": plan.rate or 0.0}
         texts = {
-            self.html: page(report),
+            self.html: render_page(report),
             self.folder / "report.json": json.dumps(report, indent=2) + "\n",
-            self.folder / "curve.svg": curve(report),
-            self.folder / "locustfile.py": locustfile_text(constants),
+            self.folder / "curve.svg": draw_curve(report),
+            self.folder / "locustfile.py": render_locustfile(plan, url, stands_alone=True),
         }
         for path, text in texts.items():
             try:
@@ -68,7 +71,7 @@ class Files:
                 raise CannotStart(f"'{path}' cannot be written: {error.strerror}; take another --out.") from None
 
     def discard(self) -> None:
-        """Of a test that could not begin: leave no empty folder behind."""
+        """Remove what a test that could not begin has made, so that no empty folder stays behind."""
         if self.is_new:
             for path in self.folder.glob(f"{self.csv.name}_*.csv"):
                 path.unlink(missing_ok=True)

@@ -9,8 +9,8 @@ from typing import Any
 from cvserve.settings import usable_cores
 
 
-def machine_facts() -> dict[str, Any]:
-    """Cores, processor, memory, system and versions."""
+def read_machine() -> dict[str, Any]:
+    """Read what numbers of two days differ by: cores, processor, memory, system and versions."""
     return {
         "cores": usable_cores(),
         "processor": _processor(),

@@ -33,8 +33,8 @@ class OwnServerFailed(CvserveError):
 
 
 @contextlib.contextmanager
-def own_server(flags: Mapping[str, str], beside: Path) -> Iterator[Target]:
-    """Start it, and stop it at the end.
+def start_own_server(flags: Mapping[str, str], beside: Path) -> Iterator[Target]:
+    """Start a server for the time of a `with` block, with a folder and a token of its own, on a free port.
 
     Args:
         flags: options of `serve`, such as `{"--model": "m.onnx"}`; the rest comes from where `serve` takes it.
@@ -42,10 +42,10 @@ def own_server(flags: Mapping[str, str], beside: Path) -> Iterator[Target]:
             in memory, commits would be faster than they ever are.
 
     Raises:
-        OwnServerFailed: it ended.
+        OwnServerFailed: it ended before it answered; the message has its own words.
         CannotStart: it did not answer in two minutes.
     """
-    with _throw_away(beside) as home:
+    with _make_folder(beside) as home:
         token = f"loadtest-{secrets.token_urlsafe(24)}"
         environment = {**os.environ, "CVSERVE_TOKEN": token, "CVSERVE_NO_AUTH": "false"}
         options = [part for option, value in flags.items() for part in (option, value)]
@@ -55,16 +55,16 @@ def own_server(flags: Mapping[str, str], beside: Path) -> Iterator[Target]:
             env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
             start_new_session=True,
         )  # fmt: skip
-        words = _Words(process)
+        output = _ServerOutput(process)
         try:
-            yield Target(words.url(), token, is_own=True, home=home)
+            yield Target(output.wait_for_url(), token, is_own=True, home=home)
         finally:
             _stop(process)
-            words.close()
+            output.close()
 
 
-class _Words:
-    """What the server says on stderr, read all the time so that it never waits for us."""
+class _ServerOutput:
+    """The server's stderr, read all the time, so that the server never waits for us to read."""
 
     def __init__(self, process: "subprocess.Popen[bytes]") -> None:
         self._process = process
@@ -74,26 +74,26 @@ class _Words:
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 
-    def url(self) -> str:
-        """Where it listens, once it does."""
+    def wait_for_url(self) -> str:
+        """Wait until the server listens; returns where."""
         with self._changed:
-            self._changed.wait_for(lambda: self._ended or self._found(), _START_S)
-            found = self._found()
+            self._changed.wait_for(lambda: self._ended or self._find_url(), _START_S)
+            found = self._find_url()
         if found:
             return found
         if not self._ended:
             raise CannotStart(f"The server for the test did not answer within {_START_S:.0f} s; try cvserve serve.")
-        said = [line for line in self._lines if line.startswith("cvserve: ")] or self._lines[-1:]
-        text = said[-1].removeprefix("cvserve: ") if said else "it said nothing."
+        errors = [line for line in self._lines if line.startswith("cvserve: ")] or self._lines[-1:]
+        text = errors[-1].removeprefix("cvserve: ") if errors else "it said nothing."
         raise OwnServerFailed(f"The server for the test did not start: {text}", self._process.wait() or 3)
 
     def close(self) -> None:
-        """After its end."""
+        """Read the rest; only after the server's end."""
         self._reader.join()
         assert self._process.stderr
         self._process.stderr.close()
 
-    def _found(self) -> str | None:
+    def _find_url(self) -> str | None:
         return next((match[1] for match in map(_URL.search, self._lines) if match), None)
 
     def _read(self) -> None:
@@ -108,7 +108,7 @@ class _Words:
 
 
 @contextlib.contextmanager
-def _throw_away(beside: Path) -> Iterator[Path]:
+def _make_folder(beside: Path) -> Iterator[Path]:
     try:
         made = tempfile.mkdtemp(prefix=".cvserve-loadtest-", dir=beside)
     except OSError:  # a folder that cannot be written

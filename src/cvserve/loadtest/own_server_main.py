@@ -1,4 +1,4 @@
-"""Becomes `cvserve serve` for a load test, and ends with the test, by whatever that ended."""
+"""Becomes `cvserve serve` for a load test; the kernel ends it together with the test, whatever ends that."""
 
 import os
 import sys

@@ -17,8 +17,8 @@ class Picture(NamedTuple):
     kind: str
 
 
-def pictures_in(folder: str) -> list[Picture]:
-    """All pictures of a folder and below it, in order.
+def find_pictures(folder: str) -> list[Picture]:
+    """Find the pictures of a folder and below it, in order.
 
     Args:
         folder: empty: those that come with cvserve.

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """One load test.
+    """One load test: the load and how it is measured.
 
     Attributes:
         find_capacity: step the load and close in on the capacity; else one load for `run_time_s`.

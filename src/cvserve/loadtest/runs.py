@@ -7,55 +7,60 @@ from typing import NamedTuple
 
 from cvserve.errors import InvalidSetting
 from cvserve.loadtest.report.document import Report
+from cvserve.settings import DATABASE_NAME
 from cvserve.store.database import connect, connect_reader, prepare_database
 from cvserve.store.loadtests import add_run, list_runs, read_run
-from cvserve.store.sqlite import translated
+from cvserve.store.sqlite import translate_errors
 
 LAST = "last"
 
 
 class KeptRun(NamedTuple):
-    """A row of the list.
+    """A run that the folder's database keeps.
 
     Attributes:
-        id: in this folder.
-        report: all of it.
+        id: number of the run in this folder.
+        report: the whole report, see `report/document.py`.
     """
 
     id: int
     report: Report
 
 
-def keep(home: Path, report: Report) -> int:
-    """Store a report; its id.
+def keep_run(home: Path, report: Report) -> int:
+    """Store a report in the folder's database, which is made when it is not there; returns the run's id.
 
     Raises:
         HistoryError: it cannot be stored.
     """
-    path = home / "cvserve.db"
+    path = home / DATABASE_NAME
     prepare_database(path)
-    with closing(connect(path)) as connection, translated():
+    with closing(connect(path)) as connection, translate_errors():
         return add_run(connection, report["created_at"], report, json.dumps(report))
 
 
-def kept(home: Path) -> list[KeptRun]:
-    """All runs of a folder, oldest first; looking makes no file."""
-    path = home / "cvserve.db"
+def read_runs(home: Path) -> list[KeptRun]:
+    """Read all runs of a folder, oldest first; where there is no database, none is made."""
+    path = home / DATABASE_NAME
     if not path.exists():
         return []
     prepare_database(path)
-    with closing(connect_reader(path)) as connection, translated():
+    with closing(connect_reader(path)) as connection, translate_errors():
         return [KeptRun(run_id, json.loads(text)) for run_id, text in list_runs(connection)]
 
 
-def earlier(home: Path, named: str) -> Report:
-    """The run to compare with: `last` of the folder, its id, or a `report.json`.
+def read_earlier(home: Path, named: str) -> Report:
+    """Read the report of an earlier run, to compare with.
+
+    Args:
+        home: folder of the database.
+        named: `last`, the id of a run of this folder, or the path of a `report.json`.
 
     Raises:
-        InvalidSetting: there is none.
+        InvalidSetting: there is no such run or file.
     """
     if named == LAST or named.isdecimal():
-        return _of_folder(home, named)
+        return _read_run(home, named)
     try:
         report = json.loads(Path(named).read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -65,12 +70,12 @@ def earlier(home: Path, named: str) -> Report:
     return report
 
 
-def _of_folder(home: Path, named: str) -> Report:
-    path = home / "cvserve.db"
+def _read_run(home: Path, named: str) -> Report:
+    path = home / DATABASE_NAME
     text = None
     if path.exists():
         prepare_database(path)
-        with closing(connect_reader(path)) as connection, translated():
+        with closing(connect_reader(path)) as connection, translate_errors():
             text = read_run(connection, None if named == LAST else int(named))
     if text is None:
         raise InvalidSetting(

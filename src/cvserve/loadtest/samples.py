@@ -9,13 +9,17 @@ from typing import Any
 
 
 class Latencies:
-    """Latencies of good answers in microseconds, three digits each, and how often each came."""
+    """A histogram of the latencies of good answers.
+
+    Attributes:
+        counts: how often each latency came, by microseconds rounded to three significant digits.
+    """
 
     def __init__(self, counts: Iterable[tuple[int, int]] = ()) -> None:
         self.counts = Counter(dict(counts))
 
     def add(self, other: "Latencies") -> None:
-        """Take those of another one in."""
+        """Add the answers of another histogram to this one."""
         self.counts.update(other.counts)
 
     def __len__(self) -> int:
@@ -26,7 +30,7 @@ class Latencies:
         return next(iter(self.percentiles_ms([percent]).values()))
 
     def percentiles_ms(self, percents: Sequence[float]) -> dict[float, float | None]:
-        """Several, ascending, in one pass."""
+        """Several percentiles in one pass; `percents` must ascend."""
         found: dict[float, float | None] = dict.fromkeys(percents)
         wanted = iter(percents)
         percent = next(wanted, None)
@@ -46,7 +50,7 @@ class Latencies:
 
 @dataclass(frozen=True, slots=True)
 class Tick:
-    """What one generator did in a fifth of a second.
+    """What one generator measured in a fifth of a second; times are those of `time.monotonic`, in seconds.
 
     Attributes:
         index: of the generator.
@@ -73,15 +77,15 @@ class Tick:
     last_at: float | None
 
     @classmethod
-    def read(cls, index: int, said: dict[str, Any]) -> "Tick":
-        """From what the generator said."""
-        latencies = Latencies((microseconds, count) for microseconds, count in said["latencies"])
-        return cls(index=index, **{**said, "latencies": latencies})
+    def from_message(cls, index: int, message: dict[str, Any]) -> "Tick":
+        """Make a tick of the message that a generator sent, see `generator_main`."""
+        latencies = Latencies((microseconds, count) for microseconds, count in message["latencies"])
+        return cls(index=index, **{**message, "latencies": latencies})
 
 
 @dataclass(slots=True)
 class Window:
-    """All generators over some time.
+    """What all generators together measured over some time.
 
     Attributes:
         begin, end: by `time.monotonic`, in seconds.
@@ -108,8 +112,15 @@ class Window:
         return self.failed / (self.good + self.failed) if self.good + self.failed else 0.0
 
 
-def window_of(ticks: Sequence[Tick]) -> Window:
-    """The ticks of all generators as one; rates are added up generator by generator, each by its own clock."""
+def merge_ticks(ticks: Sequence[Tick]) -> Window:
+    """Merge ticks of one or several generators into one window.
+
+    Rates are added up generator by generator, each by its own clock; users, waiting and in flight are those of each
+    generator's last tick.
+
+    Args:
+        ticks: at least one; those of each generator in order.
+    """
     window = Window(min(tick.begin for tick in ticks), max(tick.end for tick in ticks))
     for index in sorted({tick.index for tick in ticks}):
         own = [tick for tick in ticks if tick.index == index]
@@ -145,20 +156,20 @@ def _rate(ticks: Sequence[Tick]) -> float:
     return (good - seen[0][1]) / (times[-1] - times[0])
 
 
-def windows_of(ticks: Sequence[Tick], length_s: float) -> list[Window]:
-    """Windows of that length one after the other; a rest that is shorter than half of one is left out."""
+def cut_windows(ticks: Sequence[Tick], length_s: float) -> list[Window]:
+    """Cut ticks into windows of `length_s` seconds, one after the other; a rest under half of one is left out."""
     if not ticks:
         return []
     begin = min(tick.begin for tick in ticks)
     groups: dict[int, list[Tick]] = {}
     for tick in ticks:
         groups.setdefault(int((tick.begin - begin + 0.05) / length_s), []).append(tick)
-    windows = [window_of(group) for _, group in sorted(groups.items())]
+    windows = [merge_ticks(group) for _, group in sorted(groups.items())]
     return [window for window in windows if window.end - window.begin >= length_s / 2] or windows
 
 
-def spread(values: Sequence[float]) -> tuple[float, float, float]:
-    """Low, middle and high of several windows: the median, and what is left without the outermost tenth each side."""
+def compute_spread(values: Sequence[float]) -> tuple[float, float, float]:
+    """Low, median and high of a figure over several windows; the outermost tenth on each side does not count."""
     ordered = sorted(values)
     cut = len(ordered) // 10
     kept = ordered[cut : len(ordered) - cut]

@@ -9,19 +9,19 @@ from typing import Any
 from cvserve.errors import CvserveError
 from cvserve.loadtest.client import Client
 from cvserve.loadtest.locust.generators import Generators, Order
-from cvserve.loadtest.locust.locustfile_text import locustfile_text
-from cvserve.loadtest.machine import machine_facts
+from cvserve.loadtest.locust.template import render_locustfile
+from cvserve.loadtest.machine import read_machine
 from cvserve.loadtest.measure.bench import Bench
-from cvserve.loadtest.measure.capacity import Found, connections, find_capacity
+from cvserve.loadtest.measure.capacity import SearchResult, choose_connections, find_capacity
 from cvserve.loadtest.measure.watch import Watch
-from cvserve.loadtest.pictures import pictures_in
+from cvserve.loadtest.pictures import find_pictures
 from cvserve.loadtest.plan import Plan
-from cvserve.loadtest.report.document import Report, main_step, report_of
+from cvserve.loadtest.report.document import Report, choose_main_step, make_report
 from cvserve.loadtest.report.verdict import Place, Verdict, judge_load, judge_search
 from cvserve.loadtest.samples import Window
 from cvserve.loadtest.target import Greeting, Target, greet
 from cvserve.settings import usable_cores
-from cvserve.store.rows import timestamp
+from cvserve.timestamps import format_timestamp
 
 _GREETINGS = 8
 
@@ -49,7 +49,7 @@ def run_loadtest(
     on_window: Callable[[str, Window], None] = lambda _phase, _window: None,
     settings: dict[str, Any] | None = None,
 ) -> Ended:
-    """Load a server and report.
+    """Load a server as planned, and report what was measured, also when something ends the test early.
 
     Args:
         target: a server that answers.
@@ -59,13 +59,13 @@ def run_loadtest(
         settings: of the server, for the report.
 
     Raises:
-        CvserveError: it could not begin.
+        CvserveError: it could not begin: nobody answers, the token or a picture is refused, Locust does not start.
     """
-    pictures = pictures_in(plan.images)
-    created_at = timestamp()
+    pictures = find_pictures(plan.images)
+    created_at = format_timestamp()
     greeting = greet(target, pictures[:_GREETINGS])
     order = Order(
-        locustfile_text(constants_of(plan, target.url)),
+        render_locustfile(plan, target.url, stands_alone=False),
         target.url,
         target.token,
         csv,
@@ -84,40 +84,34 @@ def run_loadtest(
             is_stopped = True
         with contextlib.suppress(KeyboardInterrupt):  # the second one: at once
             bench.finish()
-    about = _about(target, greeting, created_at, len(pictures), settings)
+    about = _describe_setup(target, greeting, created_at, len(pictures), settings)
     is_partial = is_stopped or error is not None
     verdict = _judge(bench, found, plan, target, is_partial=is_partial)
-    report = report_of(plan=plan, run=bench.run, found=found, verdict=verdict, about=about, is_partial=is_partial)
+    report = make_report(plan=plan, run=bench.run, found=found, verdict=verdict, about=about, is_partial=is_partial)
     return Ended(report, error, is_stopped)
 
 
-def constants_of(plan: Plan, url: str) -> dict[str, Any]:
-    """What of a plan stands in the locustfile; the rest is told to Locust while it runs."""
-    images = str(Path(plan.images).resolve()) if plan.images else ""
-    return {"HOST": url, "IMAGES": images, "BODY": plan.body, "READS": plan.reads}
-
-
-def _measure(bench: Bench, plan: Plan) -> Found | None:
+def _measure(bench: Bench, plan: Plan) -> SearchResult | None:
     if plan.find_capacity:
         return find_capacity(bench, plan)
     if plan.rate is None:
-        bench.closed(plan.users or 1, plan.run_time_s, "load", plan.spawn_rate)
+        bench.apply_closed(plan.users or 1, plan.run_time_s, "load", plan.spawn_rate)
     else:
-        bench.open(plan.rate, connections(plan.rate, plan), plan.run_time_s, "load")
+        bench.apply_open(plan.rate, choose_connections(plan.rate, plan), plan.run_time_s, "load")
     return None
 
 
-def _judge(bench: Bench, found: Found | None, plan: Plan, target: Target, *, is_partial: bool) -> Verdict:
+def _judge(bench: Bench, found: SearchResult | None, plan: Plan, target: Target, *, is_partial: bool) -> Verdict:
     place = Place(target.is_here, usable_cores())
     if found is not None:
         return judge_search(found, bench.run.steps, plan, place)
-    step = main_step(bench.run.steps)
+    step = choose_main_step(bench.run.steps)
     if step is None or is_partial:
         return Verdict(None, None, None, ("It ended before there was a verdict: what follows is a part.",))
     return judge_load(step, plan, place)
 
 
-def _about(
+def _describe_setup(
     target: Target, greeting: Greeting, created_at: str, pictures: int, settings: dict[str, Any] | None
 ) -> dict[str, Any]:
     return {
@@ -129,5 +123,5 @@ def _about(
         "idle_latency_ms": round(greeting.latency_ms, 3),
         "pictures": pictures,
         "settings": settings or {},
-        "machine": machine_facts(),
+        "machine": read_machine(),
     }

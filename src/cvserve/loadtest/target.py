@@ -16,11 +16,11 @@ _MARK = {"X-Cvserve-Source": "loadtest"}
 
 @dataclass(frozen=True)
 class Target:
-    """A server.
+    """A server to load.
 
     Attributes:
         url: without a slash at its end.
-        token: for every request.
+        token: for every request; None: none.
         is_own: whether it was started for this test.
         home: its folder, when it is ours.
     """
@@ -38,11 +38,11 @@ class Target:
 
 @dataclass(frozen=True)
 class Greeting:
-    """What the first answers told.
+    """What the first answers of a server showed.
 
     Attributes:
-        model: name and version, as the server says them.
-        latency_ms: of the last one, when nothing else ran.
+        model: `name` and `version` in the answers.
+        latency_ms: of the last answer, while the server had nothing else to do.
         sees_metrics: whether the token opens `/metrics`.
     """
 
@@ -51,17 +51,17 @@ class Greeting:
     sees_metrics: bool
 
 
-def target_of(url: str, token: str | None, *, may_load: bool) -> Target:
-    """A running server.
+def make_target(url: str, token: str | None, *, may_load: bool) -> Target:
+    """Check the URL of a running server that somebody wants to load.
 
     Args:
-        url: as it was typed.
-        token: for it.
-        may_load: somebody said that a server on another machine may be loaded.
+        url: as it was typed; a slash or `/predict` at its end is dropped.
+        token: for every request; None: the server asks for none.
+        may_load: somebody confirmed that a server on another machine may be loaded.
 
     Raises:
         InvalidSetting: it is no URL of a server.
-        Unsafe: it is on another machine, and nobody said that it may be loaded.
+        Unsafe: it is on another machine, and nobody confirmed that it may be loaded.
     """
     url = url.rstrip("/").removesuffix("/predict")
     try:
@@ -100,8 +100,8 @@ def greet(target: Target, pictures: list[Picture]) -> Greeting:
 
 
 def _check(answer: Answer, target: Target, picture: Picture) -> None:
-    said = answer.json()
-    detail = said.get("detail", "")
+    body = answer.json()
+    detail = body.get("detail", "")
     if answer.status == 401:
         given = "refuses the token" if target.token else "asks for a token"
         raise Unauthenticated(f"{target.url} {given}: set CVSERVE_TOKEN, or give --token-file.")
@@ -111,7 +111,7 @@ def _check(answer: Answer, target: Target, picture: Picture) -> None:
         raise ImageError(f"{target.url} refuses the picture '{picture.path.name}': {detail} Choose others (--images).")
     if answer.status == 413:
         raise ImageError(f"{target.url} refuses the picture '{picture.path.name}': it is too large for its max_body.")
-    if answer.status >= 500 and said.get("code"):
-        raise CannotStart(f"{target.url} cannot predict now ({answer.status} {said['code']}): {detail}")
-    if answer.status != 200 or "id" not in said or "model" not in said:
+    if answer.status >= 500 and body.get("code"):
+        raise CannotStart(f"{target.url} cannot predict now ({answer.status} {body['code']}): {detail}")
+    if answer.status != 200 or "id" not in body or "model" not in body:
         raise CannotStart(f"What answers at {target.url} is not cvserve (status {answer.status}); check the URL.")

@@ -1,1 +1,1 @@
-"""The server's event log and the access log `output.log`."""
+"""Two logs: the server's own events on stderr, and the access log `output.log`."""

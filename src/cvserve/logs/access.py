@@ -3,8 +3,6 @@
 import asyncio
 import json
 import re
-import time
-from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
@@ -12,6 +10,7 @@ from urllib.parse import unquote
 
 from cvserve.logs.file import LogFile
 from cvserve.texts import escape_unprintable
+from cvserve.timestamps import format_timestamp
 
 _TOKEN = re.compile(r"cvs_[0-9A-Za-z]{8,}")
 _MAX_FIELD_CHARACTERS = 1_024
@@ -19,14 +18,15 @@ _json = json.JSONEncoder(separators=(",", ":"), ensure_ascii=True).encode
 
 
 class AccessRecord(NamedTuple):
-    """One response.
+    """What the access log says of one response; the fields stand in the line in this order.
 
     Attributes:
-        client: address. who: name of the token, `-` for nobody.
+        client: IP address of the client.
+        who: name of the token, `-` without one.
         path: as it was sent, still percent-encoded, without the query.
-        duration_ms: from the request's head to its last byte.
-        bytes_in, bytes_out: of bodies.
-        prediction_id: what was stored; several are joined by commas.
+        duration_ms: from the request's head to the last byte of the answer.
+        bytes_in, bytes_out: size of the request's and the answer's body.
+        prediction_id: id of the stored row; several are joined by commas.
         user_agent: in JSON lines only.
     """
 
@@ -46,6 +46,8 @@ class AccessRecord(NamedTuple):
 class AccessLog:
     """`output.log`: one line for each response, written by this process alone.
 
+    No text of a client can break a line or forge one, and no token is ever written.
+
     Args:
         path: the file.
         line_format: `text` or `json`.
@@ -60,36 +62,39 @@ class AccessLog:
         self, path: Path, line_format: str = "text", keep: int | None = None, secrets: tuple[str, ...] = ()
     ) -> None:
         self._file = LogFile(path, keep=keep)
-        self._as_line = _json_line if line_format == "json" else _text_line
+        self._format = _format_json if line_format == "json" else _format_text
         self._secrets = secrets
         self._gathered: list[tuple[str, asyncio.Future[None]]] = []
         self._is_open = True
 
     @property
     def lines_waiting(self) -> int:
-        """Lines that the disk did not take yet."""
+        """Number of lines that could not be written yet."""
         return self._file.lines_waiting
 
     @property
     def lines_lost(self) -> int:
-        """Lines that were given up, since too many waited."""
+        """Number of lines that were dropped, as too many waited."""
         return self._file.lines_lost
 
     def write(self, record: AccessRecord) -> None:
-        """Write one line; returns when the kernel has it."""
-        self._write_lines([self._line_of(record)])
+        """Write one line now; returns when the kernel has it."""
+        self._write_lines([self._make_line(record)])
 
-    def written(self, record: AccessRecord) -> "asyncio.Future[None]":
-        """Ends when the kernel has the line; one write for all that are ready in this turn of the event loop.
+    def write_soon(self, record: AccessRecord) -> "asyncio.Future[None]":
+        """Write one line together with all others of this turn of the event loop, in one system call.
 
-        A write lets go of the interpreter's lock, and getting it back from busy workers takes longer than all
-        the rest of a request.
+        A system call releases the interpreter's lock, and getting it back from busy threads takes longer than the
+        rest of a request.
+
+        Returns:
+            A future that ends when the kernel has the line.
         """
         loop = asyncio.get_running_loop()
         future: asyncio.Future[None] = loop.create_future()
         if not self._gathered:
             loop.call_soon(self._write_gathered)
-        self._gathered.append((self._line_of(record), future))
+        self._gathered.append((self._make_line(record), future))
         return future
 
     def _write_gathered(self) -> None:
@@ -102,40 +107,40 @@ class AccessLog:
             failure = None
         for _, future in gathered:
             if future.done():
-                continue  # its request was cancelled; the line stands all the same
+                continue  # its request was cancelled; the line is written all the same
             if failure is None:
                 future.set_result(None)
             else:
                 future.set_exception(failure)
 
     def _write_lines(self, lines: list[str]) -> None:
-        # Not through loguru: a message takes it 11 µs where the write takes 1.5, and all that it would add is left out.
+        # Not through loguru: it needs 11 µs for a message, the write 1.5 µs, and nothing that it adds is wanted.
         if lines and self._is_open:
             self._file.write_lines("".join([f"{line}\n" for line in lines]))
 
-    def _line_of(self, record: AccessRecord) -> str:
+    def _make_line(self, record: AccessRecord) -> str:
         path = unquote(record.path, "latin-1") if "%" in record.path else record.path
         if self.is_secret(path):
-            record = record._replace(path=self._without_secrets(path))
+            record = record._replace(path=self._mask_secrets(path))
         if record.user_agent and self.is_secret(record.user_agent):
-            record = record._replace(user_agent=self._without_secrets(record.user_agent))
-        return self._as_line(record)
+            record = record._replace(user_agent=self._mask_secrets(record.user_agent))
+        return self._format(record)
 
     def is_secret(self, text: str) -> bool:
-        """Whether a token is in it."""
-        # Asked of every request, and nearly always without a token: a plain search first, and no loop over nothing.
+        """Whether a text contains a token."""
+        # Asked of every request, and nearly always without a token: so a plain search comes first.
         if "cvs_" in text and _TOKEN.search(text):
             return True
         return bool(self._secrets) and any(secret in text for secret in self._secrets)
 
-    def _without_secrets(self, text: str) -> str:
+    def _mask_secrets(self, text: str) -> str:
         text = _TOKEN.sub("cvs_***", text)
         for secret in self._secrets:
             text = text.replace(secret, "***")
         return text
 
     def close(self) -> None:
-        """Write what waits and give the file back. May be called twice."""
+        """Write what waits and close the file. May be called twice."""
         if self._is_open:
             self._write_gathered()
             self._is_open = False
@@ -143,36 +148,28 @@ class AccessLog:
 
 
 @lru_cache(maxsize=256)  # names, methods and paths are nearly always the same ones
-def printable(text: str) -> str:
+def escape_field(text: str) -> str:
     r"""The text on one line: control, direction and other invisible characters as `\x1b` or `\u2028`."""
     return escape_unprintable(text[:_MAX_FIELD_CHARACTERS])
 
 
-def _now() -> str:
-    second, millisecond = divmod(time.time_ns() // 1_000_000, 1_000)
-    return f"{_until_second(second)}.{millisecond:03d}Z"
-
-
-@lru_cache(maxsize=1)
-def _until_second(second: int) -> str:
-    return datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S")
-
-
-def _text_line(record: AccessRecord) -> str:
+def _format_text(record: AccessRecord) -> str:
     prediction = f"id={record.prediction_id}" if record.prediction_id else "-"
     return (
-        f"{_now()} | {_word(record.client)} | {printable(record.who)} | {printable(record.method)}"
-        f" {_word(record.path)} | {record.status} | {record.duration_ms}ms | {record.bytes_in}B in"
-        f" | {record.bytes_out}B out | {prediction} | req={record.request_id}"
+        f"{format_timestamp()} | {_format_word(record.client)} | {escape_field(record.who)}"
+        f" | {escape_field(record.method)} {_format_word(record.path)} | {record.status} | {record.duration_ms}ms"
+        f" | {record.bytes_in}B in | {record.bytes_out}B out | {prediction} | req={record.request_id}"
     )
 
 
-def _word(text: str) -> str:
+def _format_word(text: str) -> str:
     """A field that has no blank in it: what separates the fields cannot be forged."""
-    shown = printable(text)
+    shown = escape_field(text)
     return shown.replace(" ", r"\x20") if " " in shown else shown
 
 
-def _json_line(record: AccessRecord) -> str:
-    fields = {name: printable(value) if isinstance(value, str) else value for name, value in record._asdict().items()}
-    return _json({"time": _now(), **fields})
+def _format_json(record: AccessRecord) -> str:
+    fields = {
+        name: escape_field(value) if isinstance(value, str) else value for name, value in record._asdict().items()
+    }
+    return _json({"time": format_timestamp(), **fields})

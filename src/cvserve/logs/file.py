@@ -1,4 +1,4 @@
-"""A log file of which no line is lost or torn: one `os.write` for whole lines, kept back while the disk is full.
+"""A log file that loses no line and writes none by halves: lines wait in memory while the disk is full.
 
 loguru's file sink drops a line that cannot be written and may leave half of it in its buffer.
 """
@@ -17,13 +17,15 @@ ROTATE_BYTES = 100 * 1000**2
 _MAX_WAITING_LINES = 10_000
 _LINES_A_WRITE = 64
 _BYTES_A_WRITE = 64 * 1024
-_LOOK_INTERVAL_S = 0.5
-# The disk is full, or sick, or read-only for a while: the line is kept.
-_MAY_PASS = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG, errno.EROFS)
+_CHECK_INTERVAL_S = 0.5
+# The disk is full, broken or read-only, which may pass: the line is kept and tried again.
+_TRANSIENT_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG, errno.EROFS)
 
 
 class LogFile:
     """Appends lines to a file that only this process writes.
+
+    A file that somebody renames or removes, as logrotate does, is made anew within half a second.
 
     Args:
         path: the file; made with mode 0640 if there is none.
@@ -40,30 +42,30 @@ class LogFile:
         self._rotate_bytes = rotate_bytes
         self._keep = keep
         self._waiting: deque[bytes] = deque(maxlen=_MAX_WAITING_LINES)
-        self._looked_at = 0.0
+        self._checked_at = 0.0
         self.lines_lost = 0
         self._open()
 
     @property
     def lines_waiting(self) -> int:
-        """Lines that the disk did not take yet."""
+        """Number of lines that could not be written yet."""
         return len(self._waiting)
 
     def write_lines(self, text: str) -> None:
-        """Append one line or several (their ends included). What the disk does not take waits for the next call."""
+        """Append one line or several, each with its line break. What cannot be written waits for the next call."""
         data = text.encode("utf-8", "backslashreplace")
-        self._follow_the_name()
+        self._reopen_if_moved()
         at_once = not self._waiting and len(data) <= _BYTES_A_WRITE
         if at_once and self._append(data):
             return
         lines = data.splitlines(keepends=True)
         self.lines_lost += max(0, len(self._waiting) + len(lines) - _MAX_WAITING_LINES)
         self._waiting.extend(lines)
-        if not at_once:  # else the disk was asked just now
+        if not at_once:  # else the disk has just refused them
             self._write_waiting()
 
     def close(self) -> None:
-        """Write what waits and give the file back."""
+        """Write what waits and close the file."""
         self._write_waiting()
         os.close(self._descriptor)
 
@@ -80,7 +82,7 @@ class LogFile:
         try:
             written = os.write(self._descriptor, lines)
         except OSError as error:
-            if error.errno in _MAY_PASS:
+            if error.errno in _TRANSIENT_ERRORS:
                 return False
             raise
         if written < len(lines):
@@ -109,19 +111,19 @@ class LogFile:
         self._end_torn_line()
 
     def _end_torn_line(self) -> None:
-        """A power cut may have left half a line; the next one must not be glued to it."""
+        """End the half of a line that a power cut may have left, so that the next line begins on its own."""
         if self._size_bytes:
             with self._path.open("rb") as file:
                 file.seek(-1, os.SEEK_END)
                 if file.read(1) != b"\n":
                     self._waiting.appendleft(b"\n")
 
-    def _follow_the_name(self) -> None:
-        """Open anew when somebody removed or renamed the file, as logrotate does; looked at twice a second."""
+    def _reopen_if_moved(self) -> None:
+        """Open the file anew when somebody has removed or renamed it; checked twice a second."""
         now = time.monotonic()
-        if now - self._looked_at < _LOOK_INTERVAL_S:
+        if now - self._checked_at < _CHECK_INTERVAL_S:
             return
-        self._looked_at = now
+        self._checked_at = now
         try:
             status = os.stat(self._path, follow_symlinks=False)
         except OSError:
@@ -137,7 +139,7 @@ class LogFile:
         try:
             self._open()
         except (CannotStart, Unsafe, OSError):
-            self._descriptor = old  # better the old file than none
+            self._descriptor = old  # go on with the old file
             return
         os.close(old)
 

@@ -57,7 +57,7 @@ class Preparation(Protocol):
     def prepare(self, image: Image.Image) -> NDArray[Any] | Prepared:
         """The array of one picture, without the batch dimension."""
 
-    def seen(self, array: NDArray[Any]) -> Image.Image:
+    def render(self, array: NDArray[Any]) -> Image.Image:
         """What the model sees, as a picture for people: `prepare` backwards, as far as that goes."""
 
 

@@ -127,7 +127,7 @@ def evaluate(
     """
     evaluation = Evaluation(labels)
     for batch in _batches(pictures):
-        outcomes = predictor.outcomes([picture.path for picture in batch], top_k=1, keep_source=False)
+        outcomes = predictor.predict_each([picture.path for picture in batch], top_k=1, keep_source=False)
         for picture, outcome in zip(batch, outcomes, strict=True):
             evaluation.add(picture, outcome)
         advance(len(batch))

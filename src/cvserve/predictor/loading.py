@@ -6,11 +6,13 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from cvserve.errors import InvalidSetting, ModelLoadError
+from cvserve.predictor.backends.probe import make_model
 from cvserve.predictor.contract import LoadedModel
+from cvserve.predictor.models.fault import about
 from cvserve.predictor.models.file import ModelFile, check_sha256, read_model_file
 from cvserve.predictor.models.kinds import PYTHON, TORCH
 from cvserve.predictor.models.plugins import plugin_of
-from cvserve.predictor.models.resolve import ModelFacts, settle
+from cvserve.predictor.models.resolve import ModelFacts
 from cvserve.predictor.models.toml_read import read_config
 from cvserve.predictor.models.trust import require_trust
 from cvserve.predictor.source import ModelSource
@@ -77,7 +79,7 @@ def _load_file(path: str | os.PathLike[str], source: ModelSource) -> LoadedModel
     said = read_config(file.path, source.config)
     types = source.trust_types
     if source.compile == "never" or file.kind.key not in _COMPILED:
-        return settle(_facts(file, types), said, file)
+        return make_model(_facts(file, types), said, file)
     from cvserve.predictor.backends.sklearn.compiled import load_compiled  # with what it needs
 
     return load_compiled(file, said, types, partial(_facts, file, types), is_required=source.compile == "require")
@@ -102,5 +104,6 @@ def _check_served(file: ModelFile) -> None:
 
 def _facts(file: ModelFile, trust_types: Sequence[str]) -> ModelFacts:
     module, _, function = _LOADERS.get(file.kind.key, _PLUGIN_LOADER).partition(":")
-    loader: _Loader = getattr(importlib.import_module(module), function)
-    return loader(file, trust_types)
+    with about(file):
+        loader: _Loader = getattr(importlib.import_module(module), function)
+        return loader(file, trust_types)

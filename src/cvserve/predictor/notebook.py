@@ -14,8 +14,10 @@ from cvserve.values import IMAGE_FORMATS
 _THUMBNAIL_PX = 160
 
 
-def prediction_html(source: Any, top: Sequence[tuple[str, float]], warning: str | None, model: str) -> str:
-    """HTML without scripts, styles inline, so that it also shows on pages that strip both.
+def render_prediction(source: Any, top: Sequence[tuple[str, float]], warning: str | None, model: str) -> str:
+    """The picture beside a bar for each class, as HTML.
+
+    It has no scripts, and styles are inline, so that it also shows on pages that strip both.
 
     Args:
         source: the picture as it was given to `predict`, or None.
@@ -24,17 +26,17 @@ def prediction_html(source: Any, top: Sequence[tuple[str, float]], warning: str 
         model: name and version.
     """
     label, score = top[0]
-    bars = "".join(_bar_html(*entry) for entry in top)
+    bars = "".join(_render_bar(*entry) for entry in top)
     note = f'<div style="color:#b45309">⚠ {escape(warning)}</div>' if warning else ""
     return (
         '<div style="display:flex;gap:16px;align-items:flex-start;font-family:system-ui,sans-serif">'
-        f'{_picture_html(source, label)}<div style="min-width:220px"><div style="font-size:1.4em;font-weight:600">'
+        f'{_render_picture(source, label)}<div style="min-width:220px"><div style="font-size:1.4em;font-weight:600">'
         f"{escape(label)} <small>{score:.1%}</small></div>{bars}{note}"
         f'<div style="opacity:.6;font-size:.8em">{escape(model)}</div></div></div>'
     )
 
 
-def _bar_html(label: str, score: float) -> str:
+def _render_bar(label: str, score: float) -> str:
     return (
         '<div style="display:flex;align-items:center;gap:6px;margin:2px 0">'
         f'<span style="width:6em;overflow:hidden;text-overflow:ellipsis">{escape(label)}</span>'
@@ -44,7 +46,7 @@ def _bar_html(label: str, score: float) -> str:
     )
 
 
-def _picture_html(source: Any, label: str) -> str:
+def _render_picture(source: Any, label: str) -> str:
     if source is None:
         return ""
     try:

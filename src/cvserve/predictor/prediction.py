@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+from cvserve.answer import PREDICTED_MEMBERS, describe_class, describe_model
 from cvserve.predictor.images.info import ImageInfo
 
 
@@ -28,7 +29,7 @@ class ModelInfo:
 
     def to_dict(self) -> dict[str, str]:
         """The member `model` in JSON."""
-        return {"name": self.name, "version": self.version}
+        return describe_model(self.name, self.version)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +48,7 @@ class ClassScore:
 
     def to_dict(self) -> dict[str, Any]:
         """The entry of `top` in JSON."""
-        return {"index": self.index, "label": self.label, "score": self.score}
+        return describe_class(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,18 +80,30 @@ class Prediction:
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON of the server's answer, without `id`, `created_at` and the times only a server has."""
-        return {
-            "result": self.result,
-            "label": self.label,
-            "score": self.score,
-            "top": [entry.to_dict() for entry in self.top],
-            "model": self.model.to_dict(),
-            "timing_ms": dict(self.timing_ms),
-            "warning": self.warning,
-        }
+        members = {name: getattr(self, name) for name in PREDICTED_MEMBERS}
+        top, model = [entry.to_dict() for entry in self.top], self.model.to_dict()
+        return members | {"top": top, "model": model, "timing_ms": dict(self.timing_ms)}
+
+    def with_queue_ms(self, queue_ms: float) -> "Prediction":
+        """The same answer with one time more: the milliseconds for which its picture waited in a server's queue.
+
+        Put together by hand: it is done for each request, and `dataclasses.replace` takes twice as long.
+        """
+        timing_ms = {**self.timing_ms, "queue": queue_ms}
+        return Prediction(
+            self.result,
+            self.label,
+            self.score,
+            self.top,
+            self.model,
+            self.warning,
+            timing_ms,
+            self.image,
+            self.source,
+        )
 
     def _repr_html_(self) -> str:
-        from cvserve.predictor.notebook import prediction_html  # only a notebook needs it
+        from cvserve.predictor.notebook import render_prediction  # only a notebook needs it
 
         names = [(entry.label, entry.score) for entry in self.top]
-        return prediction_html(self.source, names, self.warning, f"{self.model.name} {self.model.version}")
+        return render_prediction(self.source, names, self.warning, f"{self.model.name} {self.model.version}")

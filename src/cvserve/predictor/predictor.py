@@ -11,32 +11,28 @@ A model of your own is a subclass with the same three steps:
 
 import os
 import threading
-import time
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
-from typing import Any, ClassVar, Self
+from typing import Any, Self
 
-import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from cvserve.errors import CvserveError, InvalidParameter, ModelError
-from cvserve.predictor import scores as score_rules
-from cvserve.predictor.backends.python.beside import name_of, read_beside
-from cvserve.predictor.batch import Decoded, answer, decoded, model_error, ms_since
+from cvserve.errors import CvserveError, InvalidParameter
+from cvserve.predictor.backends.python.class_config import ConfiguredSteps
+from cvserve.predictor.batch import decode_batch, infer_batch, keep_sources, model_error
 from cvserve.predictor.contract import Inferred, LoadedModel, Prepared
-from cvserve.predictor.images.decode import sample_picture
+from cvserve.predictor.images.decode import make_sample
 from cvserve.predictor.images.limits import Limits, Want
 from cvserve.predictor.loading import load_model
-from cvserve.predictor.prediction import ModelInfo, Prediction
+from cvserve.predictor.prediction import ClassScore, Prediction
+from cvserve.predictor.scores import rank_classes, to_probabilities
 from cvserve.predictor.source import ModelSource
-from cvserve.predictor.steps import Steps
 
 DEFAULT_TOP_K = 5
 _BATCH = 64
 
 
-class Predictor(Steps):
+class Predictor(ConfiguredSteps):
     """A classifier of pictures.
 
     Attributes:
@@ -47,17 +43,15 @@ class Predictor(Steps):
         limits: pixels, frames and formats of the pictures.
         info: which model this is (name, version, format).
         guessed: what about it was neither said nor read from its file, such as `scale`.
+
+    To make an object opens no file. The `model.toml` beside the module of a subclass, which overrides what the class
+    says, is read when that is first asked for, at the latest by the first picture; if it is wrong, that raises.
     """
 
     guessed: tuple[str, ...] = ()
-    model_format: ClassVar[str] = "python"
 
     def __init__(self, limits: Limits | None = None) -> None:
         self.limits = limits or Limits()
-        self.info = ModelInfo(name_of(self), "0" * 64, self.model_format)
-        beside = read_beside(self, self.model_format)
-        if beside is not None:
-            self.info, self.labels, self.scores, self._preparation = beside
         self._setup_lock = threading.Lock()
         self._is_set_up = False
 
@@ -112,46 +106,54 @@ class Predictor(Steps):
         return self.predict_batch([image], top_k=top_k)[0]
 
     def predict_batch(self, images: Iterable[Any], *, top_k: int = DEFAULT_TOP_K) -> list[Prediction]:
-        """Classify many pictures in order; the first that fails raises its error.
+        """Classify many pictures, 64 at a time, in order; the first that fails raises its error.
 
         Args:
-            images: each as for `predict`.
-            top_k: as for `predict`.
+            images: each a path, the encoded bytes, a PIL image or an array, as `predict` takes them.
+            top_k: length of `top`, from 1; at most all classes are given.
+
+        Raises:
+            ImageError: a picture cannot be answered.
+            ModelError: the model failed on one.
         """
         predictions = []
         todo = list(images)
         for start in range(0, len(todo), _BATCH):
-            for outcome in self.outcomes(todo[start : start + _BATCH], top_k=top_k):
+            for outcome in self.predict_each(todo[start : start + _BATCH], top_k=top_k):
                 if isinstance(outcome, CvserveError):
                     raise outcome
                 predictions.append(outcome)
         return predictions
 
-    def outcomes(
+    def predict_each(
         self, images: Sequence[Any], *, top_k: int = DEFAULT_TOP_K, keep_source: bool = True
     ) -> list[Prediction | CvserveError]:
-        """One batch, in which a bad picture fails alone: an answer or an error for each, in order.
+        """Classify one batch, in which a bad picture fails alone: an answer or an error for each, in order.
 
-        This is the one way through the three steps; the library, the command line and the server take it.
+        This is the one way through the three steps; the library, the command line and the server take it. Whatever
+        a model's own code raises in them is the cause of a `ModelError`, which stands in the place of the answer.
 
         Args:
-            images: each as for `predict`.
-            top_k: as for `predict`.
+            images: each a path, the encoded bytes, a PIL image or an array, as `predict` takes them.
+            top_k: length of `top`, from 1; at most all classes are given.
             keep_source: whether each answer remembers its picture, for the notebook.
+
+        Raises:
+            InvalidParameter: `top_k` is no number from 1.
+            Exception: what `ensure_set_up` raises, if nobody has called it before.
         """
         if not isinstance(top_k, int) or top_k < 1:
             raise InvalidParameter(f"top_k is {top_k}; give 1 or more.")
         self.ensure_set_up()
-        entries = decoded(images, self.want(), self.limits, self.preprocess)
+        try:
+            want = self.want()
+        except (Exception, SystemExit) as error:  # a class may have its own
+            return [model_error("want", error) for _ in images]
+        entries = decode_batch(images, want, self.limits, self.preprocess)
         good = [entry for entry in entries if not isinstance(entry, CvserveError)]
-        answers = iter(self._answers(good, top_k))
-        outcomes: list[Prediction | CvserveError] = []
-        for image, entry in zip(images, entries, strict=True):
-            outcome = entry if isinstance(entry, CvserveError) else next(answers)
-            if keep_source and isinstance(outcome, Prediction):
-                outcome = replace(outcome, source=image)
-            outcomes.append(outcome)
-        return outcomes
+        answers = iter(infer_batch(good, self.infer, lambda scores, rows: self._rank(scores, rows, top_k), self.info))
+        outcomes = [entry if isinstance(entry, CvserveError) else next(answers) for entry in entries]
+        return keep_sources(outcomes, images) if keep_source else outcomes
 
     def warm_up(self) -> Self:
         """Set up and run once on a grey picture, so that the first user does not wait for it.
@@ -159,54 +161,33 @@ class Predictor(Steps):
         Raises:
             ModelError: the model cannot answer; better now than at the first request.
         """
-        outcome = self.outcomes([sample_picture(self.warm_up_size(), self.limits.formats[0])])[0]
+        outcome = self.predict_each([make_sample(self.warm_up_size(), self.limits.formats[0])])[0]
         if isinstance(outcome, CvserveError):
             raise outcome
         return self
 
     def ensure_set_up(self) -> None:
-        """Run `setup`, unless that was done; whatever answers calls it first."""
+        """Read `model.toml` and run `setup`, unless that was done; whatever answers calls it first.
+
+        Raises:
+            ModelLoadError: the `model.toml` of a class cannot be used.
+            Exception: whatever `setup` raises.
+        """
         if self._is_set_up:
             return
         with self._setup_lock:
             if not self._is_set_up:
+                self.read_config()
                 self.setup()
                 self._is_set_up = True
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.info.name} {self.info.version} ({self.info.format})>"
 
-    def _answers(self, entries: list[Decoded], top_k: int) -> list[Prediction | CvserveError]:
-        if not entries:
-            return []
-        begin = time.perf_counter()
-        try:
-            batch = _stacked(entries)
-            raw = self.infer(batch)
-            scores, warnings = raw if isinstance(raw, Inferred) else (raw, [None] * len(entries))
-            rows = self._probabilities(scores, len(entries))
-            if len(warnings) != len(entries):
-                raise ModelError(f"The model gave {len(warnings)} warnings for {len(entries)} pictures.")
-        except (Exception, SystemExit) as error:  # the model's own code; its text stays out of answers
-            if len(entries) > 1:
-                # One picture may have upset the whole batch: ask again one by one.
-                return [alone for entry in entries for alone in self._answers([entry], top_k)]
-            failure = error if isinstance(error, ModelError) else model_error("infer", error)
-            return [failure for _ in entries]
-        infer_ms = ms_since(begin)
-        tops = score_rules.best(rows, tuple(self.labels or ()), top_k)
-        return [answer(*parts, self.info, infer_ms) for parts in zip(tops, entries, warnings, strict=True)]
-
-    def _probabilities(self, raw: Any, rows: int) -> NDArray[np.float64]:
-        values, self.labels, self.scores = score_rules.settled(raw, rows, self.labels, self.scores)
-        return values
-
-
-def _stacked(entries: list[Decoded]) -> NDArray[Any]:
-    """The arrays as one batch, which the model may write to."""
-    if len(entries) == 1:  # an idle server's case, and `np.stack` makes a dozen calls of it
-        return entries[0].array[None].copy()
-    return np.stack([entry.array for entry in entries])
+    def _rank(self, scores: Any, rows: int, top_k: int) -> list[tuple[ClassScore, ...]]:
+        """Rank the classes of each picture; a first answer shows the labels and the kind of scores, if not known."""
+        values, self.labels, self.scores = to_probabilities(scores, rows, self.labels, self.scores)
+        return rank_classes(values, tuple(self.labels), top_k)
 
 
 class LoadedPredictor(Predictor):
@@ -227,19 +208,19 @@ class LoadedPredictor(Predictor):
         self._want = model.preparation.want()
 
     def preprocess(self, image: Image.Image) -> NDArray[Any] | Prepared:
-        """As the file's `[input]` says."""
+        """The array of one picture, prepared as `[input]` says."""
         return self.model.preparation.prepare(image)
 
     def infer(self, batch: NDArray[Any]) -> NDArray[Any] | Inferred:
-        """As the file's backend does."""
+        """Scores [N, C] for a batch [N, …], by the backend of the file's format."""
         return self.model.backend.infer(batch)
 
     def want(self) -> Want:
-        """As the file's `[input]` says."""
+        """What to ask of the decoder: the mode and the size that `[input]` needs."""
         return self._want
 
     def warm_up_size(self) -> tuple[int, int]:
-        """The model's own size: even `resize = "exact"` takes it."""
+        """Width and height in pixels of the model's own input, which even `resize = "exact"` takes."""
         return self.model.preparation.size
 
 

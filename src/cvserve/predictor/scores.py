@@ -1,4 +1,4 @@
-"""From what a model gives for a batch to probabilities, and from a row of them to a `Prediction`'s numbers."""
+"""From what a model gives for a batch to probabilities, and from a row of them to the best classes."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -10,18 +10,21 @@ from cvserve.errors import ModelError
 from cvserve.predictor.prediction import ClassScore
 
 MAX_LABEL_CHARACTERS = 1_024
-# So many numbers are sorted sooner than NumPy begins.
-_FEW = 64
 KINDS = ("probabilities", "logits", "labels")
 # A network that ends in one neuron is of two classes, and its number is that of the second one.
 _PAIR = 2
 
 
-def checked(scores: Any, rows: int, classes: int | None) -> NDArray[np.float64]:
-    """The model's answer as finite numbers, float64 [rows, classes]; [rows, 1] also for two classes.
+def to_rows(scores: Any, rows: int, classes: int | None) -> NDArray[np.float64]:
+    """The model's answer as float64 [rows, classes]; [rows, 1] also for two classes.
+
+    Args:
+        scores: anything that NumPy makes an array of. A batch of one picture may come without its batch dimension.
+        rows: pictures in the batch.
+        classes: that are expected; None: any number.
 
     Raises:
-        ModelError: another number of rows or classes, or a value that is not a finite number.
+        ModelError: not numbers, or another number of rows or classes.
     """
     try:
         values = np.asarray(scores, dtype=np.float64)
@@ -34,28 +37,46 @@ def checked(scores: Any, rows: int, classes: int | None) -> NDArray[np.float64]:
         raise ModelError(f"The model answered shape {shape} for {rows} pictures; [{rows}, classes] was expected.")
     if classes not in (None, values.shape[1]) and (values.shape[1], classes) != (1, _PAIR):
         raise ModelError(f"The model answered {values.shape[1]} scores for {classes} labels.")
+    return values
+
+
+def validate_scores(scores: Any, rows: int, classes: int | None) -> NDArray[np.float64]:
+    """The model's answer as finite numbers, float64 [rows, classes]; [rows, 1] also for two classes.
+
+    Args:
+        scores: anything that NumPy makes an array of.
+        rows: pictures in the batch.
+        classes: that are expected; None: any number.
+
+    Raises:
+        ModelError: not numbers, another number of rows or classes, or a value that is not finite.
+    """
+    values = to_rows(scores, rows, classes)
     if not np.isfinite(values).all():
         raise ModelError("The model answered a score that is not a finite number.")
     return values
 
 
-def settled(
-    raw: Any, rows: int, labels: Sequence[str] | None, kind: str | None
+def to_probabilities(
+    scores: Any, rows: int, labels: Sequence[str] | None, kind: str | None
 ) -> tuple[NDArray[np.float64], Sequence[str], str]:
-    """Probabilities [rows, classes], and the labels and the kind of scores as they are known from now on.
+    """Probabilities [rows, classes] from what the model gave, and what its first answer shows of the model.
 
     Args:
-        raw: the model's answer.
+        scores: the model's answer.
         rows: pictures in the batch.
         labels: of the classes; None: their numbers.
-        kind: one of `KINDS`; None: seen from the answer.
+        kind: one of `KINDS`; None: rows that are ≥ 0 and sum to 1 are probabilities, anything else logits.
+
+    Returns:
+        The probabilities, and the labels and the kind of scores as they are known from now on.
 
     Raises:
-        ModelError: as `checked`.
+        ModelError: the answer is no finite score for each picture and label.
     """
-    values = checked(raw, rows, len(labels) if labels else None)
+    values = validate_scores(scores, rows, len(labels) if labels else None)
     if labels is None or len(labels) == _PAIR:
-        values = _both_classes(values, kind)
+        values = _add_first_class(values, kind)
     if labels is None:
         labels = tuple(str(index) for index in range(values.shape[1]))
     if kind is None:
@@ -63,17 +84,21 @@ def settled(
     return soft_max(values) if kind == "logits" else values, labels, kind
 
 
-def classes_in(values: NDArray[np.float64], kind: str | None) -> int:
-    """How many classes a checked answer speaks of: one a column, and two where there is one column of a known kind.
+def count_classes(values: NDArray[np.float64], kind: str | None) -> int:
+    """How many classes scores [N, C] speak of: C, and two where there is one column of a known kind.
+
+    Args:
+        values: as `validate_scores` gives them.
+        kind: one of `KINDS`; None: not known.
 
     Raises:
-        ModelError: for one column it was not said whether it is probabilities or logits, which cannot be seen from
-            it; or it cannot be what was said.
+        ModelError: for one column it is not known whether it is probabilities or logits, which cannot be seen from
+            it; or it cannot be of that kind.
     """
-    return int(_both_classes(values, kind).shape[1])
+    return int(_add_first_class(values, kind).shape[1])
 
 
-def _both_classes(values: NDArray[np.float64], kind: str | None) -> NDArray[np.float64]:
+def _add_first_class(values: NDArray[np.float64], kind: str | None) -> NDArray[np.float64]:
     """The scores of two classes, [N, 2], from those of the second one, [N, 1]; more columns stay as they are."""
     if values.shape[1] > 1:
         return values
@@ -101,7 +126,7 @@ def soft_max(logits: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(shifted / total, dtype=np.float64)
 
 
-def best(values: NDArray[np.float64], labels: tuple[str, ...], top_k: int) -> list[tuple[ClassScore, ...]]:
+def rank_classes(values: NDArray[np.float64], labels: tuple[str, ...], top_k: int) -> list[tuple[ClassScore, ...]]:
     """For each row its `top_k` best classes, best first; equal scores in the order of their index.
 
     Args:
@@ -109,25 +134,16 @@ def best(values: NDArray[np.float64], labels: tuple[str, ...], top_k: int) -> li
         labels: of the C classes.
         top_k: from 1; at most all classes are given.
     """
-    ranked = _ranked_one_by_one if values.size <= _FEW else _ranked_together
+    # One call of NumPy sorts all rows. The few numbers that are kept of each are rounded in Python, which has
+    # done it before NumPy begins: half to even, as NumPy rounds.
+    order = (-values).argsort(axis=1, kind="stable")[:, :top_k]
     return [
-        # A label as long as a novel would be in every answer and every row.
-        tuple([ClassScore(index, labels[index][:MAX_LABEL_CHARACTERS], score) for index, score in row])
-        for row in ranked(values, top_k)
+        tuple(
+            [
+                # A label as long as a novel would be in every answer and every row.
+                ClassScore(index, labels[index][:MAX_LABEL_CHARACTERS], round(score * 1e6) / 1e6)
+                for index, score in zip(best.tolist(), row[best].tolist(), strict=True)
+            ]
+        )
+        for best, row in zip(order, values, strict=True)
     ]
-
-
-def _ranked_together(values: NDArray[np.float64], top_k: int) -> list[list[tuple[int, float]]]:
-    """Index and rounded score of the best classes of each row: many rows for the price of a dozen calls of NumPy."""
-    order = np.argsort(-values, axis=1, kind="stable")[:, :top_k]
-    scores = np.take_along_axis(values, order, axis=1).round(6)
-    return [list(zip(*pair, strict=True)) for pair in zip(order.tolist(), scores.tolist(), strict=True)]
-
-
-def _ranked_one_by_one(values: NDArray[np.float64], top_k: int) -> list[list[tuple[int, float]]]:
-    """The same for a picture alone, whose few numbers are sorted before NumPy's first call is made."""
-    rows = []
-    for row in values.tolist():
-        order = sorted(range(len(row)), key=row.__getitem__, reverse=True)[:top_k]
-        rows.append([(index, round(row[index] * 1e6) / 1e6) for index in order])  # as NumPy rounds
-    return rows

@@ -1,6 +1,7 @@
-"""The three steps that a class of one's own fills in, and what it says of itself."""
+"""The three steps that a user-defined class fills in, and what it says of itself."""
 
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from cvserve.predictor.images.limits import Want
 
 
 class Steps:
-    """What a subclass of `Predictor` overrides; `Predictor` says how they are run.
+    """What a subclass of `Predictor` overrides; how the steps are run is `Predictor`'s part.
 
     Attributes:
         name: shown in answers and history; default: the class's name in lower case.
@@ -26,7 +27,11 @@ class Steps:
     labels: Sequence[str] | None = None
     scores: str | None = None
     weights: Path | None = None
-    _preparation: Preparation | None = None
+
+    @cached_property
+    def _preparation(self) -> Preparation | None:
+        """The preparation that `[input]` describes; None where there is no such section."""
+        return None
 
     def setup(self) -> None:
         """Load what `infer` needs; called once, at the first use."""

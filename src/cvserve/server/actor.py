@@ -1,4 +1,4 @@
-"""Who asks, and what they may do."""
+"""Who sent a request, and what they may do."""
 
 from dataclasses import dataclass
 
@@ -7,12 +7,12 @@ from cvserve.errors import Forbidden
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """The holder of a token.
+    """The holder of a token, as far as the server knows one.
 
     Attributes:
-        name: of the token; what the access log calls "who".
-        token_id: the row that the history points at.
-        scopes: what it opens.
+        name: name of the token; the access log shows it.
+        token_id: id of the token's row; rows of the history point at it.
+        scopes: what the token permits, such as `predict`.
     """
 
     name: str
@@ -25,10 +25,10 @@ class Actor:
         return "history" in self.scopes
 
     def require(self, scope: str) -> None:
-        """Raise unless the scope is there.
+        """Check that the token has a scope.
 
         Raises:
-            Forbidden: it is not.
+            Forbidden: it has not.
         """
         if scope not in self.scopes:
             raise Forbidden(f"This token has no scope '{scope}'; ask for one that has.", scope)

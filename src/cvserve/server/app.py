@@ -1,4 +1,4 @@
-"""`create_app`: routes, middleware and life cycle visible in one place."""
+"""`create_app`: which paths there are, the layers around them, and how the app starts and stops."""
 
 import asyncio
 import contextlib
@@ -52,11 +52,11 @@ def create_app(
         except BaseException:
             pool.kill()
             raise
-    return _wrapped(Paths(routes_of(resources), default=_nothing_here), resources)
+    return _add_layers(Paths(make_routes(resources), default=_raise_not_found), resources)
 
 
-def routes_of(resources: Resources) -> list[Route]:
-    """Every path that the app answers."""
+def make_routes(resources: Resources) -> list[Route]:
+    """The table of all paths that the app answers."""
     settings, service = resources.settings, resources.service
     predict = Predict(
         service,
@@ -84,24 +84,27 @@ def routes_of(resources: Resources) -> list[Route]:
     ]
 
 
-def _wrapped(router: AsgiApp, resources: Resources) -> AsgiApp:
-    """The layers around the router, outermost last."""
+def _add_layers(router: AsgiApp, resources: Resources) -> AsgiApp:
+    """Put the layers around the router; the last one added sees a request first."""
     settings = resources.settings
     open_paths = HEALTH_PATHS if settings.public_health else ()
     app: AsgiApp = AuthenticationMiddleware(router, resources.authenticator, open_paths)
     app = ProblemMiddleware(app, resources.metrics)
     if settings.cors_origin:
-        app = _cors(app, settings.cors_origin)
+        app = _add_cors(app, settings.cors_origin)
     app = AccessLogMiddleware(app, resources.access_log, resources.lifecycle, resources.metrics)
-    return Life(app, resources)
+    return LifespanMiddleware(app, resources)
 
 
-class Life:
-    """Starts the resources before the first request and closes them after the last.
+class LifespanMiddleware:
+    """The outermost layer: starts the resources before the first request and closes them after the last.
+
+    A server that speaks the ASGI lifespan protocol says when to start and when to stop. An app that is mounted in
+    another one may never hear of it: then the first request starts the resources, and all requests wait for that.
 
     Args:
-        app: what comes next.
-        resources: not started yet.
+        app: the next layer.
+        resources: open, but not started yet.
     """
 
     def __init__(self, app: AsgiApp, resources: Resources) -> None:
@@ -110,7 +113,7 @@ class Life:
         self._started: asyncio.Task[None] | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """ASGI."""
+        """Run the lifespan, or pass a request on once the resources are started."""
         if scope["type"] == "lifespan":
             await Router(lifespan=self._lifespan)(scope, receive, send)
             return
@@ -128,7 +131,7 @@ class Life:
         await self.resources.close()
 
 
-def _cors(app: AsgiApp, origins: tuple[str, ...]) -> Any:
+def _add_cors(app: AsgiApp, origins: tuple[str, ...]) -> Any:
     return CORSMiddleware(
         app,
         allow_origins=origins,
@@ -138,5 +141,5 @@ def _cors(app: AsgiApp, origins: tuple[str, ...]) -> Any:
     )
 
 
-async def _nothing_here(scope: Scope, receive: Receive, send: Send) -> None:
+async def _raise_not_found(scope: Scope, receive: Receive, send: Send) -> None:
     raise NotFound("There is no such path.")

@@ -1,4 +1,4 @@
-"""From a token to an actor, with the table of tokens held in memory and read again before it is a second old."""
+"""From a token to an actor. The table of tokens is held in memory and read again before it is a second old."""
 
 import asyncio
 import hmac
@@ -8,25 +8,25 @@ from concurrent.futures import Executor
 
 from cvserve.server.actor import Actor
 from cvserve.server.context import Scope
-from cvserve.server.credentials import refused, token_from
-from cvserve.store.rows import timestamp
-from cvserve.store.tokens import ANONYMOUS_NAME, ENVIRONMENT_NAME, SCOPES, Token, TokenStore, digest_of
+from cvserve.server.credentials import make_refusal, read_token
+from cvserve.store.tokens import ANONYMOUS_NAME, ENVIRONMENT_NAME, SCOPES, Token, TokenStore, compute_digest
+from cvserve.timestamps import format_timestamp
 
 # A token revoked by any process is refused within a second: what was read is used for 0.3 s, then read again
 # beside the requests, and a request that would have to trust something older than 0.9 s waits for the reading.
 _FRESH_S = 0.3
 _STALE_S = 0.9
-_LOOK_AGAIN_S = 0.05
+_MIN_REREAD_S = 0.05
 
 
 class Authenticator:
-    """Tells who asks.
+    """Finds the holder of the token that a request carries.
 
     Args:
-        store: the table; read in `executor`, never on the event loop.
+        store: the table of tokens; read in `executor`, never on the event loop.
         executor: one thread is enough.
-        fixed_token: the one of `CVSERVE_TOKEN`, with all scopes, or None.
-        no_auth: everybody is `anonymous`, with all scopes.
+        fixed_token: the token of `CVSERVE_TOKEN`, which has all scopes; None when there is none.
+        no_auth: no token is asked for; everybody is `anonymous` and has all scopes.
     """
 
     def __init__(
@@ -34,40 +34,40 @@ class Authenticator:
     ) -> None:
         self._store = store
         self._executor = executor
-        self._anonymous = self._stand_in(ANONYMOUS_NAME) if no_auth else None
+        self._anonymous = self._make_stand_in(ANONYMOUS_NAME) if no_auth else None
         self._fixed: dict[str, Actor] = {}
         if fixed_token is not None:
-            self._fixed[digest_of(fixed_token)] = self._stand_in(ENVIRONMENT_NAME)
+            self._fixed[compute_digest(fixed_token)] = self._make_stand_in(ENVIRONMENT_NAME)
         self._reading: asyncio.Task[None] | None = None
         self._latest_time = ""
         self._read()
 
     async def authenticate(self, scope: Scope) -> Actor:
-        """The actor of a request.
+        """Return the actor of a request.
 
         Raises:
-            Unauthenticated: no token, or one that opens nothing.
-            HistoryError: the table cannot be read; nobody is let in on a guess.
+            Unauthenticated: no token, or one that is unknown, revoked or expired.
+            HistoryError: the table cannot be read, so that no token can be checked.
         """
         if self._anonymous is not None:
             return self._anonymous
-        digest = digest_of(token_from(scope))
+        digest = compute_digest(read_token(scope))
         if digest in self._fixed:
             return self._fixed[digest]
-        await self._be_fresh()
-        known = self._known.get(digest) or await self._look_again(digest)
+        await self._refresh_if_stale()
+        known = self._known.get(digest) or await self._reread_for_unknown(digest)
         if known is None or not hmac.compare_digest(known[0].digest or "", digest):
-            raise refused()
+            raise make_refusal()
         token, actor = known
         if token.expires_at is not None and not token.is_valid(self._now()):
-            raise refused()
+            raise make_refusal()
         return actor
 
     def forget(self) -> None:
-        """This process has changed the table itself: read it before anybody else is answered."""
+        """Read the table again before the next request: this process has changed it."""
         self._read_at = -math.inf
 
-    async def _be_fresh(self) -> None:
+    async def _refresh_if_stale(self) -> None:
         age_s = time.monotonic() - self._read_at
         if age_s < _FRESH_S:
             return
@@ -75,17 +75,17 @@ class Authenticator:
         if age_s >= _STALE_S:
             await asyncio.shield(reading)
         else:
-            # Whoever waits later sees the error; this request still trusts what was read a moment ago.
-            reading.add_done_callback(_look_at_error)
+            # A request that waits for the reading sees its error; this one still uses what was read a moment ago.
+            reading.add_done_callback(_retrieve_error)
 
-    async def _look_again(self, digest: str) -> tuple[Token, Actor] | None:
-        """A token that was made a moment ago works at once; strangers cannot make us read all the time."""
-        if time.monotonic() - self._read_at >= _LOOK_AGAIN_S:
+    async def _reread_for_unknown(self, digest: str) -> tuple[Token, Actor] | None:
+        """Read the table for an unknown token, which may be new; at most every 50 ms, as strangers can ask too."""
+        if time.monotonic() - self._read_at >= _MIN_REREAD_S:
             await asyncio.shield(self._begin_reading())
         return self._known.get(digest)
 
     def _begin_reading(self) -> "asyncio.Task[None]":
-        """One reading at a time, for all who wait for it."""
+        """Return the reading that runs, or begin one: all requests that wait share it."""
         if self._reading is None or self._reading.done():
             self._reading = asyncio.get_running_loop().create_task(self._read_again())
         return self._reading
@@ -95,7 +95,7 @@ class Authenticator:
 
     def _read(self) -> None:
         begin = time.monotonic()
-        alive = [token for token in self._store.all() if token.revoked_at is None]
+        alive = [token for token in self._store.list_tokens() if token.revoked_at is None]
         # One assignment: this runs in a thread beside the requests, which must never see half of it.
         self._known: dict[str, tuple[Token, Actor]] = {
             token.digest: (token, Actor(token.name, token.id, token.scopes)) for token in alive if token.digest
@@ -103,15 +103,15 @@ class Authenticator:
         # The age counts from before the reading: a revocation that came meanwhile may not be in it.
         self._read_at = begin
 
-    def _stand_in(self, name: str) -> Actor:
-        return Actor(name, self._store.stand_in(name), frozenset(SCOPES))
+    def _make_stand_in(self, name: str) -> Actor:
+        return Actor(name, self._store.find_stand_in(name), frozenset(SCOPES))
 
     def _now(self) -> str:
-        """The wall clock, but never earlier than it was before: what expired stays expired."""
-        self._latest_time = max(self._latest_time, timestamp())
+        """The wall clock, but never earlier than before: a token that has expired stays expired."""
+        self._latest_time = max(self._latest_time, format_timestamp())
         return self._latest_time
 
 
-def _look_at_error(task: "asyncio.Task[None]") -> None:
+def _retrieve_error(task: "asyncio.Task[None]") -> None:
     if not task.cancelled():
         task.exception()

@@ -1,4 +1,4 @@
-"""What is known of one request while it runs; made first, read by the access log last."""
+"""What is known of one request while it runs, and small readers of an ASGI scope that all layers use."""
 
 import random
 import re
@@ -24,17 +24,18 @@ _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 
 @dataclass(slots=True)
 class RequestContext:
-    """One request.
+    """What the layers know of one request: the outermost makes it, each adds its part, the access log reads it last.
 
     Attributes:
         request_id: the caller's `X-Request-ID` when it is harmless, else a UUIDv7.
         client: address of the peer, or of the client behind a trusted proxy.
-        actor: who asks, once the token was read.
+        actor: the holder of the token, once it was checked.
         route: template of the path, such as `/predict/{id}`, once it was found.
         prediction_id: what was stored, as text; several are joined by commas.
-        bytes_in, bytes_out: of bodies.
-        status: of the answer.
-        is_logged: the line is written; there is one for each answer.
+        bytes_in, bytes_out: size of the request's and the answer's body so far.
+        status: HTTP status of the answer; 0 before there is one.
+        is_logged: whether the line in the access log is written; there is one for each answer.
+        started_at: when the request began, on the clock of `time.perf_counter`.
     """
 
     request_id: str
@@ -50,13 +51,13 @@ class RequestContext:
 
 
 def context_of(scope: Scope) -> RequestContext:
-    """The context of a request that came through our middleware."""
+    """Return the context of a request that came through our middleware."""
     context: RequestContext = scope[KEY]
     return context
 
 
 def header(scope: Scope, name: bytes) -> str | None:
-    """The first header of that name (lower case), or None."""
+    """Return the first header of that name (lower case), or None."""
     found = scope.get(_HEADERS_KEY)
     if found is None:  # several are asked for in a request: one pass for all
         found = scope[_HEADERS_KEY] = dict([*scope.get("headers", ())][::-1])
@@ -65,13 +66,13 @@ def header(scope: Scope, name: bytes) -> str | None:
 
 
 def route_path(scope: Scope) -> str:
-    """The path without the prefix under which a proxy or an outer app mounts us."""
+    """Return the path without the prefix under which a proxy or an outer app mounts us."""
     path: str = scope["path"]
     return path.removeprefix(scope.get("root_path", "")) or "/"
 
 
 def new_request_id(offered: str | None) -> str:
-    """`offered` if it can do no harm in a log or a header, else a new UUIDv7 (RFC 9562 section 5.7)."""
+    """Return `offered` if it is harmless in a log and in a header, else a new UUIDv7 (RFC 9562 section 5.7)."""
     if offered is not None and _REQUEST_ID.fullmatch(offered):
         return offered
     noise = _random.getrandbits(74)  # 12 and 62 bits; an id must be unique, not secret

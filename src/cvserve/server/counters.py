@@ -1,9 +1,9 @@
-"""Plain counters and histograms: what a request pays for being counted is some steps in lists.
+"""Counters and histograms as plain lists of numbers, so that counting a request takes well under a microsecond.
 
-Whoever counts often asks once for the cell of its labels, and keeps it.
+A metric has one cell for each combination of label values. Code that counts often looks its cell up once and keeps it.
 
-Only the event loop writes. A scrape reads in a thread: each copy it takes is one step of the interpreter, so
-nothing it goes through can change under its hands.
+Only the event loop writes. A scrape reads in another thread: each copy it takes is one step of the interpreter, so
+no list changes while it is copied.
 """
 
 from bisect import bisect_left
@@ -16,13 +16,13 @@ Observe = Callable[[float], None]
 
 
 class Counter:
-    """What only grows, by the values of its labels.
+    """A number that only grows, one for each combination of label values.
 
     Args:
-        name: of the metric.
-        labels: their names.
-        meaning: one sentence.
-        known: values of the labels that are there from the start with 0: the first event is seen as a rise.
+        name: name of the metric, such as `cvserve_rejected_total`.
+        labels: names of its labels.
+        meaning: one sentence for the page of metrics.
+        known: label values that are there from the start with 0, so that Prometheus sees the first event as a rise.
     """
 
     kind: ClassVar = "counter"
@@ -32,24 +32,26 @@ class Counter:
         self._cells: dict[Key, list[float]] = {key: [0] for key in known}
 
     def cell(self, key: Key) -> list[float]:
-        """A list of one number, to be added to."""
+        """Return the cell of these label values: a list of one number, to be added to."""
         return self._cells.setdefault(key, [0])
 
     def add(self, key: Key, amount: float = 1) -> None:
-        """Count, where it is rare."""
+        """Add to one cell; for events that are rare, as the cell is looked up each time."""
         self.cell(key)[0] += amount
 
     def read(self) -> list[tuple[Key, float]]:
-        """All values as they are now."""
+        """Return all label values with their numbers as they are now."""
         return [(key, cell[0]) for key, cell in list(self._cells.items())]
 
 
 class Histogram:
-    """How often which size was seen, by the values of its labels.
+    """How many values fell into which bucket, one histogram for each combination of label values.
 
     Args:
-        name, labels, meaning: as for `Counter`.
-        bounds: upper ends of the buckets, included, ascending.
+        name: name of the metric.
+        labels: names of its labels.
+        meaning: one sentence for the page of metrics.
+        bounds: upper ends of the buckets, included, ascending; larger values go into one more bucket.
     """
 
     kind: ClassVar = "histogram"
@@ -61,7 +63,7 @@ class Histogram:
         self._series: dict[Key, list[float]] = {}
 
     def cell(self, key: Key) -> Observe:
-        """To be called with each value."""
+        """Return the function that counts a value for these label values."""
         bounds, bucket_of = self.bounds, bisect_left
         series = self._series.setdefault(key, [0] * (len(bounds) + 2))
 
@@ -72,24 +74,27 @@ class Histogram:
         return observe
 
     def read(self) -> list[tuple[Key, list[float], float]]:
-        """Key, numbers that are not summed up yet, and the sum of the values."""
+        """Return label values, the count of each bucket (not cumulative), and the sum of all values."""
         copies = [(key, series.copy()) for key, series in list(self._series.items())]
         return [(key, series[:-1], series[-1]) for key, series in copies]
 
 
-class Bounded:
-    """The values of a label that others choose: the first so many by name, all later ones as `other`.
+class LabelLimiter:
+    """Keeps the number of values of a label within a limit, where callers choose the values.
+
+    Each value is a time series that Prometheus keeps for good. The first `most` values are shown by name, all later
+    ones as `other`.
 
     Args:
-        most: different values; each costs the reader a series for good.
+        most: number of different values that are shown by name.
     """
 
     def __init__(self, most: int) -> None:
         self._most = most
         self._known: set[str] = set()
 
-    def __call__(self, value: str) -> str:
-        """The value to show."""
+    def limit(self, value: str) -> str:
+        """Return the value to show."""
         if value in self._known:
             return value
         if len(self._known) >= self._most:

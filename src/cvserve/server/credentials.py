@@ -1,4 +1,4 @@
-"""The token out of a request's headers (RFC 6750 section 2.1, RFC 7617, and the ways other servers take it)."""
+"""Reading the token from a request's headers (RFC 6750 section 2.1, RFC 7617, and the ways other servers take it)."""
 
 import base64
 import binascii
@@ -8,14 +8,14 @@ from cvserve.server.context import Scope
 from cvserve.store.tokens import MAX_LENGTH
 
 
-def token_from(scope: Scope) -> str:
-    """The one token that the request carries.
+def read_token(scope: Scope) -> str:
+    """Return the one token that the request carries.
 
-    `Authorization: Bearer TOKEN` (scheme in any case), the bare `Authorization: TOKEN`, Basic with the token
-    as the password, or `X-API-Key: TOKEN`. A token in the URL is never looked at: URLs end up in logs.
+    It may come as `Authorization: Bearer TOKEN` (scheme in any case), as the bare `Authorization: TOKEN`, as the
+    password of Basic, or as `X-API-Key: TOKEN`. A token in the URL is never looked at, as URLs end up in logs.
 
     Raises:
-        Unauthenticated: none, more than one, or one that no token can look like.
+        Unauthenticated: there is no token or more than one, or the text cannot be a token.
     """
     found = [(name, value) for name, value in scope["headers"] if name in (b"authorization", b"x-api-key") and value]
     if not found:
@@ -26,12 +26,12 @@ def token_from(scope: Scope) -> str:
     text = str(value, "latin-1")
     token = text if name == b"x-api-key" else _from_authorization(text)
     if not token or len(token) > MAX_LENGTH or " " in token or not token.isascii():
-        raise refused()
+        raise make_refusal()
     return token
 
 
-def refused() -> Unauthenticated:
-    """One answer for every bad token, so that nobody learns which part was wrong."""
+def make_refusal() -> Unauthenticated:
+    """Make the error for a bad token: the same for each, so that nobody learns what was wrong with it."""
     return Unauthenticated("The token is not accepted: it is unknown, revoked or expired.", credentials_sent=True)
 
 

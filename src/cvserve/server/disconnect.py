@@ -1,30 +1,32 @@
-"""The client's end of the connection."""
+"""Whether the client has closed its end of the connection."""
 
-import asyncio
-from collections.abc import Coroutine, Generator
-from types import CoroutineType, coroutine
-from typing import Any
+from types import CoroutineType
 
 from cvserve.server.context import Message, Receive
 
+# The first message may still be the (empty) body of a GET.
+_MAX_MESSAGES = 2
+
 
 class ClientGone(Exception):
-    """The client closed the connection before it sent or heard everything."""
+    """The client closed the connection before it had sent its request or read its answer completely."""
 
 
 def has_left(receive: Receive) -> bool:
-    """Whether the client has closed the connection, asked without waiting.
+    """Tell whether the client has closed the connection, without waiting.
 
-    uvicorn's own `receive`, and ours around it, belong to objects that know it. Of other servers, ASGI tells it only
-    to somebody who waits in `receive`: one step of that coroutine shows whether the news is there already; else
-    it is closed again. What is left of the body is swallowed then: to be asked only when nobody will read it.
+    ASGI gives this news only to somebody who waits in `receive`. uvicorn also keeps it in an attribute `disconnected`
+    of the object that `receive` is a method of, and so does our access log's layer; elsewhere (another server, a layer
+    of an outer app) `receive` is polled. Whatever is left of the body is lost then: ask only when nobody will read it.
+
+    Args:
+        receive: the request's ASGI callable.
     """
     known = getattr(getattr(receive, "__self__", None), "disconnected", None)
     if isinstance(known, bool):
         return known
-    # The first step may still give the (empty) body of a GET.
-    for _ in range(2):
-        message = _message_at_hand(receive)
+    for _ in range(_MAX_MESSAGES):
+        message = _poll(receive)
         if message is None:
             return False
         if message["type"] == "http.disconnect":
@@ -32,49 +34,21 @@ def has_left(receive: Receive) -> bool:
     return False
 
 
-async def next_message(receive: Receive, timeout_s: float) -> Message:
-    """What `receive` gives, where it must be within `timeout_s`.
+def _poll(receive: Receive) -> Message | None:
+    """The next message if it is there already; None where one would have to wait for it.
 
-    Nearly every body is there when it is asked for, and a timer costs more than taking it.
-
-    Raises:
-        TimeoutError: it did not come in time.
+    A coroutine that has something to give ends in its first step. One that has not is closed again: a task that waits
+    for it instead would swallow the next message.
     """
-    waiting = receive()
-    if not isinstance(waiting, CoroutineType):
-        async with asyncio.timeout(timeout_s):
-            return await waiting
-    try:
-        first = waiting.send(None)
-    except StopIteration as news:
-        at_once: Message = news.value
-        return at_once
-    async with asyncio.timeout(timeout_s):
-        return await _rest_of(waiting, first)
-
-
-@coroutine
-def _rest_of(waiting: Coroutine[Any, None, Message], first: Any) -> Generator[Any, None, Message]:
-    """Go on with a coroutine whose first step was made already, and gave `first` to wait for."""
-    try:
-        yield first
-    except BaseException:
-        waiting.close()
-        raise
-    message: Message = yield from waiting
-    return message
-
-
-def _message_at_hand(receive: Receive) -> Message | None:
     waiting = receive()
     if not isinstance(waiting, CoroutineType):
         return None
     try:
         waiting.send(None)
-    except StopIteration as news:
-        message: Message = news.value
+    except StopIteration as end:
+        message: Message = end.value
         return message
     except RuntimeError:
-        return None
+        return None  # somebody else waits in it already
     waiting.close()
     return None

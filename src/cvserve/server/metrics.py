@@ -1,12 +1,13 @@
-"""What a server counts while it works. Plain numbers; `exposition.py` turns them into what Prometheus reads."""
+"""What a server counts while it works; `prometheus.py` turns the numbers into the page that Prometheus reads."""
 
 import time
 from time import perf_counter
 
+from cvserve.engine.protocols import RESTART_REASONS, RestartReason
 from cvserve.errors import CvserveError, Forbidden, Unauthenticated
 from cvserve.predictor.prediction import ModelInfo, Prediction
 from cvserve.server.context import RequestContext
-from cvserve.server.counters import OTHER, Bounded, Counter, Histogram, Observe
+from cvserve.server.counters import OTHER, Counter, Histogram, LabelLimiter, Observe
 
 MAX_TOKENS = 100
 MAX_CLASSES = 100
@@ -21,7 +22,6 @@ REJECTIONS = {
 }
 CLIENT_GONE = "client_gone"
 AUTH_FAILURES = ("missing", "invalid", "scope")
-RESTARTS = ("exit", "signal", "hung", "memory", "nursery")
 
 # Those of OpenTelemetry's `http.server.request.duration`: dashboards of others fit.
 _REQUEST_S = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10)
@@ -34,10 +34,10 @@ AnswerCell = tuple[list[float], Observe]
 
 
 class Metrics:
-    """All that is counted in one app; also the engine's observer.
+    """All counters and histograms of one app; the engine reports batches and restarts to it as its observer.
 
     Args:
-        model: the one that is served.
+        model: the model that is served.
 
     Attributes:
         in_progress: requests whose answer is not complete.
@@ -49,15 +49,15 @@ class Metrics:
         self.loaded_at = time.time()
         self._model = (model.name,)
         self._model_version = (model.name, model.version)
-        self._token = Bounded(MAX_TOKENS)
-        self._class = Bounded(MAX_CLASSES)
-        self._count_requests()
-        self._count_predictions()
-        self._count_trouble()
+        self._token_label = LabelLimiter(MAX_TOKENS)
+        self._class_label = LabelLimiter(MAX_CLASSES)
+        self._make_request_counters()
+        self._make_prediction_counters()
+        self._make_failure_counters()
         self._answer_cells: dict[tuple[str, str, int, str], AnswerCell] = {}
         self._prediction_cells: dict[tuple[str, str], list[float]] = {}
 
-    def _count_requests(self) -> None:
+    def _make_request_counters(self) -> None:
         self._requests = Counter(
             "cvserve_http_requests_total",
             ("method", "route", "status", "token"),
@@ -73,9 +73,9 @@ class Metrics:
         )
         self._bytes_in = Histogram("cvserve_http_request_body_bytes", (), "Size of request bodies.", _BYTES)
         self._bytes_out = Histogram("cvserve_http_response_body_bytes", (), "Size of answers' bodies.", _BYTES)
-        self._in, self._out = self._bytes_in.cell(_NONE), self._bytes_out.cell(_NONE)
+        self._observe_bytes_in, self._observe_bytes_out = self._bytes_in.cell(_NONE), self._bytes_out.cell(_NONE)
 
-    def _count_predictions(self) -> None:
+    def _make_prediction_counters(self) -> None:
         self._predictions = Counter(
             "cvserve_predictions_total",
             ("model", "version", "label", "source"),
@@ -93,14 +93,15 @@ class Metrics:
         )
         self._batches = Histogram("cvserve_batch_size", ("model",), "Pictures that a worker took at once.", _BATCHES)
         self._busy = Counter("cvserve_worker_busy_seconds_total", (), "Time of all workers with a batch.")
-        self._scored, self._taken = self._scores.cell(self._model_version), self._batches.cell(self._model)
-        self._decoded, self._queued, self._inferred, self._stored = (
+        self._observe_score = self._scores.cell(self._model_version)
+        self._observe_batch_size = self._batches.cell(self._model)
+        self._observe_decode_s, self._observe_queue_s, self._observe_infer_s, self._observe_store_s = (
             self._stages.cell((stage,)) for stage in ("decode", "queue", "model", "store")
         )
         self._busy_s = self._busy.cell(_NONE)
 
-    def _count_trouble(self) -> None:
-        self._rejected = Counter(
+    def _make_failure_counters(self) -> None:
+        self._rejections = Counter(
             "cvserve_rejected_total",
             ("reason",),
             "Requests turned away or given up: `queue_full`, `rate_limit`, `too_large`, `draining` (the server stops,"
@@ -120,22 +121,17 @@ class Metrics:
             "cvserve_worker_restarts_total",
             ("reason",),
             "Workers that were lost and replaced; `nursery` is the process that makes them.",
-            [(reason,) for reason in RESTARTS],
+            [(reason,) for reason in RESTART_REASONS],
         )
 
     @property
-    def is_alone(self) -> bool:
-        """Whether one request is in progress, the one that asks: then nothing is gained by waiting for others."""
-        return self.in_progress == 1
-
-    @property
     def counters(self) -> tuple[Counter, ...]:
-        """All of them."""
+        """All counters, in the order of the page."""
         return (
             self._requests,
             self._predictions,
             self._busy,
-            self._rejected,
+            self._rejections,
             self._auth_failures,
             self._write_failures,
             self._restarts,
@@ -143,67 +139,77 @@ class Metrics:
 
     @property
     def histograms(self) -> tuple[Histogram, ...]:
-        """All of them."""
+        """All histograms, in the order of the page."""
         return self._durations, self._bytes_in, self._bytes_out, self._scores, self._stages, self._batches
 
-    def answered(self, method: str, context: RequestContext) -> None:
-        """An answer is complete, and its line goes to the access log."""
+    def count_answer(self, method: str, context: RequestContext) -> None:
+        """Count an answer that is complete; to be called once for each line of the access log."""
         key = (method, context.route, context.status, context.actor.name if context.actor else "-")
         count, duration = self._answer_cells.get(key) or self._answer_cell(*key)
         count[0] += 1
         duration(perf_counter() - context.started_at)
-        self._in(context.bytes_in)
-        self._out(context.bytes_out)
+        self._observe_bytes_in(context.bytes_in)
+        self._observe_bytes_out(context.bytes_out)
 
-    def predicted(self, prediction: Prediction, source: str, store_ms: float) -> None:
-        """A prediction is in the history."""
+    def count_prediction(self, prediction: Prediction, source: str, store_ms: float) -> None:
+        """Count a prediction that was stored.
+
+        Args:
+            prediction: its `timing_ms` has `decode`, `queue` and `infer`.
+            source: how the picture came, as in the history.
+            store_ms: time until its row was committed.
+        """
         key = (prediction.label, source)
         count = self._prediction_cells.get(key) or self._prediction_cell(*key)
         count[0] += 1
-        self._scored(prediction.score)
+        self._observe_score(prediction.score)
         times = prediction.timing_ms
-        self._decoded(times["decode"] / 1000)
-        self._queued(times["queue"] / 1000)
-        self._inferred(times["infer"] / 1000)
-        self._stored(store_ms / 1000)
+        self._observe_decode_s(times["decode"] / 1000)
+        self._observe_queue_s(times["queue"] / 1000)
+        self._observe_infer_s(times["infer"] / 1000)
+        self._observe_store_s(store_ms / 1000)
 
     def _answer_cell(self, method: str, route: str, status: int, who: str) -> AnswerCell:
-        """Where to count answers of a kind. What became `other` is not kept: callers could make ever more of it."""
-        shown, token = method if method in METHODS else OTHER, who if who == "-" else self._token(who)
+        """Find the cells of a kind of answers. What became `other` is not kept: callers could make ever more of it."""
+        shown, token = method if method in METHODS else OTHER, who if who == "-" else self._token_label.limit(who)
         cell = self._requests.cell((shown, route, str(status), token)), self._durations.cell((shown, route))
         if (shown, token) == (method, who):
             self._answer_cells[method, route, status, who] = cell
         return cell
 
     def _prediction_cell(self, label: str, source: str) -> list[float]:
-        shown = self._class(label)
+        shown = self._class_label.limit(label)
         cell = self._predictions.cell((*self._model_version, shown, source))
         if shown == label:
             self._prediction_cells[label, source] = cell
         return cell
 
-    def failed(self, error: CvserveError) -> None:
-        """A request is answered with an error: count it where somebody may have to act."""
+    def count_error(self, error: CvserveError) -> None:
+        """Count a request that is answered with an error, if it is one that an operator may have to act on."""
         if error.code in REJECTIONS:
-            self.rejected(REJECTIONS[error.code])
+            self.count_rejection(REJECTIONS[error.code])
         elif isinstance(error, Unauthenticated):
             self._auth_failures.add(("invalid" if error.credentials_sent else "missing",))
         elif isinstance(error, Forbidden):
             self._auth_failures.add(("scope",))
 
-    def rejected(self, reason: str) -> None:
-        """A request was turned away, or nobody is there to hear its answer."""
-        self._rejected.add((reason,))
+    def count_rejection(self, reason: str) -> None:
+        """Count a request that was turned away, or whose client left before the answer.
 
-    def history_write_failed(self) -> None:
-        """Predictions were made but could not be stored."""
+        Args:
+            reason: a value of `REJECTIONS`, or `CLIENT_GONE`.
+        """
+        self._rejections.add((reason,))
+
+    def count_failed_write(self) -> None:
+        """Count a request whose predictions could not be stored."""
         self._write_failures.add(_NONE)
 
-    def batch(self, size: int, busy_s: float) -> None:
-        """As `EngineObserver` says."""
-        self._taken(size)
+    def count_batch(self, size: int, busy_s: float) -> None:
+        """Count a batch that a worker has answered: so many pictures in so many seconds."""
+        self._observe_batch_size(size)
         self._busy_s[0] += busy_s
 
-    def worker_restarted(self, reason: str) -> None:
-        """As `EngineObserver` says."""
+    def count_restart(self, reason: RestartReason) -> None:
+        """Count a worker that was lost and is replaced."""
         self._restarts.add((reason,))

@@ -1,6 +1,7 @@
-"""Every error answer, at every door: `application/problem+json` (RFC 9457), from one table and one writer.
+"""Every error answer, of every endpoint: `application/problem+json` (RFC 9457), from one table and one writer.
 
-The members `error` (what Open Inference Protocol clients read), `code` and `request_id` come on top.
+The members `error` (for Open Inference Protocol clients), `code` and `request_id` are additions of ours. A new error
+is a class in `errors.py`, with a `code`, and a row in the table here if the code is new.
 """
 
 import json
@@ -18,7 +19,7 @@ RETRY_AFTER_S = 1
 PROBLEMS: dict[str, tuple[int, str]] = {
     "unauthenticated": (401, "A token is needed"),
     "forbidden": (403, "The token does not allow this"),
-    "not_found": (404, "There is nothing here"),
+    "not_found": (404, "Not found"),
     "method_not_allowed": (405, "The path does not answer this method"),
     "invalid_image": (422, "The picture cannot be read"),
     "image_too_large": (422, "The picture has too many or too few pixels"),
@@ -40,13 +41,13 @@ PROBLEMS: dict[str, tuple[int, str]] = {
 ACCEPT_POST = b"image/jpeg, image/png, image/webp, multipart/form-data, application/json"
 
 
-def status_of(error: CvserveError) -> int:
-    """HTTP status of an error."""
+def get_status(error: CvserveError) -> int:
+    """Return the HTTP status of an error."""
     return PROBLEMS[error.code][0]
 
 
-def problem(error: CvserveError, request_id: str) -> dict[str, Any]:
-    """The body of an error's answer, also its place in the list of a batch."""
+def make_problem(error: CvserveError, request_id: str) -> dict[str, Any]:
+    """Make the object that describes an error: the body of an answer, or an entry in the list of a batch."""
     status, title = PROBLEMS[error.code]
     return {
         "type": f"/problems/{error.code}",
@@ -60,10 +61,10 @@ def problem(error: CvserveError, request_id: str) -> dict[str, Any]:
     }
 
 
-def answer_to(error: CvserveError, request_id: str) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
-    """Status, headers and body of an error's answer."""
-    status = status_of(error)
-    body = _JSON(problem(error, request_id)).encode("ascii")
+def encode_problem(error: CvserveError, request_id: str) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
+    """Make status, headers and body of an error's answer."""
+    status = get_status(error)
+    body = _JSON(make_problem(error, request_id)).encode("ascii")
     headers = [
         (b"content-type", b"application/problem+json"),
         (b"content-length", str(len(body)).encode("ascii")),
@@ -74,7 +75,7 @@ def answer_to(error: CvserveError, request_id: str) -> tuple[int, list[tuple[byt
 
 async def send_problem(scope: Scope, send: Send, error: CvserveError) -> None:
     """Answer with an error."""
-    status, headers, body = answer_to(error, context_of(scope).request_id)
+    status, headers, body = encode_problem(error, context_of(scope).request_id)
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
 

@@ -1,4 +1,4 @@
-"""From plain numbers to what Prometheus reads. Loaded at the first scrape: prometheus_client costs start-up time."""
+"""The page of metrics as Prometheus reads it. Loaded at the first scrape, as prometheus_client takes time to import."""
 
 import platform
 from collections.abc import Callable, Iterator
@@ -20,7 +20,7 @@ from cvserve.server.metrics import Metrics
 
 
 class Sources(NamedTuple):
-    """Where the numbers come from."""
+    """The objects whose numbers are on the page."""
 
     metrics: Metrics
     engine: Engine
@@ -28,7 +28,13 @@ class Sources(NamedTuple):
 
 
 class Reading(NamedTuple):
-    """A metric that nobody counts: it is looked up when it is asked for."""
+    """A metric that is read from its source at each scrape, not counted by `Metrics`.
+
+    Attributes:
+        name, labels, meaning: as for `Counter`.
+        read: returns label values with their numbers.
+        kind: `gauge` or `counter`.
+    """
 
     name: str
     labels: tuple[str, ...]
@@ -89,10 +95,10 @@ READINGS = (
 
 
 class Exposition(Collector):
-    """All metrics of one app, with a registry of its own: two apps in one process do not share.
+    """Renders all metrics of one app. It has a registry of its own, as two apps in one process must not mix theirs.
 
     Args:
-        sources: where the numbers come from.
+        sources: the objects whose numbers are on the page.
     """
 
     def __init__(self, sources: Sources) -> None:
@@ -102,8 +108,8 @@ class Exposition(Collector):
         ProcessCollector(registry=self._registry)
         GCCollector(registry=self._registry)
 
-    def text(self, accept: str) -> tuple[bytes, str]:
-        """The page and its media type: OpenMetrics for who asks for it, else the older text format."""
+    def render(self, accept: str) -> tuple[bytes, str]:
+        """Return the page and its media type: OpenMetrics if `accept` asks for it, else the older text format."""
         try:
             encode, media_type = choose_encoder(accept if accept.isascii() else "")
         except (TypeError, ValueError):  # a version that is no version
@@ -111,39 +117,39 @@ class Exposition(Collector):
         return encode(self._registry), media_type
 
     def collect(self) -> Iterator[Metric]:
-        """As the registry wants it."""
+        """Yield every metric with its values; the registry calls this at each scrape."""
         for reading in READINGS:
             kind = CounterMetricFamily if reading.kind == "counter" else GaugeMetricFamily
-            yield _filled(kind(reading.name, reading.meaning, labels=reading.labels), reading.read(self._sources))
+            yield _add_values(kind(reading.name, reading.meaning, labels=reading.labels), reading.read(self._sources))
         for counter in self._sources.metrics.counters:
-            yield _filled(CounterMetricFamily(counter.name, counter.meaning, labels=counter.labels), counter.read())
+            yield _add_values(CounterMetricFamily(counter.name, counter.meaning, labels=counter.labels), counter.read())
         for histogram in self._sources.metrics.histograms:
-            yield _histogram(histogram)
+            yield _make_histogram(histogram)
 
     def describe(self) -> list[Metric]:
-        """As the registry wants it: nothing is read before the first scrape."""
+        """Return no metrics when the registry asks for them at registration: there is nothing to read yet."""
         return []
 
 
-def described(metrics: Metrics) -> list[Reading | Counter | Histogram]:
-    """Every metric of ours: name, kind, labels, meaning."""
+def list_metrics(metrics: Metrics) -> list[Reading | Counter | Histogram]:
+    """List every metric of ours; each has a name, a kind, labels and a meaning."""
     return [*READINGS, *metrics.counters, *metrics.histograms]
 
 
-def _filled(
+def _add_values(
     family: CounterMetricFamily | GaugeMetricFamily, values: list[tuple[Key, float]]
 ) -> CounterMetricFamily | GaugeMetricFamily:
     for key, value in values:
-        family.add_metric(_texts(key), value)
+        family.add_metric(_clean_labels(key), value)
     return family
 
 
-def _texts(key: Key) -> list[str]:
-    """Labels as UTF-8 can say them: a model's name may come from a file's, which is any bytes."""
+def _clean_labels(key: Key) -> list[str]:
+    """Replace what UTF-8 cannot encode: a model's name may come from a file's, which is any bytes."""
     return [text.encode("utf-8", "replace").decode("utf-8") for text in key]
 
 
-def _histogram(histogram: Histogram) -> HistogramMetricFamily:
+def _make_histogram(histogram: Histogram) -> HistogramMetricFamily:
     family = HistogramMetricFamily(histogram.name, histogram.meaning, labels=histogram.labels)
     ends = [*map(floatToGoString, histogram.bounds), "+Inf"]
     for key, numbers, total in histogram.read():
@@ -152,5 +158,5 @@ def _histogram(histogram: Histogram) -> HistogramMetricFamily:
         for end, number in zip(ends, numbers, strict=True):
             below += number
             buckets.append((end, below))
-        family.add_metric(_texts(key), buckets, total)
+        family.add_metric(_clean_labels(key), buckets, total)
     return family

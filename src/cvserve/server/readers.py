@@ -1,4 +1,4 @@
-"""Reading the history beside the event loop: a few threads, each with a connection of its own."""
+"""Reading the history without blocking the event loop: a few threads, each with its own database connection."""
 
 import asyncio
 import threading
@@ -14,7 +14,10 @@ Answer = TypeVar("Answer")
 
 
 class Readers:
-    """Runs short reads.
+    """A pool of threads that run queries for the event loop.
+
+    SQLite blocks the thread that asks it, so queries must not run on the event loop. A connection is opened when its
+    thread gets its first query.
 
     Args:
         path: a prepared database.
@@ -27,7 +30,10 @@ class Readers:
         self._executor = ThreadPoolExecutor(_THREADS, thread_name_prefix="cvserve-reader")
 
     async def run(self, read: Callable[[PredictionReader], Answer]) -> Answer:
-        """What `read` finds.
+        """Call `read` with a reader in one of the threads and return its result.
+
+        Args:
+            read: keeps it short; a long read makes the write-ahead log (WAL) grow.
 
         Raises:
             HistoryError: the history cannot be read.
@@ -35,7 +41,7 @@ class Readers:
         return await asyncio.get_running_loop().run_in_executor(self._executor, self._run, read)
 
     def close(self) -> None:
-        """Give all connections back."""
+        """Wait for the queries that run, then close all connections."""
         self._executor.shutdown()
         for reader in self._all:
             reader.close()

@@ -1,4 +1,4 @@
-"""The writer seen from the event loop: rows in, ids when they are committed, one hop a group, none for a row alone."""
+"""The history's writer as the event loop uses it: rows in, a wait, ids out."""
 
 import asyncio
 import functools
@@ -11,11 +11,15 @@ from cvserve.store.writer import Done, HistoryWriter, Result
 
 
 class Recorder:
-    """Stores rows for the callers of one event loop.
+    """Stores rows for the requests of one event loop.
+
+    The database is written by a thread, as a commit waits for the disk. Waking that thread, and being woken by it,
+    costs more than handing over a row, so rows cross in groups: those of one turn of the event loop on their way in,
+    those of one commit on their way back.
 
     Args:
         path: a prepared database.
-        durability: `full` or `normal`.
+        durability: `full` or `normal`, as in the settings.
     """
 
     def __init__(self, path: Path, durability: str) -> None:
@@ -23,40 +27,37 @@ class Recorder:
         self._writer = HistoryWriter(path, self._deliver, durability=durability)
 
     def start(self) -> None:
-        """Begin; to be called in the loop that will record."""
+        """Start the writer's thread; to be called in the event loop that will record."""
         self._loop = asyncio.get_running_loop()
         self._writer.start()
 
-    async def record(self, rows: Sequence[NewRow], *, alone: bool = False) -> list[Stored]:
-        """Store all rows in one transaction; returns after the commit.
+    async def record(self, rows: Sequence[NewRow]) -> list[Stored]:
+        """Store all rows of a request in one transaction.
 
-        Args:
-            rows: of one request.
-            alone: whether nobody else is there whose rows could go with them.
+        Returns:
+            Ids and time of the rows, in order, once they are committed.
 
         Raises:
             HistoryError: nothing was stored.
         """
-        if alone and (stored := self._writer.store_now(rows)) is not None:
-            return stored
         future: asyncio.Future[list[Stored]] = self._loop.create_future()
         if not self._gathered:
-            self._loop.call_soon(self._hand_over)
+            self._loop.call_soon(self._submit_gathered)
         self._gathered.append((rows, future))
         return await future
 
-    def _hand_over(self) -> None:
-        """All that is ready in this turn of the event loop, so that the writer wakes up once and finds all of it."""
+    def _submit_gathered(self) -> None:
+        """Hand over all rows of this turn of the event loop: the writer's thread wakes up once for all of them."""
         gathered, self._gathered = self._gathered, []
         for rows, future in gathered:
-            done = functools.partial(_settle, future)
+            done = functools.partial(_resolve, future)
             try:
                 self._writer.submit(rows, done)
             except HistoryError as error:
                 done(error)
 
     async def is_writable(self) -> bool:
-        """Whether the last commit worked; after a failure a small one is tried."""
+        """Whether the last commit worked; after one that failed, a small one is tried."""
         if self._writer.failure is None:
             return True
         try:
@@ -66,16 +67,16 @@ class Recorder:
         return True
 
     def close(self) -> None:
-        """Commit what waits, then stop. Blocks: not for the event loop."""
+        """Commit what waits, then stop. Blocks, so it must not be called while the event loop has to answer."""
         self._writer.close()
 
     def _deliver(self, results: list[tuple[Done, Result]]) -> None:
         self._loop.call_soon_threadsafe(_call_all, results)
 
 
-def _settle(future: "asyncio.Future[list[Stored]]", result: Result) -> None:
+def _resolve(future: "asyncio.Future[list[Stored]]", result: Result) -> None:
     if future.done():
-        return  # its caller left; the rows stay
+        return  # its request was cancelled; the rows stay
     if isinstance(result, HistoryError):
         future.set_exception(result)
     else:

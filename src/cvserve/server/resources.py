@@ -1,4 +1,4 @@
-"""What a server holds while it runs, opened before the port is, so that whatever is wrong is said at once."""
+"""What a server holds while it runs. All of it is opened before the first request, so that faults show at the start."""
 
 import fcntl
 import os
@@ -25,7 +25,11 @@ FIRST_TOKEN_NAME = "first"  # noqa: S105 - the name of a token, not one
 
 @dataclass
 class Resources:
-    """Opened by `open_resources`, started and closed by the app's lifespan."""
+    """Everything that one server has open: opened by `open_resources`, started and closed by the app's lifespan.
+
+    Attributes:
+        folder_lock: file descriptor that keeps other servers out of the folder; -1 once it is released.
+    """
 
     settings: Settings
     folder_lock: int
@@ -48,7 +52,7 @@ class Resources:
         if self.settings.token or self.settings.no_auth:
             return None
         with TokenStore(self.settings.database_path) as store:
-            secret = None if store.all() else store.create(FIRST_TOKEN_NAME, SCOPES)[0]
+            secret = None if store.list_tokens() else store.create(FIRST_TOKEN_NAME, SCOPES)[0]
         self.authenticator.forget()
         return secret
 
@@ -81,7 +85,7 @@ class Resources:
 
 
 def open_resources(settings: Settings, pool: WorkerPool) -> Resources:
-    """Open everything that can fail.
+    """Open everything that can fail: folder lock, access log, tokens, database.
 
     Args:
         settings: of this server.
@@ -132,15 +136,15 @@ def lock_folder(home: Path) -> int:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
-        pid = _holder(descriptor)
+        pid = _find_holder(descriptor)
         os.close(descriptor)
         who = f" (process {pid})" if pid else ""
         raise CannotStart(f"A server runs in this folder already{who}; stop it, or use another --home.") from None
     return descriptor
 
 
-def _holder(descriptor: int) -> str | None:
-    """Process that holds the lock, from Linux's table of locks; None where there is none."""
+def _find_holder(descriptor: int) -> str | None:
+    """Look up the id of the process that holds the lock in Linux's table of locks; None where there is no table."""
     try:
         lines = Path("/proc/locks").read_text(encoding="ascii").splitlines()
     except OSError:

@@ -1,16 +1,16 @@
-"""Answers that are bytes made once: no Response object on the way out."""
+"""Sending an answer as ASGI messages, without an object for each response."""
 
 from collections.abc import Iterable
 from typing import Any
 
-from cvserve.history.record import encode_json
+from cvserve.answer import encode_json
 from cvserve.server.context import Send
 
 Headers = Iterable[tuple[bytes, bytes]]
 
 
 async def send_body(send: Send, body: bytes, *, status: int = 200, headers: Headers = ()) -> None:
-    """Answer with JSON that is encoded already."""
+    """Answer with JSON that is already encoded as UTF-8."""
     await send(
         {
             "type": "http.response.start",
@@ -26,7 +26,7 @@ async def send_body(send: Send, body: bytes, *, status: int = 200, headers: Head
 
 
 async def send_json(send: Send, value: Any, *, status: int = 200, headers: Headers = ()) -> None:
-    """Answer with JSON."""
+    """Encode a value as JSON and answer with it."""
     await send_body(send, encode_json(value).encode("utf-8"), status=status, headers=headers)
 
 

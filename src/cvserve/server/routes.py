@@ -32,7 +32,7 @@ class Endpoint:
 
 
 class Methods:
-    """One path: asks for the scope, then hands over to the method's endpoint.
+    """One path: checks that the token has the scope, then hands over to the endpoint of the request's method.
 
     Args:
         path: its template, which is what metrics call it.
@@ -47,7 +47,7 @@ class Methods:
         self._allow = ", ".join(sorted({*self._endpoints, "OPTIONS"}))
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
-        """ASGI."""
+        """Check method and scope, then let the method's endpoint answer."""
         context = context_of(scope)
         context.route = self._path
         method = scope["method"]
@@ -59,7 +59,7 @@ class Methods:
         actor = context.actor
         if endpoint.scope is not None and actor is not None:
             actor.require(endpoint.scope)
-        return endpoint.app(scope, receive, _without_body(send) if method == "HEAD" else send)
+        return endpoint.app(scope, receive, _drop_body(send) if method == "HEAD" else send)
 
 
 class Paths:
@@ -75,18 +75,18 @@ class Paths:
         self._router = Router(routes, redirect_slashes=False, default=default)
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
-        """ASGI."""
+        """Find the path's app, or the one that answers 404, and let it answer."""
         app = self._exact.get(route_path(scope), self._router) if scope["type"] == "http" else self._router
         return app(scope, receive, send)
 
 
 def route(path: str, endpoints: Mapping[str, Endpoint]) -> Route:
-    """A path of the table."""
+    """Make one row of the table of paths."""
     return Route(path, Methods(path, endpoints))
 
 
-def _without_body(send: Send) -> Send:
-    """HEAD is GET without its body (RFC 9110 section 9.3.2); the headers stay."""
+def _drop_body(send: Send) -> Send:
+    """Wrap `send` so that it drops the body: HEAD is GET without it (RFC 9110 section 9.3.2); the headers stay."""
 
     async def headers_only(message: Message) -> None:
         if message["type"] == "http.response.body":

@@ -24,7 +24,16 @@ _SIGNALLED = 128  # a shell's exit code of what a signal has ended, plus the sig
 
 
 class Server(uvicorn.Server):
-    """uvicorn, with a word when it is ready and a flag when it is asked to stop."""
+    """uvicorn's server, which also calls `on_started` once it answers and marks the app as draining when it must stop.
+
+    Args:
+        config: of uvicorn.
+        lifecycle: its `is_draining` is set by the first signal.
+        on_started: called once the port answers.
+
+    Attributes:
+        forced_by: number of the second signal, which ended the server at once; 0 without one.
+    """
 
     def __init__(self, config: uvicorn.Config, lifecycle: Lifecycle, on_started: Callable[[], None]) -> None:
         super().__init__(config)
@@ -33,16 +42,16 @@ class Server(uvicorn.Server):
         self.forced_by = 0
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """As uvicorn's, then the announcement."""
+        """Start as uvicorn does, then call `on_started`."""
         await super().startup(sockets)
         if self.started:
-            collector.settle()
+            collector.tune()
             self._on_started()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """The first signal ends gracefully, the second at once; from now on `/readyz` says no.
+        """Stop gracefully at the first signal and at once at the second; from now on `/readyz` answers 503.
 
-        uvicorn's own would raise the signal again after the stop, and a stop that went well would not exit with 0.
+        uvicorn's own method would raise the signal again after the stop, and then the exit code could not be 0.
         """
         self._lifecycle.is_draining = True
         if self.should_exit:
@@ -51,15 +60,15 @@ class Server(uvicorn.Server):
 
 
 def run_server(settings: Settings, pool: WorkerPool, announce: Callable[[str, Resources], None]) -> int:
-    """Serve until a signal; the exit code.
+    """Serve until a signal, and return the exit code.
 
     Args:
         settings: of this server.
         pool: its workers, which may still load the model; ended when this returns.
-        announce: hears the URL and what was opened, once the port answers.
+        announce: called with the URL and the open resources, once the port answers.
 
     Raises:
-        CvserveError: something that the server needs cannot be had; nothing was started.
+        CvserveError: something that the server needs is missing or cannot be used; nothing was started.
     """
     configure_events()
     with contextlib.ExitStack() as stack:
@@ -69,7 +78,7 @@ def run_server(settings: Settings, pool: WorkerPool, announce: Callable[[str, Re
         resources = open_resources(settings, pool)
         try:
             scheme = "https" if settings.ssl_certfile else "http"
-            url = f"{scheme}://{_shown_address(listener)}{settings.root_path}"
+            url = f"{scheme}://{_format_address(listener)}{settings.root_path}"
             config = server_config(resources)
             server = Server(config, resources.lifecycle, lambda: announce(url, resources))
             server.run(sockets=[listener])
@@ -81,7 +90,7 @@ def run_server(settings: Settings, pool: WorkerPool, announce: Callable[[str, Re
 
 
 def bind(host: str, port: int) -> socket.socket:
-    """A listening socket.
+    """Open a listening socket.
 
     Raises:
         CannotStart: the port is taken, or the host is not an address of this machine.
@@ -103,7 +112,7 @@ def bind(host: str, port: int) -> socket.socket:
 
 
 def server_config(resources: Resources) -> uvicorn.Config:
-    """How uvicorn runs the app: one process, our protocol, and no log but ours.
+    """Configure uvicorn: one process, our protocol, and no log of its own.
 
     Raises:
         InvalidSetting: certificate or key cannot be read.
@@ -138,6 +147,6 @@ def server_config(resources: Resources) -> uvicorn.Config:
     return config
 
 
-def _shown_address(listener: socket.socket) -> str:
+def _format_address(listener: socket.socket) -> str:
     host, port = listener.getsockname()[:2]
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -1,72 +1,75 @@
-"""The use case behind every door: classify, remember, answer. `/predict`, its batch and what comes share it."""
+"""What every endpoint that predicts has in common: classify pictures, store the results, return both."""
 
 import asyncio
 import time
 from collections.abc import Callable, Sequence
-from functools import lru_cache
 from typing import NamedTuple
 
+from cvserve.answer import encode_json, encode_model, encode_text, encode_times, join_members
 from cvserve.engine.engine import Engine
 from cvserve.engine.task import Abandoned, Task
 from cvserve.errors import CvserveError, HistoryError
-from cvserve.history.record import encode_json, encode_label, to_row
+from cvserve.history.record import to_row
 from cvserve.predictor.prediction import Prediction
 from cvserve.server.context import RequestContext
 from cvserve.server.disconnect import ClientGone
 from cvserve.server.metrics import Metrics
 from cvserve.server.recorder import Recorder
 from cvserve.server.uploads import Upload
-from cvserve.store.rows import ModelKey, NewRow, Stored
+from cvserve.store.columns import STEPS
+from cvserve.store.rows import NewRow, Stored
 
 
 class Recorded(NamedTuple):
-    """A prediction that is in the history.
+    """A prediction that was stored.
 
     Attributes:
         row: what the model said, as it was stored.
         stored: its id and time.
-        store_ms: how long the commit took, waiting included.
+        times: names of steps and their milliseconds as texts; `store` is the commit, waiting included.
     """
 
     row: NewRow
     stored: Stored
-    store_ms: float
+    times: list[tuple[str, str]]
 
     def to_json(self) -> str:
-        """The answer to POST: `id` and `result` first, then what else is known.
-
-        Put together by hand, because an encoder takes four times as long; numbers and texts look as it writes them.
-        """
-        row, stored = self.row, self.stored
-        times = ",".join([f'"{step}":{time_ms}' for step, time_ms in self._times()])
-        return (
-            f'{{"id":{stored.id},"result":{row.result},"label":{encode_label(row.label)},"score":{row.score}'
-            f',"top":{row.top},"model":{_model_json(row.model)},"created_at":"{stored.created_at}"'
-            f',"timing_ms":{{{times}}},"warning":{"null" if row.warning is None else encode_json(row.warning)}}}'
+        """The answer to POST."""
+        values, stored = self.row.values, self.stored
+        return join_members(
+            {
+                "id": stored.id,
+                "result": values["result"],
+                "label": encode_text(values["label"]),
+                "score": values["score"],
+                "top": values["top"],
+                "model": encode_model(self.row.model),
+                "created_at": encode_json(stored.created_at),
+                "timing_ms": encode_times(self.times),
+                "warning": encode_text(values["warning"]),
+            }
         )
 
     def server_timing(self) -> bytes:
-        """The header `Server-Timing` (W3C), in milliseconds."""
-        return ", ".join([f"{step};dur={time_ms}" for step, time_ms in self._times()]).encode("ascii")
-
-    def _times(self) -> list[tuple[str, float]]:
-        row = self.row
-        times = (("decode", row.decode_ms), ("queue", row.queue_ms), ("infer", row.infer_ms), ("store", self.store_ms))
-        return [(step, time_ms) for step, time_ms in times if time_ms is not None]
+        """Format the header `Server-Timing` (W3C), in milliseconds."""
+        return ", ".join([f"{step};dur={time_ms}" for step, time_ms in self.times]).encode("ascii")
 
 
-@lru_cache(maxsize=16)
-def _model_json(model: ModelKey) -> str:
-    return encode_json({"name": model.name, "version": model.version})
+def list_times(row: NewRow, store_ms: float) -> list[tuple[str, str]]:
+    """The steps of one answer with their milliseconds as texts: once for the body and the header."""
+    values = row.values
+    times = [(step, str(values[name])) for step, name in STEPS if values[name] is not None]
+    times.append(("store", str(store_ms)))
+    return times
 
 
 class PredictionService:
-    """Classifies pictures and stores what was said.
+    """Classifies pictures and stores the predictions. A prediction is returned only once its row is committed.
 
     Args:
         engine: runs the model.
         recorder: stores rows.
-        metrics: counts what was stored.
+        metrics: counts predictions and failed writes.
     """
 
     def __init__(self, engine: Engine, recorder: Recorder, metrics: Metrics) -> None:
@@ -82,20 +85,20 @@ class PredictionService:
         source: str = "http",
         has_left: Callable[[], bool] | None = None,
     ) -> Recorded:
-        """One picture; returns when its row is committed.
+        """Classify one picture and store the prediction.
 
         Args:
             upload: the picture.
-            top_k: length of `top`.
-            context: who asks.
-            source: through which door.
+            top_k: how many classes the answer lists.
+            context: of the request; the id of the row is written into it.
+            source: how the picture came, for the row: `http` or another of the store's sources.
             has_left: tells, without waiting, that the client is gone; then a picture that still waits is dropped.
 
         Raises:
-            CvserveError: it could not be answered or not be stored.
+            CvserveError: it could not be classified or not be stored.
             ClientGone: it was dropped.
         """
-        (future,) = self._engine.submit([Task(upload.data, top_k)], has_left, alone=self._metrics.is_alone)
+        (future,) = self._engine.submit([Task(upload.data, top_k)], has_left)
         try:
             prediction = await future
         except Abandoned:
@@ -111,12 +114,17 @@ class PredictionService:
         source: str = "http",
         has_left: Callable[[], bool] | None = None,
     ) -> list[Recorded | CvserveError]:
-        """Many pictures in order, each with its answer or its error; admitted whole or refused whole.
+        """Classify many pictures and store the predictions, all in one transaction.
+
+        The engine admits all of them or none. A picture that cannot be classified does not harm the others.
+
+        Returns:
+            In the order of the pictures, for each what was stored or its error.
 
         Raises:
             Overloaded, NotReady: none was admitted.
             HistoryError: none was stored.
-            ClientGone: some were dropped, since nobody waited any more.
+            ClientGone: some were dropped, as the client had left.
         """
         futures = self._engine.submit([Task(upload.data, top_k) for upload in uploads], has_left)
         outcomes = await asyncio.gather(*futures, return_exceptions=True)
@@ -161,12 +169,12 @@ class PredictionService:
         ]
         begin = time.perf_counter()
         try:
-            stored = await self._recorder.record(rows, alone=self._metrics.is_alone)
+            stored = await self._recorder.record(rows)
         except HistoryError:
-            self._metrics.history_write_failed()
+            self._metrics.count_failed_write()
             raise
         store_ms = round((time.perf_counter() - begin) * 1000, 3)
         for prediction in predictions:
-            self._metrics.predicted(prediction, source, store_ms)
+            self._metrics.count_prediction(prediction, source, store_ms)
         context.prediction_id = ",".join(str(entry.id) for entry in stored)
-        return [Recorded(row, entry, store_ms) for row, entry in zip(rows, stored, strict=True)]
+        return [Recorded(row, entry, list_times(row, store_ms)) for row, entry in zip(rows, stored, strict=True)]

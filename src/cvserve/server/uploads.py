@@ -1,10 +1,10 @@
-"""Pictures out of a request's body: the image itself, multipart, or JSON with base64."""
+"""Reading pictures from a request's body: the image itself, multipart, or JSON with base64."""
 
 import asyncio
 import base64
 import binascii
 import json
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from cvserve.errors import (
     InvalidParameter,
@@ -13,9 +13,9 @@ from cvserve.errors import (
     PayloadTooLarge,
     UnsupportedMediaType,
 )
-from cvserve.predictor.images.signatures import image_format
+from cvserve.predictor.images.signatures import detect_format
 from cvserve.server.context import Receive, Scope, header
-from cvserve.server.disconnect import ClientGone, next_message
+from cvserve.server.disconnect import ClientGone
 from cvserve.server.multipart import Part, parse_multipart
 from cvserve.texts import drop_unprintable, list_some
 
@@ -29,11 +29,11 @@ _WAYS = 'send the picture as multipart field \'file\', as the body itself, or as
 
 
 class Upload(NamedTuple):
-    """One picture as it came.
+    """One picture as it was sent.
 
     Attributes:
-        data: the encoded picture; may be anything else, nobody looked yet.
-        file_name: as the sender calls it, or None.
+        data: the encoded picture; it may be anything else, as nothing is decoded here.
+        file_name: the name that the client sent with it, or None.
     """
 
     data: bytes
@@ -41,7 +41,7 @@ class Upload(NamedTuple):
 
 
 async def read_one(scope: Scope, receive: Receive, max_bytes: int, timeout_s: float) -> Upload:
-    """The one picture of `POST /predict`.
+    """Read the one picture of `POST /predict`: the body itself, a form's field `file`, or JSON with base64.
 
     Raises:
         RequestError: too large, broken, of another kind, or without a picture.
@@ -49,43 +49,51 @@ async def read_one(scope: Scope, receive: Receive, max_bytes: int, timeout_s: fl
         ClientGone: the connection was closed before the body was complete.
     """
     body = await read_body(scope, receive, max_bytes, timeout_s)
-    kind, content_type = _media_type(scope)
+    kind, content_type = _split_content_type(scope)
     is_form = kind == "multipart/form-data"
     # What begins like an image is one, whatever its Content-Type says: clients are careless with it.
-    if not (is_form and body.startswith(b"--")) and image_format(body) is not None:
+    if not (is_form and body.startswith(b"--")) and detect_format(body) is not None:
         return Upload(body)
     if is_form:
-        files = _files(parse_multipart(body, content_type, 1 + _MAX_OTHER_PARTS))
+        files = _select_files(parse_multipart(body, content_type, 1 + _MAX_OTHER_PARTS))
         if len(files) > 1:
             raise InvalidParameter(f"{len(files)} pictures in one request; send one, or use POST /predict/batch.")
         return files[0]
     if kind == "application/json":
-        return _from_json(body)
-    if kind.startswith("image/") or (kind in ("", "application/octet-stream") and not _unlike_a_picture(kind, body)):
+        return _read_json(body)
+    # A body of no type may be a damaged picture, but an empty one means that nothing was sent.
+    if kind.startswith("image/") or kind == "application/octet-stream" or (not kind and body):
         return Upload(body)  # the decoder says what is wrong with it
     raise UnsupportedMediaType(f"The body is '{_quote(kind)}'; {_WAYS}.")
 
 
 async def read_many(scope: Scope, receive: Receive, timeout_s: float) -> list[Upload]:
-    """The pictures of `POST /predict/batch`, in order.
+    """Read the pictures of `POST /predict/batch`, in order: at most 64 fields `file` of a form, 64 MiB in all.
 
     Raises:
-        RequestError, ClientGone: as `read_one`.
+        RequestError: too large, too many, broken, of another kind, or without a picture.
+        ClientGone: the connection was closed before the body was complete.
     """
     body = await read_body(scope, receive, MAX_BATCH_BYTES, timeout_s)
-    kind, content_type = _media_type(scope)
+    kind, content_type = _split_content_type(scope)
     if kind != "multipart/form-data":
         raise UnsupportedMediaType(
             f"The body is '{_quote(kind)}'; send up to {MAX_BATCH_IMAGES} pictures as multipart fields 'file'."
         )
-    files = _files(parse_multipart(body, content_type, MAX_BATCH_IMAGES + _MAX_OTHER_PARTS))
+    files = _select_files(parse_multipart(body, content_type, MAX_BATCH_IMAGES + _MAX_OTHER_PARTS))
     if len(files) > MAX_BATCH_IMAGES:
         raise PayloadTooLarge(f"{len(files)} pictures in one request; send at most {MAX_BATCH_IMAGES}.")
     return files
 
 
 async def read_body(scope: Scope, receive: Receive, max_bytes: int, timeout_s: float) -> bytes:
-    """The whole body, counted while it comes.
+    """Read the whole body into memory; its size is counted while it comes.
+
+    Args:
+        scope: ASGI's description of the request.
+        receive: ASGI's callable for the body.
+        max_bytes: a larger body is refused.
+        timeout_s: for the whole body to arrive.
 
     Raises:
         PayloadTooLarge: more than `max_bytes`; known from Content-Length before anything is read.
@@ -97,45 +105,30 @@ async def read_body(scope: Scope, receive: Receive, max_bytes: int, timeout_s: f
         raise UnsupportedMediaType("The body is compressed; send it as it is (Content-Encoding: identity).")
     length = header(scope, b"content-length")
     if length is not None and length.isdecimal() and int(length) > max_bytes:
-        raise _too_large(max_bytes)
-    message = await _first_message(receive, timeout_s)
-    body: bytes = message.get("body", b"")
-    if not message.get("more_body", False):
-        if len(body) > max_bytes:
-            raise _too_large(max_bytes)
-        return body
-    return await _rest_of_body(receive, body, max_bytes, timeout_s)
-
-
-async def _rest_of_body(receive: Receive, begin: bytes, max_bytes: int, timeout_s: float) -> bytes:
-    chunks, size_bytes, more = [begin], len(begin), True
+        raise _make_too_large(max_bytes)
     try:
         async with asyncio.timeout(timeout_s):
-            while more:
-                message = await receive()
-                if message["type"] == "http.disconnect":
-                    raise ClientGone
-                chunks.append(message.get("body", b""))
-                size_bytes += len(chunks[-1])
-                if size_bytes > max_bytes:
-                    raise _too_large(max_bytes)
-                more = message.get("more_body", False)
+            return await _receive_body(receive, max_bytes)
     except TimeoutError:
-        raise _too_slow(timeout_s) from None
-    return b"".join(chunks)
+        raise MalformedBody(f"The body did not arrive within {timeout_s:g} s.") from None
 
 
-async def _first_message(receive: Receive, timeout_s: float) -> Any:
-    try:
-        message = await next_message(receive, timeout_s)
-    except TimeoutError:
-        raise _too_slow(timeout_s) from None
-    if message["type"] == "http.disconnect":
-        raise ClientGone
-    return message
+async def _receive_body(receive: Receive, max_bytes: int) -> bytes:
+    chunks: list[bytes] = []
+    size_bytes, more = 0, True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientGone
+        chunks.append(message.get("body", b""))
+        size_bytes += len(chunks[-1])
+        if size_bytes > max_bytes:
+            raise _make_too_large(max_bytes)
+        more = message.get("more_body", False)
+    return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
 
-def _files(parts: list[Part]) -> list[Upload]:
+def _select_files(parts: list[Part]) -> list[Upload]:
     files = [Upload(part.data, part.file_name) for part in parts if part.name == FIELD and part.file_name is not None]
     if files:
         return files
@@ -146,7 +139,7 @@ def _files(parts: list[Part]) -> list[Upload]:
     raise MissingFile(f"The form has no field 'file' with a picture: {found}.")
 
 
-def _from_json(body: bytes) -> Upload:
+def _read_json(body: bytes) -> Upload:
     try:
         document = json.loads(body)
     except (ValueError, RecursionError):
@@ -164,23 +157,14 @@ def _from_json(body: bytes) -> Upload:
     return Upload(data, name if isinstance(name, str) else None)
 
 
-def _media_type(scope: Scope) -> tuple[str, str]:
+def _split_content_type(scope: Scope) -> tuple[str, str]:
     content_type = header(scope, b"content-type") or ""
     return content_type.partition(";")[0].strip().lower(), content_type
-
-
-def _unlike_a_picture(kind: str, body: bytes) -> bool:
-    """An empty body without a type is no picture that went wrong: nothing was sent."""
-    return not kind and not body
 
 
 def _quote(text: str) -> str:
     return drop_unprintable(text, _MAX_QUOTED_CHARACTERS, forbidden="<>\"'&\\")
 
 
-def _too_large(max_bytes: int) -> PayloadTooLarge:
+def _make_too_large(max_bytes: int) -> PayloadTooLarge:
     return PayloadTooLarge(f"The body is larger than {max_bytes:,} bytes; send a smaller picture.")
-
-
-def _too_slow(timeout_s: float) -> MalformedBody:
-    return MalformedBody(f"The body did not arrive within {timeout_s:g} s.")

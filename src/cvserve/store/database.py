@@ -7,7 +7,7 @@ from pathlib import Path
 
 from cvserve.errors import CannotStart, HistoryUnavailable, Unsafe
 from cvserve.store.schema import MIGRATION_SET, MIGRATIONS
-from cvserve.store.sqlite import SAFE_VERSION, as_ours, sqlite3, translated
+from cvserve.store.sqlite import SAFE_VERSION, sqlite3, to_history_error, translate_errors
 
 _BUSY_TIMEOUT_MS = 5_000
 _AUTOCHECKPOINT_PAGES = 1_000
@@ -16,7 +16,7 @@ _SMALLEST_DATABASE_BYTES = 512
 
 
 class OldSqliteWarning(UserWarning):
-    """The SQLite library has the WAL-reset bug."""
+    """Warns that the SQLite library has the WAL-reset bug, which can damage a database that several programs write."""
 
 
 def prepare_database(path: Path) -> None:
@@ -39,8 +39,8 @@ def prepare_database(path: Path) -> None:
     _make_file(path)
     check_file(path)
     _check_writable(path)
-    with translated():
-        known = _applied(path)
+    with translate_errors():
+        known = _read_migrations(path)
     if known is None:
         raise HistoryUnavailable(f"'{path.name}' is a database of another program; use another folder (--home).")
     if unknown := [name for name in known if name not in MIGRATIONS]:
@@ -53,7 +53,8 @@ def check_file(path: Path) -> None:
     """Refuse a file that others can read or that is not what it seems.
 
     Raises:
-        Unsafe, HistoryUnavailable: as `prepare_database`.
+        Unsafe: it is a link, no regular file or somebody else's, or others can read it.
+        HistoryUnavailable: it is too small for a database, or this user cannot read it.
     """
     status = os.lstat(path)
     if not stat.S_ISREG(status.st_mode) or status.st_nlink != 1:
@@ -64,20 +65,23 @@ def check_file(path: Path) -> None:
         mode = f"{stat.S_IMODE(status.st_mode):04o}"
         raise Unsafe(f"'{path.name}' can be read by others (mode {mode}); run: chmod 600 {path.name}")
     if 0 < status.st_size < _SMALLEST_DATABASE_BYTES:  # SQLite takes a file of one byte for an empty one
-        raise _no_database(path)
+        raise _make_not_a_database(path)
     if not os.access(path, os.R_OK):
         raise HistoryUnavailable(f"'{path.name}' cannot be read; check its owner and mode.")
 
 
 def connect(path: Path, *, writer: bool = False, durability: str = "full") -> "sqlite3.Connection":
-    """A connection with our settings (`docs/architecture.md` says why each).
+    """A connection in autocommit mode with our settings; `docs/architecture.md` says why each.
 
     Args:
         path: a prepared database.
         writer: whether this is the one connection of a server that also moves the WAL into the file.
         durability: `full` syncs every commit; `normal` leaves that to the checkpoint and a timer.
+
+    Raises:
+        HistoryError: it cannot be opened.
     """
-    with translated():
+    with translate_errors():
         connection = sqlite3.connect(
             path, timeout=_BUSY_TIMEOUT_MS / 1000, isolation_level=None, check_same_thread=False
         )
@@ -95,20 +99,21 @@ def connect(path: Path, *, writer: bool = False, durability: str = "full") -> "s
     return connection
 
 
-def set_hasty(connection: "sqlite3.Connection", hasty: bool) -> None:
-    """Let a writer neither wait for another program's lock nor move the WAL into the file; or do both again."""
-    connection.execute(f"PRAGMA busy_timeout = {0 if hasty else _BUSY_TIMEOUT_MS}")
-    connection.execute(f"PRAGMA wal_autocheckpoint = {0 if hasty else _AUTOCHECKPOINT_PAGES}")
-
-
 def connect_reader(path: Path) -> "sqlite3.Connection":
-    """A connection that can change nothing."""
+    """A connection that can change nothing (`query_only`), for readers beside a writer.
+
+    Args:
+        path: a prepared database.
+
+    Raises:
+        HistoryError: it cannot be opened.
+    """
     connection = connect(path)
     connection.execute("PRAGMA query_only = ON")
     return connection
 
 
-def _no_database(path: Path) -> HistoryUnavailable:
+def _make_not_a_database(path: Path) -> HistoryUnavailable:
     return HistoryUnavailable(f"'{path.name}' is not a database; move it away, or use another folder (--home).")
 
 
@@ -133,7 +138,7 @@ def _check_writable(path: Path) -> None:
         raise CannotStart(f"'{path.parent}' cannot hold the history: it is read-only; name another one (--home).")
 
 
-def _applied(path: Path) -> list[str] | None:
+def _read_migrations(path: Path) -> list[str] | None:
     """Names of the migrations in the file, in order; None when the tables are somebody else's.
 
     Only SQLite may open the file: to close a descriptor of our own would drop the locks that other connections
@@ -154,10 +159,10 @@ def _applied(path: Path) -> list[str] | None:
         return [row[0] for row in rows] or (None if tables - {"_sqlite_migrations", "sqlite_sequence"} else [])
     except sqlite3.DatabaseError as error:
         if mode != "mode=ro" and wal.exists():
-            return _applied(path)  # somebody began to write just now
+            return _read_migrations(path)  # somebody began to write just now
         if getattr(error, "sqlite_errorname", "") != "SQLITE_NOTADB":
             raise
-        raise _no_database(path) from None
+        raise _make_not_a_database(path) from None
     finally:
         connection.close()
 
@@ -175,6 +180,6 @@ def _migrate(path: Path) -> None:
         migrations.apply(Database(connection))
         connection.execute("COMMIT")
     except sqlite3.Error as error:
-        raise as_ours(error) from error
+        raise to_history_error(error) from error
     finally:
         connection.close()

@@ -18,11 +18,14 @@ def add_run(connection: "sqlite3.Connection", created_at: str, numbers: Mapping[
     Args:
         connection: in autocommit mode.
         created_at: when it began.
-        numbers: what is a column of its own, by name.
-        report: all of it, JSON.
+        numbers: by name what has a column of its own: `_COLUMNS`.
+        report: the whole report, JSON.
 
     Returns:
-        Its id.
+        Its id, from 1.
+
+    Raises:
+        sqlite3.Error: it was not stored.
     """
     names = ", ".join(("created_at", *_COLUMNS, "report"))
     marks = ", ".join("?" * (len(_COLUMNS) + 2))
@@ -32,12 +35,12 @@ def add_run(connection: "sqlite3.Connection", created_at: str, numbers: Mapping[
 
 
 def list_runs(connection: "sqlite3.Connection") -> list[tuple[int, str]]:
-    """Ids and reports, oldest first."""
+    """Id and report (JSON) of every run, oldest first."""
     return connection.execute("SELECT id, report FROM loadtests ORDER BY id").fetchall()
 
 
 def read_run(connection: "sqlite3.Connection", run_id: int | None) -> str | None:
-    """The report of one run; of the last complete one when no id is given; None when there is none."""
+    """The report (JSON) of one run, or without an id of the last complete one; None when there is none."""
     if run_id is None:
         sql, values = "SELECT report FROM loadtests WHERE NOT is_partial ORDER BY id DESC LIMIT 1", ()
     else:

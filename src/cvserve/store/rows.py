@@ -1,13 +1,18 @@
-"""The rows of `predictions`: what goes in, and what comes out joined with its model."""
+"""The rows of `predictions` on their way in, what they name, and what the database adds to them."""
 
-import json
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 
 class ModelKey(NamedTuple):
-    """What identifies a row of `models`."""
+    """What identifies a row of `models`.
+
+    Attributes:
+        name: from `model.toml`, else the file's stem.
+        sha256: hash of the model file, 64 hex digits.
+        version: the first 12 of them.
+        format: `builtin`, `sklearn`, …
+    """
 
     name: str
     sha256: str
@@ -17,36 +22,15 @@ class ModelKey(NamedTuple):
 
 @dataclass(slots=True)
 class NewRow:
-    """One prediction on its way into the database; the fields are the columns of `predictions`."""
+    """One prediction on its way into the database.
 
-    result: int
-    label: str
-    score: float
-    top: str
-    warning: str | None
+    Attributes:
+        model: which model answered; its id is looked up in the transaction.
+        values: by name what goes into each column of `columns.GIVEN`, None where nothing is known.
+    """
+
     model: ModelKey
-    decode_ms: float | None
-    queue_ms: float | None
-    infer_ms: float | None
-    source: str
-    token_id: int | None = None
-    request_id: str | None = None
-    client: str | None = None
-    file_name: str | None = None
-    image_sha256: str | None = None
-    image_bytes: int | None = None
-    width: int | None = None
-    height: int | None = None
-    format: str | None = None
-
-    def values(self, model_id: int, created_at: str) -> tuple[Any, ...]:
-        """In the order of `schema.PREDICTION_COLUMNS`."""
-        return (
-            self.result, self.label, self.score, self.top, self.warning, model_id, created_at,
-            self.decode_ms, self.queue_ms, self.infer_ms, self.source, self.token_id, self.request_id,
-            self.client, self.file_name, self.image_sha256, self.image_bytes, self.width, self.height,
-            self.format,
-        )  # fmt: skip
+    values: dict[str, Any]
 
 
 class Stored(NamedTuple):
@@ -59,76 +43,3 @@ class Stored(NamedTuple):
 
     id: int
     created_at: str
-
-
-@dataclass(frozen=True, slots=True)
-class HistoryRow:
-    """One prediction as it was stored.
-
-    Attributes:
-        token: name of the token that asked; None for the command line and notebooks.
-        top: list of `{"index", "label", "score"}`.
-    """
-
-    id: int
-    result: int
-    label: str
-    score: float
-    top: list[dict[str, Any]]
-    model: dict[str, str]
-    created_at: str
-    timing_ms: dict[str, float]
-    warning: str | None
-    source: str
-    token: str | None
-    request_id: str | None
-    client: str | None
-    file_name: str | None
-    image_sha256: str | None
-    image_bytes: int | None
-    width: int | None
-    height: int | None
-    format: str | None
-
-    def to_dict(self) -> dict[str, Any]:
-        """The object of `GET /predict/{id}`: the answer to POST without `timing_ms.store`."""
-        return {
-            "id": self.id,
-            "result": self.result,
-            "label": self.label,
-            "score": self.score,
-            "top": self.top,
-            "model": self.model,
-            "created_at": self.created_at,
-            "timing_ms": self.timing_ms,
-            "warning": self.warning,
-        }
-
-    def to_full_dict(self) -> dict[str, Any]:
-        """`to_dict` and then who asked, from where, and which picture it was."""
-        names = ("source", "token", "client", "request_id", "file_name", "image_sha256", "image_bytes")
-        more = {name: getattr(self, name) for name in (*names, "width", "height", "format")}
-        return self.to_dict() | more
-
-
-SELECT = (
-    "SELECT p.id, p.result, p.label, p.score, p.top, m.name, m.version, p.created_at, p.decode_ms, p.queue_ms,"
-    " p.infer_ms, p.warning, p.source, t.name, p.request_id, p.client, p.file_name, p.image_sha256,"
-    " p.image_bytes, p.width, p.height, p.format"
-    " FROM predictions p JOIN models m ON m.id = p.model_id LEFT JOIN tokens t ON t.id = p.token_id"
-)
-
-
-def history_row(values: tuple[Any, ...]) -> HistoryRow:
-    """The row from what `SELECT` gives."""
-    times = zip(("decode", "queue", "infer"), values[8:11], strict=True)
-    timing_ms = {step: time_ms for step, time_ms in times if time_ms is not None}
-    model = {"name": values[5], "version": values[6]}
-    columns = (*values[:4], json.loads(values[4]), model, values[7], timing_ms, *values[11:])
-    return HistoryRow(*columns)
-
-
-def timestamp(moment: datetime | None = None) -> str:
-    """UTC with milliseconds, `2026-11-23T01:02:03.456Z`; default: now."""
-    moment = datetime.now(UTC) if moment is None else moment.astimezone(UTC)
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,4 +1,4 @@
-"""The SQLite that all of cvserve talks to, and its errors as ours.
+"""The SQLite that all of cvserve talks to, and its errors as `HistoryError`.
 
 Debian's and Python's own SQLite may still have the WAL-reset bug (3.7.0 to 3.51.2, sqlite.org/wal.html):
 `pysqlite3` brings a newer one where it has a wheel, and sqlite-utils picks the same module. Two different
@@ -19,7 +19,7 @@ else:
 
 from cvserve.errors import HistoryError, HistoryUnavailable, StorageFull
 
-__all__ = ["SAFE_VERSION", "as_ours", "sqlite3", "translated"]
+__all__ = ["SAFE_VERSION", "sqlite3", "to_history_error", "translate_errors"]
 
 SAFE_VERSION = (3, 51, 3)
 _FULL = ("SQLITE_FULL",)
@@ -27,8 +27,11 @@ _LOCKED = ("SQLITE_BUSY", "SQLITE_LOCKED")
 _DAMAGED = ("SQLITE_CORRUPT", "SQLITE_NOTADB")
 
 
-def as_ours(error: "sqlite3.Error | OSError") -> HistoryError:
-    """The error as one of ours, in words of ours."""
+def to_history_error(error: "sqlite3.Error | OSError") -> HistoryError:
+    """The error of `errors.py` that stands for an error of SQLite: full, locked, damaged, or not to be used now.
+
+    Its text is ours: SQLite's own may hold paths and SQL, which no client should see.
+    """
     name = getattr(error, "sqlite_errorname", "") or ""
     if name.startswith(_FULL):
         return StorageFull("There is no space left for the history; free some and send the request again.")
@@ -40,13 +43,13 @@ def as_ours(error: "sqlite3.Error | OSError") -> HistoryError:
 
 
 @contextlib.contextmanager
-def translated() -> Iterator[None]:
-    """Turn SQLite's errors into ours.
+def translate_errors() -> Iterator[None]:
+    """Raise `HistoryError` in place of any `sqlite3.Error` of the block, so that callers need not know SQLite.
 
     Raises:
-        HistoryError: in place of any `sqlite3.Error`.
+        HistoryError: as `to_history_error` chooses.
     """
     try:
         yield
     except sqlite3.Error as error:
-        raise as_ours(error) from error
+        raise to_history_error(error) from error

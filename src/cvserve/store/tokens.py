@@ -15,8 +15,8 @@ from typing import Any
 
 from cvserve.errors import InvalidSetting, NotFound
 from cvserve.store.database import connect
-from cvserve.store.rows import timestamp
-from cvserve.store.sqlite import translated
+from cvserve.store.sqlite import translate_errors
+from cvserve.timestamps import format_timestamp
 
 SCOPES = ("predict", "history", "metrics", "admin")
 ENVIRONMENT_NAME = "env"
@@ -59,16 +59,16 @@ class Token:
         return {name: getattr(self, name) for name in names} | {"scopes": sorted(self.scopes)}
 
 
-def digest_of(secret: str) -> str:
-    """SHA-256, 64 hex digits."""
+def compute_digest(secret: str) -> str:
+    """What is stored in place of a token: its SHA-256, 64 hex digits."""
     return hashlib.sha256(secret.encode("utf-8", "surrogateescape")).hexdigest()
 
 
-def new_secret() -> str:
-    """A fresh token."""
+def make_secret() -> str:
+    """A new token: `cvs_`, 43 characters of 256 random bits, 4 of checksum."""
     number = int.from_bytes(secrets.token_bytes(32), "big")
-    body = PREFIX + _base62(number, 43)
-    return body + _base62(zlib.crc32(body.encode("ascii")) % 62**4, 4)
+    body = PREFIX + _to_base62(number, 43)
+    return body + _to_base62(zlib.crc32(body.encode("ascii")) % 62**4, 4)
 
 
 class TokenStore:
@@ -82,7 +82,7 @@ class TokenStore:
         self._connection = connect(path)
 
     def close(self) -> None:
-        """Give the file back."""
+        """Close the connection; the store cannot be used afterwards."""
         self._connection.close()
 
     def __enter__(self) -> "TokenStore":
@@ -91,17 +91,21 @@ class TokenStore:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def all(self) -> list[Token]:
-        """Every token there ever was, oldest first, without the names that only stand for somebody."""
-        return [token for token in self.rows() if token.digest is not None]
-
-    def rows(self) -> list[Token]:
-        """Every row.
+    def list_tokens(self) -> list[Token]:
+        """Every token there ever was, oldest first, without the rows that only stand for `env` and `anonymous`.
 
         Raises:
             HistoryError: the table cannot be read.
         """
-        with translated():
+        return [token for token in self.list_rows() if token.digest is not None]
+
+    def list_rows(self) -> list[Token]:
+        """Every row of the table, also those that only stand for `env` and `anonymous`.
+
+        Raises:
+            HistoryError: the table cannot be read.
+        """
+        with translate_errors():
             rows = self._connection.execute(f"SELECT {_COLUMNS} {_FROM} ORDER BY t.id").fetchall()
         columns = [(*row[:4], frozenset(row[4].split()), *row[5:]) for row in rows]
         return [Token(*values) for values in columns]
@@ -109,7 +113,15 @@ class TokenStore:
     def create(
         self, name: str, scopes: tuple[str, ...] = ("predict",), lifetime: timedelta | None = None
     ) -> tuple[str, Token]:
-        """Make a token; its secret is in the answer and nowhere else.
+        """Make a token.
+
+        Args:
+            name: whom it is for, 1 to 64 visible characters.
+            scopes: what it opens, some of `SCOPES`.
+            lifetime: from now on; None: for ever.
+
+        Returns:
+            The secret, which is stored nowhere, and the row.
 
         Raises:
             InvalidSetting: the name is taken, reserved or empty, or a scope does not exist.
@@ -117,14 +129,14 @@ class TokenStore:
         _check_name(name)
         if unknown := [scope for scope in scopes if scope not in SCOPES]:
             raise InvalidSetting(f"There is no scope '{unknown[0]}'; there are {', '.join(SCOPES)}.")
-        secret = new_secret()
+        secret = make_secret()
         now = datetime.now(UTC)
-        expires_at = timestamp(now + lifetime) if lifetime is not None else None
-        values = (name, secret[:8], digest_of(secret), " ".join(scopes), timestamp(now), expires_at)
-        with translated():
+        expires_at = format_timestamp(now + lifetime) if lifetime is not None else None
+        values = (name, secret[:8], compute_digest(secret), " ".join(scopes), format_timestamp(now), expires_at)
+        with translate_errors():
             self._connection.execute("BEGIN IMMEDIATE")
             try:
-                if any(token.name == name and token.revoked_at is None for token in self.rows()):
+                if any(token.name == name and token.revoked_at is None for token in self.list_rows()):
                     raise InvalidSetting(
                         f"There is a token '{name}' already; take another name or run: cvserve token revoke {name}"
                     )
@@ -137,7 +149,7 @@ class TokenStore:
                 self._connection.execute("ROLLBACK")
                 raise
             self._connection.execute("COMMIT")
-        return secret, self._by_id(cursor.lastrowid or 0)
+        return secret, self._read_token(cursor.lastrowid or 0)
 
     def revoke(self, name: str) -> Token:
         """Refuse the token of that name from now on; it stays in the table, and so does who used it.
@@ -145,29 +157,33 @@ class TokenStore:
         Raises:
             NotFound: no token of that name is alive.
         """
-        with translated():
+        with translate_errors():
             row = self._connection.execute(
                 "UPDATE tokens SET revoked_at = ? WHERE name = ? AND revoked_at IS NULL AND digest IS NOT NULL"
                 " RETURNING id",
-                (timestamp(), name),
+                (format_timestamp(), name),
             ).fetchall()
         if not row:
             raise NotFound(f"There is no token '{name}' to revoke; see: cvserve token list")
-        return self._by_id(row[0][0])
+        return self._read_token(row[0][0])
 
-    def stand_in(self, name: str) -> int:
-        """Id of the row that stands for `env` or `anonymous`, so that the history can name them."""
-        with translated():
+    def find_stand_in(self, name: str) -> int:
+        """Id of the row that stands for `env` or `anonymous`, so that the history can name them; made when needed.
+
+        Raises:
+            HistoryError: the table cannot be read or written.
+        """
+        with translate_errors():
             row = self._connection.execute("SELECT id FROM tokens WHERE name = ? AND digest IS NULL", [name]).fetchone()
             if row is None:
                 row = self._connection.execute(
                     "INSERT INTO tokens (name, scopes, created_at) VALUES (?, ?, ?) RETURNING id",
-                    (name, " ".join(SCOPES), timestamp()),
+                    (name, " ".join(SCOPES), format_timestamp()),
                 ).fetchall()[0]
         return int(row[0])
 
-    def _by_id(self, token_id: int) -> Token:
-        return next(token for token in self.rows() if token.id == token_id)
+    def _read_token(self, token_id: int) -> Token:
+        return next(token for token in self.list_rows() if token.id == token_id)
 
 
 def _check_name(name: str) -> None:
@@ -177,7 +193,7 @@ def _check_name(name: str) -> None:
         raise InvalidSetting(f"The name '{name}' is taken by cvserve itself; take another one.")
 
 
-def _base62(number: int, length: int) -> str:
+def _to_base62(number: int, length: int) -> str:
     digits = []
     for _ in range(length):
         number, digit = divmod(number, 62)

@@ -3,17 +3,22 @@
 from collections import Counter
 from collections.abc import Sequence
 from itertools import chain
+from operator import itemgetter
 from typing import Any
 
-from cvserve.store.rows import ModelKey, NewRow, Stored, timestamp
-from cvserve.store.schema import HIDDEN_SOURCE, PREDICTION_COLUMNS
+from cvserve.store.columns import ADDED_BY_TRANSACTION, GIVEN
+from cvserve.store.rows import ModelKey, NewRow, Stored
+from cvserve.store.schema import HIDDEN_SOURCE
 from cvserve.store.sqlite import sqlite3
+from cvserve.timestamps import format_timestamp
 
 # SQLite lets go of the interpreter's lock for each statement, and getting it back from a busy event loop takes longer
 # than the statement: a group goes in by this many rows at once.
 _ROWS_AT_ONCE = (16, 4, 1)
-_INTO = f"INSERT INTO predictions ({', '.join(PREDICTION_COLUMNS)}) VALUES "  # names of our own
-_ROW = f"({', '.join('?' * len(PREDICTION_COLUMNS))})"
+_COLUMNS = (*ADDED_BY_TRANSACTION, *GIVEN)
+_get_given = itemgetter(*GIVEN)
+_INTO = f"INSERT INTO predictions ({', '.join(_COLUMNS)}) VALUES "  # names of our own
+_ROW = f"({', '.join('?' * len(_COLUMNS))})"
 _INSERTS = {rows: _INTO + ", ".join([_ROW] * rows) for rows in _ROWS_AT_ONCE}
 _COUNT = (
     "INSERT INTO token_usage (token_id, predictions, last_used_at) VALUES (?, ?, ?) ON CONFLICT (token_id) "
@@ -41,12 +46,14 @@ def insert_rows(
     """
     connection.execute("BEGIN IMMEDIATE")
     try:
-        created_at = timestamp()
+        created_at = format_timestamp()
         new = {row.model for row in rows} - model_ids.keys()
-        ids = model_ids | {model: _model_id(connection, model, created_at) for model in new}
-        stored = _insert(connection, [row.values(ids[row.model], created_at) for row in rows], created_at)
-        shown = Counter(row.token_id or NO_TOKEN for row in rows if row.source != HIDDEN_SOURCE)
-        counts = [(token_id, count, created_at) for token_id, count in shown.items()]
+        ids = model_ids | {model: _find_or_add_model(connection, model, created_at) for model in new}
+        values = [(ids[row.model], created_at, *_get_given(row.values)) for row in rows]
+        stored = _insert(connection, values, created_at)
+        shown = [row.values for row in rows if row.values["source"] != HIDDEN_SOURCE]
+        askers = Counter(given["token_id"] or NO_TOKEN for given in shown)
+        counts = [(token_id, count, created_at) for token_id, count in askers.items()]
         connection.executemany(_COUNT, counts if rows else [(_PROBE, 0, created_at)])
         connection.execute("COMMIT")
     except BaseException:
@@ -68,14 +75,10 @@ def _insert(connection: "sqlite3.Connection", values: list[tuple[Any, ...]], cre
     return stored
 
 
-def _model_id(connection: "sqlite3.Connection", model: ModelKey, created_at: str) -> int:
+def _find_or_add_model(connection: "sqlite3.Connection", model: ModelKey, created_at: str) -> int:
     connection.execute(
         "INSERT OR IGNORE INTO models (name, sha256, version, format, created_at) VALUES (?, ?, ?, ?, ?)",
         (*model, created_at),
     )
-    return _find_model(connection, model)
-
-
-def _find_model(connection: "sqlite3.Connection", model: ModelKey) -> int:
     row = connection.execute("SELECT id FROM models WHERE name = ? AND sha256 = ?", model[:2]).fetchone()
     return int(row[0])

@@ -106,13 +106,13 @@ def test_eject_writes_the_locustfile_once(run: Run, home: Path) -> None:
 
 
 def test_the_locustfile_knows_the_same_pictures_and_no_secret() -> None:
-    from cvserve.loadtest.locust.locustfile_text import locustfile_text
+    from cvserve.loadtest.locust.template import fill_template
 
-    text = locustfile_text({"HOST": "http://127.0.0.1:9"})
+    text = fill_template({"HOST": "http://127.0.0.1:9"})
     found = json.loads(text.partition("SUFFIXES = ")[2].partition("\n")[0].replace("'", '"'))
     assert found == KINDS
     with pytest.raises(KeyError):
-        locustfile_text({"NOTHING": 1})
+        fill_template({"NOTHING": 1})
 
 
 def test_no_runs_yet(run: Run, home: Path) -> None:

@@ -1,4 +1,4 @@
-"""When a server counts as gone, by what the generators say; the words of a real one are in test_session.py."""
+"""When a server counts as gone, by the ticks of generators; the reasons of real ones are in test_session.py."""
 
 import time
 from itertools import count
@@ -15,7 +15,7 @@ from cvserve.loadtest.samples import Latencies, Tick
 TICK_S = 0.2
 
 
-class Said:
+class CannedGenerators:
     """Generators of which every tick is known beforehand: the first failures, then the same ones for ever."""
 
     pids = (1,)
@@ -25,10 +25,10 @@ class Said:
         self._numbers = count()
         self._begin = time.monotonic()
 
-    def users(self, number: int, spawn_rate: float) -> None:
+    def set_users(self, number: int, spawn_rate: float) -> None:
         """They are there at once."""
 
-    def tick(self) -> Tick:
+    def next_tick(self) -> Tick:
         number = next(self._numbers)
         begin = self._begin + number * TICK_S
         failures = self._then if number else self._first
@@ -36,15 +36,15 @@ class Said:
 
 
 def bench(first: str, then: str) -> Bench:
-    said: Any = Said({f"POST: {first}": 1}, {f"POST: {then}": 1})
-    return Bench(said, Plan(settle_s=0.0), Watch(None), lambda _phase, _window: None, 5.0)
+    generators: Any = CannedGenerators({f"POST: {first}": 1}, {f"POST: {then}": 1})
+    return Bench(generators, Plan(settle_s=0.0), Watch(None), lambda _phase, _window: None, 5.0)
 
 
 @pytest.mark.parametrize("first", ["no answer: ConnectionRefusedError", "200", "503 overloaded"])
 def test_a_server_is_gone_however_its_last_answer_broke_off(first: str) -> None:
     with pytest.raises(CannotStart, match="The server is gone"):
-        bench(first, "no answer: ConnectionRefusedError").closed(1, 10.0)
+        bench(first, "no answer: ConnectionRefusedError").apply_closed(1, 10.0)
 
 
 def test_a_server_that_refuses_is_there() -> None:
-    assert bench("no answer: ConnectionRefusedError", "503 overloaded").closed(1, 6.0).whole.failed > 0
+    assert bench("no answer: ConnectionRefusedError", "503 overloaded").apply_closed(1, 6.0).whole.failed > 0

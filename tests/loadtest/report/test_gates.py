@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from cvserve.loadtest.report.gates import Gate, compare, differences
+from cvserve.loadtest.report.gates import Gate, compare, find_differences
 
 
 def report(rps: float = 100, p95_ms: float | None = 50, failures: int = 0, **changes: Any) -> dict[str, Any]:
@@ -25,26 +25,26 @@ def report(rps: float = 100, p95_ms: float | None = 50, failures: int = 0, **cha
     ],
 )
 def test_a_broken_limit_is_one_sentence_with_both_numbers(gate: Gate, word: str) -> None:
-    (reason,) = gate.broken_by(report(failures=2))
+    (reason,) = gate.find_breaches(report(failures=2))
     assert word in reason
 
 
 def test_a_search_counts_the_failures_of_its_hold_and_one_load_counts_all() -> None:
     gate = Gate(max_failures=0.01)
     beyond = report(failures=0) | {"failures": 500}
-    assert gate.broken_by(beyond) == []
-    assert len(gate.broken_by(beyond | {"is_search": False})) == 1
+    assert gate.find_breaches(beyond) == []
+    assert len(gate.find_breaches(beyond | {"is_search": False})) == 1
 
 
 def test_kept_limits_say_nothing() -> None:
-    assert Gate(max_p95_ms=50, min_rps=100, max_failures=0.002).broken_by(report(failures=2)) == []
-    assert Gate().broken_by(report(p95_ms=None)) == []
+    assert Gate(max_p95_ms=50, min_rps=100, max_failures=0.002).find_breaches(report(failures=2)) == []
+    assert Gate().find_breaches(report(p95_ms=None)) == []
 
 
 def test_a_run_without_answers_breaks_every_limit() -> None:
     gate = Gate(max_p95_ms=1000, min_rps=1, max_failures=1)
-    assert len(gate.broken_by(report(rps=0, p95_ms=None) | {"measured": None})) == 3
-    assert len(Gate(min_rps=1).broken_by(report(capacity_rps=None))) == 1
+    assert len(gate.find_breaches(report(rps=0, p95_ms=None) | {"measured": None})) == 3
+    assert len(Gate(min_rps=1).find_breaches(report(capacity_rps=None))) == 1
 
 
 @pytest.mark.parametrize(
@@ -72,6 +72,6 @@ def test_noisy_windows_make_a_small_change_no_change() -> None:
 
 def test_what_cannot_be_compared_is_named() -> None:
     other = report(model={"name": "other"}, machine={"cores": 64})
-    assert differences(report(), other) == ["model", "machine"]
-    assert differences(report(), report()) == []
+    assert find_differences(report(), other) == ["model", "machine"]
+    assert find_differences(report(), report()) == []
     assert compare(report(), report() | {"measured": None}) == []

@@ -10,7 +10,7 @@ from PIL import Image
 
 from cvserve.errors import ImageError, ImageTooLarge, InvalidImage
 from cvserve.predictor.images.decode import decode
-from cvserve.predictor.images.jpeg import decode_plain, divisor_of, read_header
+from cvserve.predictor.images.jpeg import choose_divisor, decode_plain, read_header
 from cvserve.predictor.images.limits import Limits, Want
 from support.pictures import encoded
 
@@ -76,7 +76,7 @@ def test_pixels_are_those_of_pillow_at_every_scale(kind: str, divisor: int, mode
 def test_scale_is_the_smallest_that_leaves_what_is_wanted(
     size: tuple[int, int], wanted: tuple[int, int] | None, divisor: int
 ) -> None:
-    assert divisor_of(size, wanted) == divisor
+    assert choose_divisor(size, wanted) == divisor
 
 
 @pytest.mark.parametrize("mode", ["CMYK", "YCbCr"])

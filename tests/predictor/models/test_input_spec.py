@@ -86,4 +86,4 @@ def test_four_source_pixels_are_wanted_for_each_of_the_input(spec: InputSpec, wa
 def test_seen_is_what_was_prepared(mode: str, layout: str) -> None:
     spec = InputSpec((9, 7), mode, layout=layout, mean=(0.4,), std=(0.2,))
     image = picture(9, 7, "L" if mode == "L" else "RGB")
-    assert np.array_equal(np.asarray(spec.seen(spec.prepare(image))), np.asarray(image))
+    assert np.array_equal(np.asarray(spec.render(spec.prepare(image))), np.asarray(image))

@@ -213,7 +213,7 @@ def test_a_format_in_which_code_can_hide_needs_trust(install: Callable[..., None
         ("return __import__('json').loads('{')", ["JSONDecodeError in line 5 of cvs_bad.py"]),
         ("raise ModelLoadError('of another day')", ["of another day"]),
         ("return 3", ["gave a int for 'model.xyz', not ModelFacts"]),
-        ("return facts([[0.1, 0.2, 0.7]])", ["answered 3 scores for 2 labels"]),
+        ("return facts([[0.1, 0.2, 0.7]])", ["has 2 labels and gives 3 scores"]),
         ("return facts([[0.7]])", ["It gives one number for a picture"]),
         ("return facts([[float('nan'), 0]])", ["not a finite number"]),
         ("return facts('text')", ["not an array of numbers"]),

@@ -168,9 +168,7 @@ def test_a_file_of_labels_must_exist_and_be_right(model: Path, say: Callable[[st
     with pytest.raises(ModelLoadError, match=r"my.model.toml has labels = 'classes.txt', but there is no such file"):
         say('labels = "classes.txt"')
     model.with_name("classes.txt").write_text("cat\ncat")
-    with pytest.raises(
-        ModelLoadError, match=r"classes.txt has the label 'cat', .*class 0 and for class 1"
-    ):
+    with pytest.raises(ModelLoadError, match=r"classes.txt has the label 'cat', .*class 0 and for class 1"):
         say('labels = "classes.txt"')
     model.with_name("classes.txt").write_text("cat\ndog")
     model.with_name("labels.txt").write_text("cat\ncow")

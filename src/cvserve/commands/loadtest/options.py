@@ -14,11 +14,11 @@ _MAX_RATE = 1_000_000
 
 
 class Option(NamedTuple):
-    """One option.
+    """One option of the command line.
 
     Attributes:
-        flags: as they are typed.
-        metavar: what stands behind it; empty: it is a switch.
+        flags: its names, e.g. `-u` and `--users`.
+        metavar: what `--help` calls its value; empty: it is a switch.
         help: one sentence.
         parse: from text to the value.
     """
@@ -45,34 +45,43 @@ def _positive(text: str) -> float:
 
 OPTIONS = {
     "users": Option(
-        ("-u", "--users"), "N", "Users at the same time; of a search, the most.", values.whole(1, _MAX_USERS)
+        ("-u", "--users"), "N", "Users at the same time; in a search, at most.", values.whole(1, _MAX_USERS)
     ),
     "spawn_rate": Option(("-r", "--spawn-rate"), "N", "Users that start a second. Default: all at once.", _positive),
     "run_time": Option(
-        ("-t", "--run-time"), "TIME", "30s, 20m, 1h30m. Default: 30s; at the end of a search 10s.", values.duration
+        ("-t", "--run-time"),
+        "TIME",
+        "How long to load: 30s, 20m, 1h30m. Default: 30s; in a search, 10s at the end.",
+        values.duration,
     ),
     "rate": Option(("--rate",), "N", "Requests due a second, whatever the server does: open load.", _positive),
-    "find_capacity": Option(("--find-capacity",), "", "Search for it; the default without --users and --rate."),
+    "find_capacity": Option(
+        ("--find-capacity",), "", "Search for the capacity; the default without --users and --rate."
+    ),
     "slo_p95": Option(("--slo-p95",), "TIME", "The capacity is what keeps p95 below: 200ms.", values.milliseconds),
     "images": Option(("--images",), "DIR", "Pictures to send. Default: those that come with cvserve."),
     "body": Option(
-        ("--body",), "KIND", "How they travel: multipart, the default, or raw.", values.one_of("multipart", "raw")
+        ("--body",), "KIND", "How pictures are sent: multipart (default) or raw.", values.one_of("multipart", "raw")
     ),
     "reads": Option(
         ("--reads",), "SHARE", "Share of requests that read the history: 20%. Default: none.", values.share
     ),
-    "processes": Option(("--processes",), "N", "Of Locust; -1: one a core. Default: one for two cores.", _processes),
+    "processes": Option(
+        ("--processes",), "N", "Locust processes; -1: one a core. Default: one for two cores.", _processes
+    ),
     "stop_timeout": Option(
-        ("-s", "--stop-timeout"), "TIME", "How long users may finish what they do. Default: 10s.", values.duration
+        ("-s", "--stop-timeout"), "TIME", "How long users may take to finish at the end. Default: 10s.", values.duration
     ),
     "token_file": Option(
-        ("--token-file",), "FILE", "The token for URL. Default: what CVSERVE_TOKEN says.", values.path
+        ("--token-file",), "FILE", "File with the token for URL. Default: CVSERVE_TOKEN.", values.path
     ),
     "may_load": Option(("--i-may-load-this-host",), "", "URL is on another machine, and you may load it."),
-    "model": Option(("--model",), "MODEL", "Of the own server. Default: as serve would."),
-    "workers": Option(("--workers",), "N", "Of the own server. Default: as serve would."),
+    "model": Option(("--model",), "MODEL", "Model of the server that the test starts. Default: as for serve."),
+    "workers": Option(("--workers",), "N", "Workers of the server that the test starts. Default: as for serve."),
     "max_p95": Option(("--max-p95",), "TIME", "Exit with 1 when p95 is above: 200ms.", values.milliseconds),
-    "min_rps": Option(("--min-rps",), "N", "Exit with 1 when fewer requests/s are held.", values.number(0, _MAX_RATE)),
+    "min_rps": Option(
+        ("--min-rps",), "N", "Exit with 1 when fewer requests/s are held than this.", values.number(0, _MAX_RATE)
+    ),
     "max_failures": Option(("--max-failures",), "SHARE", "Exit with 1 when more requests fail: 0.1%.", values.share),
     "exit_code_on_error": Option(
         ("--exit-code-on-error",), "CODE", "Exit code when a request failed. Default: 1.", values.whole(0, 255)
@@ -88,9 +97,11 @@ OPTIONS = {
 }
 
 
-def signature() -> inspect.Signature:
-    """What Typer shall see: the URL and every option, as text or switch."""
-    where = typer.Argument(metavar="URL", help="A running server. Default: one of its own.", show_default=False)
+def make_signature() -> inspect.Signature:
+    """Make the signature that Typer reads: the URL, and every option as a text or a switch."""
+    where = typer.Argument(
+        metavar="URL", help="A running server. Default: the test starts its own.", show_default=False
+    )
     parameters = [_parameter("url", Annotated[str | None, where], None)]
     for name, option in OPTIONS.items():
         if option.metavar:
@@ -102,15 +113,21 @@ def signature() -> inspect.Signature:
     return inspect.Signature(parameters)
 
 
-def parsed(typed: Mapping[str, Any]) -> dict[str, Any]:
-    """The value of each option; None where nothing was said.
+def parse_options(texts: Mapping[str, Any]) -> dict[str, Any]:
+    """Turn the texts of the options into their values.
+
+    Args:
+        texts: by option; switches are booleans already.
+
+    Returns:
+        A value for each option; None where none was given.
 
     Raises:
-        InvalidSetting: a value that cannot be used.
+        InvalidSetting: a text cannot be used.
     """
     found: dict[str, Any] = {}
     for name, option in OPTIONS.items():
-        text = typed[name]
+        text = texts[name]
         found[name] = parse_option(option.flags[-1], text, option.parse) if isinstance(text, str) else text
     return found
 

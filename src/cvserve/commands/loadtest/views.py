@@ -1,18 +1,15 @@
-"""A load test for people: the verdict, its table, and the list of runs."""
+"""What `cvserve loadtest` prints: the verdict with its tables, and the list of runs."""
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from cvserve.commands.terminal.output import Format, print_json, say
 from cvserve.commands.terminal.table import Column, Row, print_table
-from cvserve.loadtest.report.page import load_cells, number_or_dash
-from cvserve.loadtest.report.verdict import number
-from cvserve.loadtest.runs import kept
+from cvserve.loadtest.report.document import Report
+from cvserve.loadtest.report.format import DASH, format_number, format_whole
+from cvserve.loadtest.report.page import make_load_cells
+from cvserve.loadtest.runs import read_runs
 from cvserve.texts import replace_unprintable
-
-if TYPE_CHECKING:
-    from cvserve.loadtest.report.document import Report
 
 _LOADS = (
     Column("load"),
@@ -41,13 +38,15 @@ _RUNS = (
 )
 
 
-def print_report(report: "Report") -> None:
-    """The verdict and a table of the loads on stdout."""
+def print_report(report: Report) -> None:
+    """Print the verdict, a table of the loads and the reasons of failures on stdout."""
     for sentence in report["verdict"]:
         sys.stdout.write(f"{replace_unprintable(sentence)}\n")
     if report["steps"]:
         sys.stdout.write("\n")
-        rows = [Row(load_cells(step), "bold" if step["phase"] in ("hold", "load") else "") for step in report["steps"]]
+        rows = [
+            Row(make_load_cells(step), "bold" if step["phase"] in ("hold", "load") else "") for step in report["steps"]
+        ]
         print_table(_LOADS, rows)
     if report["reasons"]:
         sys.stdout.write("\n")
@@ -56,8 +55,8 @@ def print_report(report: "Report") -> None:
 
 
 def print_runs(home: Path, *, as_json: bool) -> None:
-    """The runs that a folder keeps, oldest first."""
-    runs = kept(home)
+    """Print the runs that a folder keeps on stdout, oldest first."""
+    runs = read_runs(home)
     if as_json:
         print_json(({"run": run.id, **run.report} for run in runs), Format.JSON)
         return
@@ -67,7 +66,7 @@ def print_runs(home: Path, *, as_json: bool) -> None:
     print_table(_RUNS, [Row(_cells(run.id, run.report), "dim" if run.report["is_partial"] else "") for run in runs])
 
 
-def _cells(run_id: int, report: "Report") -> tuple[str, ...]:
+def _cells(run_id: int, report: Report) -> tuple[str, ...]:
     model = f"{report['model'].get('name', '?')} {report['model'].get('version', '')[:6]}"
     return (
         str(run_id),
@@ -75,9 +74,9 @@ def _cells(run_id: int, report: "Report") -> tuple[str, ...]:
         report["target"],
         model,
         report["mode"],
-        number(report["capacity_rps"]),
-        number(report["rps"]),
-        number(report["p95_ms"]),
-        number_or_dash(report["failures"]),
-        "partial" if report["is_partial"] else report["limited_by"] or "–",
+        format_number(report["capacity_rps"]),
+        format_number(report["rps"]),
+        format_number(report["p95_ms"]),
+        format_whole(report["failures"]),
+        "partial" if report["is_partial"] else report["limited_by"] or DASH,
     )

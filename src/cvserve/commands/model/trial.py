@@ -101,7 +101,7 @@ def run_trial(predictor: LoadedPredictor, source: Path | bytes, top_k: int) -> T
     }
     values = (float(array.min()), float(array.mean()), float(array.max()))
     original, _ = decode(source, Want("RGB"), predictor.limits)
-    seen = predictor.model.preparation.seen(array)
+    seen = predictor.model.preparation.render(array)
     return Trial(prediction, original, seen, values, array.shape, str(array.dtype), steps_ms)
 
 

@@ -51,7 +51,7 @@ def _answer_batches(
     with show_progress(len(todo), is_long=len(todo) >= _PROGRESS_FROM) as advance:
         for start in range(0, len(todo), _BATCH):
             batch = todo[start : start + _BATCH]
-            outcomes = predictor.outcomes([entry.source for entry in batch], top_k=top_k, keep_source=False)
+            outcomes = predictor.predict_each([entry.source for entry in batch], top_k=top_k, keep_source=False)
             yield from _store_batch(batch, outcomes, history)
             advance(len(batch))
 

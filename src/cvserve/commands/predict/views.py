@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from cvserve.answer import order_members
 from cvserve.commands.terminal.output import Format, draw_bar, print_json, say, say_cause
 from cvserve.commands.terminal.table import Column, Row, print_table
 from cvserve.errors import CvserveError
@@ -29,13 +30,8 @@ class Line:
         """`file` first, then `id` when stored; of a failed one `file`, `error`, `code`."""
         if isinstance(self.outcome, CvserveError):
             return {"file": self.name, "error": self.outcome.detail, "code": self.outcome.code}
-        head: dict[str, Any] = {"file": self.name}
-        if self.stored is not None:
-            head["id"] = self.stored.id
-        body = self.outcome.to_dict()
-        if self.stored is not None:
-            body["created_at"] = self.stored.created_at
-        return head | body
+        added = {} if self.stored is None else self.stored._asdict()
+        return {"file": self.name} | order_members(self.outcome.to_dict() | added)
 
 
 def print_lines(lines: Iterator[Line], form: Format) -> bool:

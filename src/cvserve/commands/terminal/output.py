@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cvserve.errors import CvserveError, InvalidSetting, ModelError
-from cvserve.predictor.user_code import told
+from cvserve.predictor.user_code import describe_error
 from cvserve.texts import replace_unprintable
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def say_cause(error: CvserveError, where: str = "") -> None:
         where: put in front, e.g. the picture's name and a colon.
     """
     if isinstance(error, ModelError) and error.__cause__ is not None:
-        say(f"cvserve: {where}{told(error.__cause__, Path.cwd())}")
+        say(f"cvserve: {where}{describe_error(error.__cause__, Path.cwd())}")
 
 
 def print_document(document: Mapping[str, Any]) -> None:

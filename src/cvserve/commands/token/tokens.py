@@ -8,9 +8,10 @@ from pathlib import Path
 from cvserve.commands.terminal.output import Format, print_json, say
 from cvserve.commands.terminal.table import Column, Row, print_table
 from cvserve.history.history import history_exists
+from cvserve.settings import DATABASE_NAME
 from cvserve.store.database import prepare_database
-from cvserve.store.rows import timestamp
 from cvserve.store.tokens import Token, TokenStore
+from cvserve.timestamps import format_timestamp
 
 _COLUMNS = (
     Column("name"),
@@ -51,7 +52,7 @@ def list_tokens(folder: Path, form: Format) -> None:
     tokens: Sequence[Token] = []
     if history_exists(folder):
         with _open_store(folder) as store:
-            tokens = store.all()
+            tokens = store.list_tokens()
     if form is not Format.TABLE:
         print_json([token.to_dict() for token in tokens], form)
     elif tokens:
@@ -72,13 +73,13 @@ def revoke_token(folder: Path, name: str) -> None:
 
 
 def _open_store(folder: Path) -> TokenStore:
-    path = folder / "cvserve.db"
+    path = folder / DATABASE_NAME
     prepare_database(path)
     return TokenStore(path)
 
 
 def _to_row(token: Token) -> Row:
-    state = "revoked" if token.revoked_at else "valid" if token.is_valid(timestamp()) else "expired"
+    state = "revoked" if token.revoked_at else "valid" if token.is_valid(format_timestamp()) else "expired"
     used = (token.last_used_at or "–")[:19].replace("T", " ")
     cells = (
         token.name,

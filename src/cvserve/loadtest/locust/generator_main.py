@@ -1,4 +1,6 @@
-"""What runs in a process of its own: Locust, which patches the whole process, and obeys lines of JSON on stdin.
+"""The program of a Locust process: it takes orders as lines of JSON on stdin and sends ticks on stdout.
+
+Locust patches the standard library of its whole process, so it runs in none of ours.
 
 In: the order (`locustfile`, `host`, `token`, `csv`, `stop_timeout_s`, `index`), then `{"users", "spawn_rate"}`,
 `{"rate", "first"}` of open load, `{"closed"}`, `{"merge"}` (statistics of another process) and `{"finish"}`.
@@ -39,7 +41,7 @@ _CSV_S = 1.1  # Locust's writer writes once a second
 
 
 class Runner(LocalRunner):
-    """Locust's own, which also counts the users of the other processes: their requests are in its statistics."""
+    """Locust's runner, which also counts the users of the other processes: their requests are in its statistics."""
 
     others = 0
 
@@ -49,11 +51,14 @@ class Runner(LocalRunner):
         return len(self.user_greenlets) + self.others
 
 
-class Idle:
-    """How much of the time the event loop waits with nothing to do.
+class IdleClock:
+    """Measures how much of the time the event loop waits with nothing to do.
 
-    A generator that never waits is the limit, also where the CPU time that it gets is less than a core because the
-    server takes the rest.
+    A generator whose loop never waits is the limit of a test, also where it gets less than a whole core, because
+    the server takes the rest.
+
+    Attributes:
+        idle_s: time spent waiting since this was made, in seconds.
     """
 
     def __init__(self) -> None:
@@ -75,15 +80,15 @@ class Idle:
 
 
 class Generator:
-    """One Locust.
+    """One Locust, which loads a server as it is told.
 
     Args:
-        lines: what the other side writes.
+        lines: from our side, one JSON object each; the first is the order to start with.
     """
 
     def __init__(self, lines: Iterable[bytes]) -> None:
-        self._said = (json.loads(line, object_hook=_numbered) for line in lines)
-        order = next(self._said)
+        self._messages = (json.loads(line, object_hook=_restore_numbers) for line in lines)
+        order = next(self._messages)
         self._index = order["index"]
         os.environ["CVSERVE_TOKEN"] = order["token"] or ""
         users, _ = load_locustfile(order["locustfile"])
@@ -100,27 +105,27 @@ class Generator:
         self._latencies: Counter[int] = Counter()
         self._failures: Counter[str] = Counter()
         self._last_at: float | None = None
-        self._idle = Idle()
+        self._idle = IdleClock()
         locust.events.request.add_listener(self._on_request)
 
     def run(self) -> None:
-        """The life of the process: until it is told to finish, or nobody is there to tell it anything."""
+        """Follow the orders until the one to finish, or until the other side is gone."""
         gevent.spawn(stats_history, self._runner)
         if self._csv:
             self._writer = gevent.spawn(self._csv)
         ticker = gevent.spawn(self._tick_on)
-        say({"ready": os.getpid()})
-        for said in self._said:
-            if "users" in said:
-                self._runner.start(said["users"], said["spawn_rate"])
-                self._runner.others = said["others"]
-            elif "rate" in said:
-                self._arrivals.begin(said["rate"], said["first"])
-            elif "closed" in said:
+        send({"ready": os.getpid()})
+        for message in self._messages:
+            if "users" in message:
+                self._runner.start(message["users"], message["spawn_rate"])
+                self._runner.others = message["others"]
+            elif "rate" in message:
+                self._arrivals.begin(message["rate"], message["first"])
+            elif "closed" in message:
                 self._arrivals.end(self._runner.target_user_count)
-            elif "merge" in said:
-                self._merge(said)
-            elif "finish" in said:
+            elif "merge" in message:
+                self._merge(message)
+            elif "finish" in message:
                 break
         self._finish(ticker)
 
@@ -129,20 +134,20 @@ class Generator:
         self._runner.stop()
         ticker.kill()
         self._tick(time.monotonic())
-        say({"done": self._index, "stats": self._report()} if self._index else {"done": 0})
+        send({"done": self._index, "stats": self._report()} if self._index else {"done": 0})
         if self._csv:
-            for said in self._said:  # the last statistics of the others come after their end
-                self._merge(said)
+            for message in self._messages:  # the last statistics of the others come after their end
+                self._merge(message)
             gevent.sleep(_CSV_S)
             self._writer.kill()
             self._csv.close_files()
 
-    def _merge(self, said: dict[str, Any]) -> None:
-        locust.events.worker_report.fire(client_id=str(said["index"]), data=said["merge"])
+    def _merge(self, message: dict[str, Any]) -> None:
+        locust.events.worker_report.fire(client_id=str(message["index"]), data=message["merge"])
 
     def _on_request(self, response_time: float, exception: Any = None, **request: Any) -> None:
         if exception is None:
-            self._latencies[three_digits(response_time)] += 1
+            self._latencies[round_microseconds(response_time)] += 1
             self._last_at = time.monotonic()
         else:
             self._failures[f"{request['request_type']} {request['name']}: {exception}"] += 1
@@ -156,12 +161,12 @@ class Generator:
             self._tick(time.monotonic())
             ticks += 1
             if self._index and ticks % _REPORT_TICKS == 0:
-                say({"stats": self._report()})
+                send({"stats": self._report()})
 
     def _tick(self, now: float) -> None:
         cpu_s, idle_s = time.process_time(), self._idle.idle_s
         elapsed_s = max(now - self._began_at, 1e-9)
-        say(
+        send(
             {
                 "begin": self._began_at,
                 "end": now,
@@ -186,22 +191,22 @@ class Generator:
         return data
 
 
-def three_digits(milliseconds: float) -> int:
-    """Microseconds with three digits that count: as exact as anybody needs, and few different numbers."""
+def round_microseconds(milliseconds: float) -> int:
+    """Turn milliseconds into microseconds with three significant digits: exact enough, and few different numbers."""
     microseconds = max(1, round(milliseconds * 1000))
     step = 10 ** max(0, len(str(microseconds)) - 3)
     return round(microseconds / step) * step
 
 
-def say(line: dict[str, Any]) -> None:
-    """One line to the other side."""
-    data = json.dumps(line).encode("ascii") + b"\n"
+def send(message: dict[str, Any]) -> None:
+    """Send one object to the other side."""
+    data = json.dumps(message).encode("ascii") + b"\n"
     while data:
         data = data[os.write(_OUT, data) :]
 
 
-def _numbered(entries: dict[str, Any]) -> dict[Any, Any]:
-    """Locust's statistics have numbers as keys, of which JSON makes texts."""
+def _restore_numbers(entries: dict[str, Any]) -> dict[Any, Any]:
+    """Make keys that are digits numbers again: Locust's statistics have such keys, which JSON turned into texts."""
     return {int(key) if key.isdecimal() else key: value for key, value in entries.items()}
 
 

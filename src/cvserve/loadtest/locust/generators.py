@@ -1,4 +1,7 @@
-"""The Locust processes seen from here: started, told what to do, and heard."""
+"""Our side of the Locust processes: start them, send them orders, receive what they measured.
+
+Both sides write one JSON object a line, on pipes; `generator_main.py` is the other side and says which objects.
+"""
 
 import contextlib
 import json
@@ -24,7 +27,7 @@ _SECRETS = ("CVSERVE_TOKEN", "CVSERVE_TOKEN_FILE")
 
 
 class Order(NamedTuple):
-    """What the processes do.
+    """What the processes are started with.
 
     Attributes:
         locustfile: its text.
@@ -44,21 +47,24 @@ class Order(NamedTuple):
 
 
 class Generators:
-    """Locust processes, each with a share of the users; they end when this process ends, by whatever."""
+    """Locust processes, each with a share of the users.
+
+    Use it as a context manager; they also end when this process ends, whatever ends it.
+    """
 
     def __init__(self, order: Order) -> None:
         self._order = order
-        self._said: queue.SimpleQueue[tuple[int, dict[str, Any] | None]] = queue.SimpleQueue()
-        self._telling = threading.Lock()  # readers pass on what is to be merged
+        self._messages: queue.SimpleQueue[tuple[int, dict[str, Any] | None]] = queue.SimpleQueue()
+        self._send_lock = threading.Lock()  # readers pass on what is to be merged
         self._stack = contextlib.ExitStack()
         self._processes: list[subprocess.Popen[bytes]] = []
         self._readers: list[threading.Thread] = []
 
     def __enter__(self) -> Self:
-        """Start them and wait until they can be told something.
+        """Start the processes and wait until each can take orders.
 
         Raises:
-            CannotStart: one of them ended.
+            CannotStart: one of them ended, or is not ready after a minute.
         """
         folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="cvserve-loadtest-")))
         self._errors = self._stack.enter_context((folder / "errors.txt").open("w+b"))
@@ -69,8 +75,8 @@ class Generators:
                 self._start(index, path)
             waiting = set(range(self._order.processes))
             while waiting:
-                index, said = self._next(_START_S)
-                if said is not None and "ready" in said:
+                index, message = self._receive(_START_S)
+                if message is not None and "ready" in message:
                     waiting.discard(index)
         except BaseException:
             self.kill()
@@ -84,54 +90,65 @@ class Generators:
 
     @property
     def pids(self) -> list[int]:
-        """Of the processes."""
+        """Process ids, in the order of the generators' indexes."""
         return [process.pid for process in self._processes]
 
-    def users(self, count: int, spawn_rate: float) -> None:
-        """So many users from now on, spread over the processes; as many more or fewer a second at most."""
+    def set_users(self, count: int, spawn_rate: float) -> None:
+        """Set the number of users from now on, spread over the processes.
+
+        Args:
+            count: of all processes together.
+            spawn_rate: users that start or stop a second, of all processes together.
+        """
         number = len(self._processes)
         for index in range(number):
             share = count // number + (index < count % number)
             rate = max(spawn_rate * share / max(count, 1), 1.0)
-            self._tell(index, {"users": share, "spawn_rate": rate, "others": count - share if index == 0 else 0})
+            self._send(index, {"users": share, "spawn_rate": rate, "others": count - share if index == 0 else 0})
 
-    def open_load(self, rate: float) -> None:
-        """So many requests are due a second from now on, evenly spaced over all processes; 0: none."""
+    def start_open_load(self, rate: float) -> None:
+        """From now on `rate` requests are due a second, evenly spaced over all processes; 0: none is due."""
         number = len(self._processes)
         begin = time.perf_counter() + _FIRST_DUE_S
         for index in range(number):
             first = begin + index / rate if rate else None
-            self._tell(index, {"rate": rate / number, "first": first})
+            self._send(index, {"rate": rate / number, "first": first})
 
-    def closed_load(self) -> None:
-        """Each user sends when its last answer is there, from now on."""
+    def start_closed_load(self) -> None:
+        """From now on each user sends its next request when its last answer is there."""
         for index in range(len(self._processes)):
-            self._tell(index, {"closed": True})
+            self._send(index, {"closed": True})
 
-    def tick(self) -> Tick:
-        """The next that one of them says.
+    def next_tick(self) -> Tick:
+        """Wait for the next tick of any process.
 
         Raises:
-            CannotStart: one of them ended.
+            CannotStart: one of them ended, or none has sent anything for a minute.
         """
         while True:
-            index, said = self._next(_START_S)
-            if said is not None and "end" in said:
-                return Tick.read(index, said)
+            index, message = self._receive(_START_S)
+            if message is not None and "end" in message:
+                return Tick.from_message(index, message)
 
     def finish(self) -> list[Tick]:
-        """Stop the users and write the CSVs; what was still said. Without one that is gone or hangs."""
+        """Stop the users and let Locust write its CSV files.
+
+        A process that is gone or hangs is not waited for any longer than it may take.
+
+        Returns:
+            The ticks that were still to come.
+        """
         ticks: list[Tick] = []
         done: set[int] = set()
         for index in range(len(self._processes)):
             with contextlib.suppress(OSError):
-                self._tell(index, {"finish": True})
+                self._send(index, {"finish": True})
         with contextlib.suppress(CannotStart):
             while len(done) < len(self._processes):
-                index, said = self._next(_END_S + self._order.stop_timeout_s)
-                if said is not None and "end" in said:
-                    ticks.append(Tick.read(index, said))
-                if said is not None and "done" in said:
+                index, message = self._receive(_END_S + self._order.stop_timeout_s)
+                if message is not None and "end" in message:
+                    ticks.append(Tick.from_message(index, message))
+                if message is not None and "done" in message:
                     done.add(index)
         for process in self._processes:
             with contextlib.suppress(OSError, subprocess.TimeoutExpired):
@@ -141,7 +158,7 @@ class Generators:
         return ticks
 
     def kill(self) -> None:
-        """End what still runs. May be called twice."""
+        """Kill the processes that still run. May be called twice."""
         for process in self._processes:
             process.kill()
             process.wait()
@@ -170,7 +187,7 @@ class Generators:
         reader.start()
         self._readers.append(reader)
         order = self._order
-        self._tell(
+        self._send(
             index,
             {
                 "index": index,
@@ -185,30 +202,30 @@ class Generators:
     def _read(self, index: int, process: "subprocess.Popen[bytes]") -> None:
         assert process.stdout
         for line in process.stdout:
-            said = json.loads(line)
-            if "stats" in said and index:
+            message = json.loads(line)
+            if "stats" in message and index:
                 with contextlib.suppress(OSError, ValueError):
-                    self._tell(0, {"merge": said["stats"], "index": index})
-            self._said.put((index, said))
-        self._said.put((index, None))
+                    self._send(0, {"merge": message["stats"], "index": index})
+            self._messages.put((index, message))
+        self._messages.put((index, None))
 
-    def _next(self, timeout_s: float) -> tuple[int, dict[str, Any] | None]:
+    def _receive(self, timeout_s: float) -> tuple[int, dict[str, Any] | None]:
         try:
-            index, said = self._said.get(timeout=timeout_s)
+            index, message = self._messages.get(timeout=timeout_s)
         except queue.Empty:
-            raise CannotStart(f"The load generator said nothing for {timeout_s} s; run it again.") from None
-        if said is None:
-            raise CannotStart(f"The load generator ended: {self._last_words()}")
-        return index, said
+            raise CannotStart(f"The load generator sent nothing for {timeout_s} s; run it again.") from None
+        if message is None:
+            raise CannotStart(f"The load generator ended: {self._read_last_error()}")
+        return index, message
 
-    def _last_words(self) -> str:
+    def _read_last_error(self) -> str:
         self._errors.seek(0)
         lines = self._errors.read().decode("utf-8", "replace").strip().splitlines()
-        return lines[-1] if lines else "it said nothing."
+        return lines[-1] if lines else "it printed no message."
 
-    def _tell(self, index: int, what: dict[str, Any]) -> None:
+    def _send(self, index: int, message: dict[str, Any]) -> None:
         stdin = self._processes[index].stdin
         assert stdin
-        with self._telling:
-            stdin.write(json.dumps(what).encode("ascii") + b"\n")
+        with self._send_lock:
+            stdin.write(json.dumps(message).encode("ascii") + b"\n")
             stdin.flush()

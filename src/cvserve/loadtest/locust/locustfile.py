@@ -34,13 +34,13 @@ LIST = "/predict?limit=20&order=desc&source=loadtest"
 
 
 def read_token() -> str:
-    """The token; empty where none is asked for."""
+    """Read the token; empty when neither variable is set."""
     named = os.environ.get("CVSERVE_TOKEN_FILE")
     return os.environ.get("CVSERVE_TOKEN") or (Path(named).read_text(encoding="utf-8").strip() if named else "")
 
 
 def read_bodies() -> list[tuple[bytes, dict[str, str]]]:
-    """Body and headers of one request for each picture: encoded once, not in every request."""
+    """Make body and headers of a request for each picture, once and not in every request."""
     folder: Any = Path(IMAGES) if IMAGES else files("cvserve") / "samples"
     found = sorted(folder.rglob("*") if IMAGES else folder.iterdir(), key=str)
     bodies: list[tuple[bytes, dict[str, str]]] = []
@@ -50,12 +50,12 @@ def read_bodies() -> list[tuple[bytes, dict[str, str]]]:
         total += len(picture)
         if total > MAX_PICTURES_BYTES and bodies:
             break
-        bodies.append(encoded(picture, kind, path.name))
+        bodies.append(encode_picture(picture, kind, path.name))
     return bodies
 
 
-def encoded(picture: bytes, kind: str, name: str) -> tuple[bytes, dict[str, str]]:
-    """One picture as it travels."""
+def encode_picture(picture: bytes, kind: str, name: str) -> tuple[bytes, dict[str, str]]:
+    """Body and headers of a request with one picture."""
     if BODY == "raw":
         return picture, {"Content-Type": kind}
     quoted = name.replace('"', "_")
@@ -65,7 +65,7 @@ def encoded(picture: bytes, kind: str, name: str) -> tuple[bytes, dict[str, str]
 
 
 class Arrivals:
-    """When requests are due in open load: evenly spaced moments, handed to whichever user is free.
+    """The clock of open load: evenly spaced moments at which requests are due, each for whichever user is free.
 
     A moment that no user was free for waits, and the latency of its request is counted from it: a server that
     stalls is not flattered by the requests that a waiting client did not send (coordinated omission).
@@ -86,7 +86,7 @@ class Arrivals:
         return self._due.qsize()
 
     def begin(self, rate: float, first: float | None = None) -> None:
-        """From now on so many requests are due a second; 0 is none.
+        """Let `rate` requests be due a second from now on; 0: none.
 
         Args:
             rate: of this process.
@@ -98,7 +98,7 @@ class Arrivals:
             self._pacer = gevent.spawn(self._pace, 1 / rate, time.perf_counter() if first is None else first)
 
     def end(self, users: int) -> None:
-        """No more moments; `users` that wait for one are sent on their way."""
+        """Let no more requests be due, and wake as many `users` as may be waiting for one."""
         if self._pacer is not None:
             self._pacer.kill()
             self._pacer = None
@@ -109,7 +109,7 @@ class Arrivals:
             self._due.put(None)
 
     def take(self) -> float | None:
-        """The next moment that is due, once it is there; None: look again whether the load is still open."""
+        """Wait for the next moment that is due; None after a while without one: the load may not be open any more."""
         try:
             return self._due.get(timeout=LOOK_UP_S)  # a user that is to stop must not wait for work
         except Empty:
@@ -131,7 +131,7 @@ bodies = read_bodies()
 
 @events.test_start.add_listener
 def begin_arrivals(**_: Any) -> None:
-    """Open load when the file says so."""
+    """Start open load where RATE asks for it."""
     if RATE:
         arrivals.begin(RATE)
 
@@ -150,7 +150,7 @@ class PredictUser(FastHttpUser):
         super().__init__(environment)
 
     def on_start(self) -> None:
-        """What every request of this user carries."""
+        """Prepare the headers of this user's requests."""
         token = read_token()
         self.headers = {**MARK, **({"Authorization": f"Bearer {token}"} if token else {})}
         self.last_id = 0
@@ -158,7 +158,7 @@ class PredictUser(FastHttpUser):
 
     @task
     def ask(self) -> None:
-        """One request, at once or when one is due."""
+        """Send one request: at once, or in open load when one is due."""
         due = arrivals.take() if arrivals.is_open else None
         if arrivals.is_open and due is None:
             return
@@ -171,19 +171,19 @@ class PredictUser(FastHttpUser):
             gevent.sleep(PAUSE_AFTER_FAILURE_S)
 
     def predict(self, due: float | None) -> bool:
-        """Send the next picture."""
+        """Send the next picture; whether it was answered well."""
         self.turn = (self.turn + 1) % len(bodies)
         body, kind = bodies[self.turn]
         return self.send("POST", "/predict", "/predict", due, body, kind)
 
     def read(self, due: float | None) -> bool:
-        """Read the list, or by turns the last prediction of this user."""
+        """Read the list of predictions or, half of the time, the last one of this user; whether that went well."""
         if self.last_id and random.random() < 0.5:
             return self.send("GET", f"/predict/{self.last_id}", "/predict/{id}", due)
         return self.send("GET", LIST, "/predict", due)
 
     def send(self, method: str, path: str, name: str, due: float | None, body: Any = None, kind: Any = None) -> bool:
-        """One request and what came of it; the latency of one that was due counts from then."""
+        """Send a request; whether it was answered well. The latency of one that was due counts from that moment."""
         headers = {**self.headers, **(kind or {})}
         with self.client.request(
             method, path, name=name, data=body, headers=headers, catch_response=True, allow_redirects=False
@@ -191,15 +191,15 @@ class PredictUser(FastHttpUser):
             if due is not None:
                 response.request_meta["response_time"] = (time.perf_counter() - due) * 1000
             if not 200 <= response.status_code < 300:
-                response.failure(reason(response))
+                response.failure(describe_failure(response))
                 return False
             if method == "POST" and READS:
                 self.last_id = response.json()["id"]
             return True
 
 
-def reason(response: Any) -> str:
-    """Why a request failed, in few words, so that equal failures are counted as one."""
+def describe_failure(response: Any) -> str:
+    """Say in few words why a request failed, so that equal failures are counted as one."""
     if not response.status_code:
         return f"no answer: {type(response.error).__name__}"
     try:

@@ -13,7 +13,7 @@ _HELD_SHARE = 0.97
 
 @dataclass
 class Step:
-    """One load and what came of it.
+    """One load, and what was measured under it.
 
     Attributes:
         phase: `step`, `half`, `most` (80 %), `hold` or `load`; in the timeline also `end`.
@@ -42,7 +42,7 @@ class Step:
 
     @property
     def p95_ms(self) -> float | None:
-        """Of the good answers."""
+        """95th percentile of the good answers in ms; None without any."""
         return self.whole.latencies.percentile_ms(95)
 
     @property
@@ -50,8 +50,12 @@ class Step:
         """Whether the load generator had no time left: what it measured is its own limit."""
         return self.whole.busy >= CLIENT_LIMIT
 
-    def fault(self, plan: Plan) -> str | None:
-        """Why the load was not held: `failures`, `slo` or `backlog`; None: it was."""
+    def find_fault(self, plan: Plan) -> str | None:
+        """Find why the load was not held: `failures`, `slo` (p95 too high) or `backlog` (open load; it fell behind).
+
+        Returns:
+            None when it was held.
+        """
         if self.whole.failure_share > plan.max_failure_share or not self.whole.good:
             return "failures"
         if plan.slo_p95_ms is not None and (self.p95_ms or 0) > plan.slo_p95_ms:
@@ -65,7 +69,7 @@ class Step:
 
 @dataclass
 class Run:
-    """All that was seen so far, also when somebody stops it.
+    """All that a run has measured so far; it is complete at any moment, so that a stopped run can be reported.
 
     Attributes:
         timeline: windows of a second from the first tick to the last, and the phase of each.

@@ -17,7 +17,7 @@ _WORKERS = "cvserve_workers"
 
 @dataclass(frozen=True, slots=True)
 class ServerLoad:
-    """A server over some time.
+    """How much a server had to do over some time.
 
     Attributes:
         busy: share of its workers' time with a batch, 0 to 1.
@@ -39,10 +39,12 @@ class _Reading:
 
 
 class Watch:
-    """Reads once a second on a thread of its own.
+    """Reads the server's metrics and the use of this machine's cores once a second, on a thread of its own.
+
+    Use it as a context manager: it reads from the beginning of the block to its end.
 
     Args:
-        client: for the server; None: it cannot be seen from inside.
+        client: for the server; None when the token does not open its metrics.
     """
 
     def __init__(self, client: Client | None) -> None:
@@ -60,8 +62,8 @@ class Watch:
         self._over.set()
         self._thread.join(2 * _TIMEOUT_S)
 
-    def server(self, begin: float, end: float) -> ServerLoad | None:
-        """The server's load in between, by `time.monotonic`; None when it was not seen."""
+    def measure_server(self, begin: float, end: float) -> ServerLoad | None:
+        """The server's load between two moments of `time.monotonic`; None when fewer than two readings lie there."""
         near = [reading for reading in self._readings if _is_near(reading.at, begin, end)]
         if len(near) < 2 or near[-1].workers <= 0:
             return None
@@ -70,8 +72,8 @@ class Watch:
         depth = sum(reading.queue_depth for reading in near) / len(near)
         return ServerLoad(min(1.0, max(0.0, busy)), depth, int(last.workers))
 
-    def machine(self, begin: float, end: float) -> float | None:
-        """Share of this machine's time in which its cores worked, for whomever; None when it was not seen."""
+    def measure_machine(self, begin: float, end: float) -> float | None:
+        """Share of the time in which this machine's cores worked, for any process, 0 to 1; None if it was not read."""
         near = [(idle, total) for at, idle, total in self._cores if _is_near(at, begin, end)]
         if len(near) < 2 or near[-1][1] == near[0][1]:
             return None

@@ -4,14 +4,14 @@ from importlib.resources import files
 from typing import Any
 
 from cvserve.loadtest.report.document import Report
-from cvserve.loadtest.report.plot import Chart, Mark, Series, panel
-from cvserve.loadtest.report.verdict import number
+from cvserve.loadtest.report.format import format_number
+from cvserve.loadtest.report.plot import Chart, Mark, Series, draw_panel
 
 _CURVE_WIDTH, _CURVE_HEIGHT = 720, 280
 
 
-def over_load(report: Report) -> list[Chart]:
-    """Throughput and latency of each closed or open load that was tried; empty for one load alone."""
+def chart_load(report: Report) -> list[Chart]:
+    """Chart throughput and latency over the loads that a search tried; no charts for one load alone."""
     is_open = report["mode"] == "open"
     tried: dict[float, dict[str, Any]] = {}
     for step in report["steps"]:
@@ -40,14 +40,14 @@ def over_load(report: Report) -> list[Chart]:
                 _series("p95", steps, "p95_ms", "c2", has_dots=True),
             ],
             marks,
-            limit=(slo, f"SLO {number(slo)} ms") if slo else None,
+            limit=(slo, f"SLO {format_number(slo)} ms") if slo else None,
             is_log=True,
         ),
     ]
 
 
-def over_time(report: Report) -> list[Chart]:
-    """Throughput, latency and users of each second."""
+def chart_time(report: Report) -> list[Chart]:
+    """Chart throughput, latency and users over the seconds of a run."""
     seconds = [(entry["second"], entry) for entry in report["timeline"] if entry["phase"] != "end"]
     lines = [_series(name, seconds, key, colour) for name, key, colour in (
         ("p50", "p50_ms", "c1"), ("p95", "p95_ms", "c2"), ("p99", "p99_ms", "c3"))]  # fmt: skip
@@ -62,8 +62,8 @@ def over_time(report: Report) -> list[Chart]:
     ]
 
 
-def distribution(report: Report) -> list[Chart]:
-    """Which share of the measured answers took how long."""
+def chart_distribution(report: Report) -> list[Chart]:
+    """Chart which share of the measured answers came within which time, up to 99.9 %."""
     counts = report["distribution"]
     total = sum(count for _, count in counts)
     if total < 2:
@@ -74,16 +74,16 @@ def distribution(report: Report) -> list[Chart]:
         points.append((microseconds / 1000, 100 * seen / total))
     reach = [point for point in points if point[1] <= 99.9] or points
     marks = [Mark(report[key], word) for key, word in (("p50_ms", "p50"), ("p95_ms", "p95")) if report[key]]
-    return [Chart("answers within, %", "latency, ms", [Series("answers", _thinned(reach), "c1")], marks)]
+    return [Chart("answers within, %", "latency, ms", [Series("answers", _thin_out(reach), "c1")], marks)]
 
 
-def curve(report: Report) -> str:
-    """Throughput and latency over the load, or over time, as an SVG file of its own."""
-    charts = over_load(report) or over_time(report)[:2]
+def draw_curve(report: Report) -> str:
+    """Draw throughput and latency over the load (of one load: over time) as a whole SVG file."""
+    charts = chart_load(report) or chart_time(report)[:2]
     style = (files("cvserve.loadtest") / "chart.css").read_text(encoding="utf-8")
     height = _CURVE_HEIGHT * len(charts)
     panels = "".join(
-        panel(chart, _CURVE_WIDTH, _CURVE_HEIGHT - 10, at * _CURVE_HEIGHT) for at, chart in enumerate(charts)
+        draw_panel(chart, _CURVE_WIDTH, _CURVE_HEIGHT - 10, at * _CURVE_HEIGHT) for at, chart in enumerate(charts)
     )
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_CURVE_WIDTH} {height}" width="{_CURVE_WIDTH}" '
@@ -97,5 +97,5 @@ def _series(
     return Series(name, [(x, entry[key]) for x, entry in entries], colour, has_dots)
 
 
-def _thinned(points: list[tuple[float, float]], most: int = 400) -> list[tuple[float, float]]:
+def _thin_out(points: list[tuple[float, float]], most: int = 400) -> list[tuple[float, float]]:
     return points[:: max(1, len(points) // most)]

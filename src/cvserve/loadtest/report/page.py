@@ -5,13 +5,12 @@ from html import escape
 from importlib.resources import files
 from typing import Any
 
-from cvserve.loadtest.report.charts import distribution, over_load, over_time
+from cvserve.loadtest.report.charts import chart_distribution, chart_load, chart_time
 from cvserve.loadtest.report.document import Report
-from cvserve.loadtest.report.plot import Chart, drawn
-from cvserve.loadtest.report.verdict import number
+from cvserve.loadtest.report.format import DASH, PHASES, format_number, format_share, format_whole
+from cvserve.loadtest.report.plot import Chart, draw_svg
 
 _WIDE, _NARROW = (640, 280), (360, 260)
-PHASES = {"step": "step", "half": "50 %", "most": "80 %", "hold": "100 %: held", "load": "load", "end": "end"}
 _HEAD = (
     "load",
     "users",
@@ -27,8 +26,8 @@ _HEAD = (
 )
 
 
-def page(report: Report) -> str:
-    """The page's text; everything that came from elsewhere is escaped."""
+def render_page(report: Report) -> str:
+    """Render a report as one HTML document; every text in it that came from elsewhere is escaped."""
     style = "".join(
         (files("cvserve.loadtest") / name).read_text(encoding="utf-8") for name in ("chart.css", "page.css")
     )
@@ -42,9 +41,9 @@ def page(report: Report) -> str:
         f'<p class="verdict">{escape(report["verdict"][0])}</p>',
         "".join(f"<p>{escape(sentence)}</p>" for sentence in report["verdict"][1:]),
         _figures(report),
-        _charts("Over the load", over_load(report)),
-        _charts("Over time", over_time(report)),
-        _charts("Distribution of the measured latencies", distribution(report)),
+        _charts("Over the load", chart_load(report)),
+        _charts("Over time", chart_time(report)),
+        _charts("Distribution of the measured latencies", chart_distribution(report)),
         _loads(report),
         _failures(report),
         _facts("Server", {**report["model"], **report["settings"]}),
@@ -57,13 +56,13 @@ def page(report: Report) -> str:
 
 def _figures(report: Report) -> str:
     shown = {
-        "capacity, requests/s": number(report["capacity_rps"]),
-        "knee, users": number_or_dash(report["knee_users"]),
-        "limited by": report["limited_by"] or "–",
-        "measured, requests/s": number(report["rps"]),
-        "p50, ms": number(report["p50_ms"]),
-        "p95, ms": number(report["p95_ms"]),
-        "p99, ms": number(report["p99_ms"]),
+        "capacity, requests/s": format_number(report["capacity_rps"]),
+        "knee, users": format_whole(report["knee_users"]),
+        "limited by": report["limited_by"] or DASH,
+        "measured, requests/s": format_number(report["rps"]),
+        "p50, ms": format_number(report["p50_ms"]),
+        "p95, ms": format_number(report["p95_ms"]),
+        "p99, ms": format_number(report["p99_ms"]),
         f"failures of {report['requests']:,}": f"{report['failures']:,}",
     }
     if report["capacity_rps"] is None:
@@ -78,31 +77,32 @@ def _charts(title: str, charts: Sequence[Chart]) -> str:
     if not charts:
         return ""
     both = "".join(
-        f'<div><div class="wide">{drawn(chart, *_WIDE)}</div><div class="narrow">{drawn(chart, *_NARROW)}</div></div>'
+        f'<div><div class="wide">{draw_svg(chart, *_WIDE)}</div>'
+        f'<div class="narrow">{draw_svg(chart, *_NARROW)}</div></div>'
         for chart in charts
     )
     return f'<h2>{escape(title)}</h2><div class="charts">{both}</div>'
 
 
 def _loads(report: Report) -> str:
-    rows = [(("main" if step["phase"] in ("hold", "load") else ""), load_cells(step)) for step in report["steps"]]
+    rows = [(("main" if step["phase"] in ("hold", "load") else ""), make_load_cells(step)) for step in report["steps"]]
     return f"<h2>Loads</h2>{_table(_HEAD, rows)}" if rows else ""
 
 
-def load_cells(step: dict[str, Any]) -> tuple[str, ...]:
-    """A load as the cells of a row."""
+def make_load_cells(step: dict[str, Any]) -> tuple[str, ...]:
+    """Write a load of a report as the cells of one row, in the order of the columns of the table of loads."""
     return (
         PHASES[step["phase"]],
         str(step["users"]),
-        number(step["rate"]),
-        number(step["seconds"]),
-        number(step["rps"]),
-        number(step["p50_ms"]),
-        number(step["p95_ms"]),
-        number(step["p99_ms"]),
+        format_number(step["rate"]),
+        format_number(step["seconds"]),
+        format_number(step["rps"]),
+        format_number(step["p50_ms"]),
+        format_number(step["p95_ms"]),
+        format_number(step["p99_ms"]),
         str(step["failures"]),
-        percent(step["client_busy"]),
-        percent(step["server_busy"]),
+        format_share(step["client_busy"]),
+        format_share(step["server_busy"]),
     )
 
 
@@ -115,7 +115,7 @@ def _failures(report: Report) -> str:
 
 def _facts(title: str, facts: dict[str, Any]) -> str:
     shown = "".join(
-        f"<dt>{escape(name.replace('_', ' '))}</dt><dd>{escape('–' if value in (None, '') else str(value))}</dd>"
+        f"<dt>{escape(name.replace('_', ' '))}</dt><dd>{escape(DASH if value in (None, '') else str(value))}</dd>"
         for name, value in facts.items()
     )
     return f"<h2>{escape(title)}</h2><dl>{shown}</dl>"
@@ -129,13 +129,3 @@ def _table(head: Iterable[str], rows: Iterable[tuple[str, Sequence[str]]], kind:
     return (
         f'<div class="scroll"><table class="{kind}"><thead><tr>{titles}</tr></thead><tbody>{body}</tbody></table></div>'
     )
-
-
-def number_or_dash(value: int | None) -> str:
-    """A whole number."""
-    return "–" if value is None else str(value)
-
-
-def percent(value: float | None) -> str:
-    """A share, without decimals."""
-    return "–" if value is None else f"{value:.0%}"

@@ -11,7 +11,7 @@ _TICK_PX = 90
 
 @dataclass(frozen=True)
 class Series:
-    """One line.
+    """One line of a chart.
 
     Attributes:
         name: in the legend.
@@ -28,7 +28,7 @@ class Series:
 
 @dataclass(frozen=True)
 class Mark:
-    """A vertical line with a word."""
+    """A vertical line at an x, with a word beside it."""
 
     x: float
     word: str
@@ -36,7 +36,7 @@ class Mark:
 
 @dataclass(frozen=True)
 class Chart:
-    """What is drawn.
+    """A line chart: what is drawn, before anybody knows its size.
 
     Attributes:
         title: above it, with the unit.
@@ -55,15 +55,22 @@ class Chart:
     is_log: bool = False
 
 
-def drawn(chart: Chart, width: int, height: int) -> str:
-    """The chart as one SVG element."""
-    inside = panel(chart, width, height)
+def draw_svg(chart: Chart, width: int, height: int) -> str:
+    """Draw a chart as one SVG element of a page, so many pixels wide and high."""
+    inside = draw_panel(chart, width, height)
     label = escape(f"{chart.title}, by {chart.x_title}", quote=True)
     return f'<svg viewBox="0 0 {width} {height}" role="img" aria-label="{label}">{inside}</svg>'
 
 
-def panel(chart: Chart, width: int, height: int, top: int = 0) -> str:
-    """The chart as a group, so many pixels from the top."""
+def draw_panel(chart: Chart, width: int, height: int, top: int = 0) -> str:
+    """Draw a chart as a group that can stand in any SVG element.
+
+    Args:
+        chart: what to draw; without points only its title is drawn.
+        width: in pixels.
+        height: in pixels.
+        top: how far below the top of the element it begins, in pixels.
+    """
     xs = [x for series in chart.series for x, _ in series.points]
     ys = [y for series in chart.series for _, y in series.points if y is not None]
     if not ys:
@@ -95,7 +102,7 @@ def panel(chart: Chart, width: int, height: int, top: int = 0) -> str:
 
 
 class _Scale:
-    """From values to pixels."""
+    """Maps values to pixels: `low` to `begin`, `high` to `end`, linearly."""
 
     def __init__(self, low: float, high: float, begin: float, end: float) -> None:
         self._low, self._factor, self._begin = low, (end - begin) / ((high - low) or 1), begin
@@ -111,11 +118,11 @@ def _axes(
     for tick in y_ticks:
         at = to_y(tick)
         parts.append(f'<path class="g" d="M{_LEFT} {at:.1f}H{width - _RIGHT}"/>')
-        parts.append(f'<text class="k" x="{_LEFT - 8}" y="{at + 4:.1f}" text-anchor="end">{_shown(tick)}</text>')
+        parts.append(f'<text class="k" x="{_LEFT - 8}" y="{at + 4:.1f}" text-anchor="end">{_format_tick(tick)}</text>')
     for tick in x_ticks:
         at = to_x(_x(tick, chart))
         parts.append(
-            f'<text class="k" x="{at:.1f}" y="{height - _BOTTOM + 16}" text-anchor="middle">{_shown(tick)}</text>'
+            f'<text class="k" x="{at:.1f}" y="{height - _BOTTOM + 16}" text-anchor="middle">{_format_tick(tick)}</text>'
         )
     parts.append(
         f'<text class="k" x="{(width + _LEFT - _RIGHT) / 2:.1f}" y="{height - 5}" text-anchor="middle">'
@@ -175,7 +182,7 @@ def _doublings(xs: Sequence[float]) -> list[float]:
     return ticks[:: max(1, math.ceil(len(ticks) / 10))]
 
 
-def _shown(value: float) -> str:
+def _format_tick(value: float) -> str:
     if value >= 10_000:
         return f"{value / 1000:g}k"
     return f"{value:g}" if abs(value - round(value)) > 1e-9 else f"{round(value)}"

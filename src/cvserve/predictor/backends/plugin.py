@@ -9,9 +9,8 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from cvserve.errors import ModelError, ModelLoadError
-from cvserve.predictor import scores as score_rules
-from cvserve.predictor.contract import Backend, scores_of
+from cvserve.errors import ModelLoadError
+from cvserve.predictor.contract import Backend
 from cvserve.predictor.models.file import ModelFile
 from cvserve.predictor.models.plugins import Plugin, plugin_of
 from cvserve.predictor.models.resolve import ModelFacts
@@ -25,7 +24,8 @@ def load_plugin(file: ModelFile, _trust_types: Sequence[str]) -> ModelFacts:
     """
     plugin = plugin_of(file.kind)
     assert plugin is not None, "told from the content by this very plugin"
-    with _named(plugin, file):
+    title = f"'{file.path.name}', loaded by the plugin {plugin.title},"
+    with _name_plugin(plugin, title):
         facts = plugin.format.load(file)
     if not isinstance(facts, ModelFacts):
         raise ModelLoadError(
@@ -33,32 +33,34 @@ def load_plugin(file: ModelFile, _trust_types: Sequence[str]) -> ModelFacts:
             "tell its makers."
         )
 
-    def connect(probe: NDArray[Any], wanted: str | None) -> tuple[Backend, str | None]:
-        with _named(plugin, file):
-            backend, kind = facts.connect(probe, wanted)
-            scores = scores_of(backend.infer(probe))
-        try:
-            values = score_rules.checked(scores, len(probe), len(facts.labels) if facts.labels else None)
-            score_rules.classes_in(values, kind)
-        except ModelError as error:
-            raise ModelLoadError(f"'{file.path.name}', loaded by the plugin {plugin.title}: {error}") from None
-        return backend, kind
+    def make_backend(batch: NDArray[Any], wanted: str | None) -> tuple[Backend, str | None]:
+        with _name_plugin(plugin, title):
+            return facts.connect(batch, wanted)
 
-    return replace(facts, connect=connect, format=file.kind.key, extra={"plugin": plugin.title, **facts.extra})
+    return replace(
+        facts,
+        connect=make_backend,
+        format=file.kind.key,
+        extra={"plugin": plugin.title, **facts.extra},
+        title=title,
+        describe_failure=lambda error, _batch: _describe(plugin, error),
+    )
 
 
 @contextmanager
-def _named(plugin: Plugin, file: ModelFile) -> Iterator[None]:
+def _name_plugin(plugin: Plugin, title: str) -> Iterator[None]:
     """What a plugin raises becomes a sentence with its name and its own line; its refusals stay as they are."""
     try:
         yield
     except ModelLoadError:
         raise
     except (Exception, SystemExit) as error:
-        raise ModelLoadError(
-            f"The plugin {plugin.title} failed on '{file.path.name}': {type(error).__name__} in "
-            f"{_place(plugin, error)}; the file may be damaged, or the plugin is."
-        ) from error
+        raise ModelLoadError(f"{title} {_describe(plugin, error)}") from error
+
+
+def _describe(plugin: Plugin, error: BaseException) -> str:
+    place = _place(plugin, error)
+    return f"failed with {type(error).__name__} in {place}; the file may be damaged, or the plugin is."
 
 
 def _place(plugin: Plugin, error: BaseException) -> str:

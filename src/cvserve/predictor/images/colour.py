@@ -35,8 +35,8 @@ def flatten(image: Image.Image, mode: str) -> Image.Image:
     return image if image.mode == mode else image.convert(mode)
 
 
-def tones_of(image: Image.Image) -> NDArray[np.uint8]:
-    """The values of a picture of mode L or RGB, uint8 [H, W] or [H, W, 3], read-only.
+def to_pixels(image: Image.Image) -> NDArray[np.uint8]:
+    """Get the values of a picture of mode L or RGB as an array uint8 [H, W] or [H, W, 3], read-only.
 
     What `numpy.asarray` gives, in half to two thirds of its time: every picture goes through here.
     """

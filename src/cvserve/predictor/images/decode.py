@@ -22,8 +22,8 @@ from cvserve.predictor.images import jpeg
 from cvserve.predictor.images.colour import flatten
 from cvserve.predictor.images.info import ImageInfo
 from cvserve.predictor.images.limits import Limits, Want, check_pixels
-from cvserve.predictor.images.orientation import orientation_in, orientation_of, upright
-from cvserve.predictor.images.signatures import image_format
+from cvserve.predictor.images.orientation import read_jpeg_orientation, read_orientation, turn_upright
+from cvserve.predictor.images.signatures import detect_format
 
 # Where a picture that was decoded at a reduced scale keeps its width and height, so that where it is cut or padded
 # does not depend on how the reduced size was rounded.
@@ -62,7 +62,7 @@ def decode(source: Any, want: Want, limits: Limits) -> tuple[Image.Image, ImageI
     if isinstance(source, (str, os.PathLike)):
         return _decode_bytes(read_picture(source), want, limits)
     if isinstance(source, Image.Image):
-        info = _upright_info(source, "PIL")
+        info = _read_info(source, "PIL")
         check_pixels(info.width, info.height, limits)
         with _pillow_errors("PIL image", limits):
             return _finish(source, want), info
@@ -99,7 +99,7 @@ def read_picture(path: str | os.PathLike[str]) -> bytes:
     return data
 
 
-def sample_picture(size: tuple[int, int], image_format: str) -> bytes:
+def make_sample(size: tuple[int, int], image_format: str) -> bytes:
     """An encoded picture of one grey, to warm up the whole way from bytes to scores."""
     buffer = io.BytesIO()
     Image.new("RGB", size, (127, 127, 127)).save(buffer, image_format)
@@ -107,15 +107,15 @@ def sample_picture(size: tuple[int, int], image_format: str) -> bytes:
 
 
 def _decode_bytes(data: bytes, want: Want, limits: Limits) -> tuple[Image.Image, ImageInfo]:
-    name = _allowed_format(data, limits)
+    name = _check_format(data, limits)
     if name == "JPEG" and (found := _decode_plain_jpeg(data, want, limits)) is not None:
         return found
     with _pillow_errors(name, limits), Image.open(io.BytesIO(data), formats=(name,)) as image:
-        info = _upright_info(image, name, data)
+        info = _read_info(image, name, data)
         check_pixels(image.width, image.height, limits)
         _check_frames(image, limits)
         if name == "JPEG":
-            size = _wanted_size(image.size, want, turned=info.width != image.width)
+            size = _choose_size(image.size, want, turned=info.width != image.width)
             image.draft(_jpeg_mode(want), size)
         flat = _finish(image, want)
         flat.info[FULL_SIZE] = (info.width, info.height)
@@ -132,14 +132,14 @@ def _decode_plain_jpeg(data: bytes, want: Want, limits: Limits) -> tuple[Image.I
     if header is None or not header.is_plain:
         return None
     check_pixels(header.width, header.height, limits)
-    orientation = orientation_in(data) if header.has_metadata else 1
+    orientation = read_jpeg_orientation(data) if header.has_metadata else 1
     stored = (header.width, header.height)
     turned = orientation >= 5
-    divisor = jpeg.divisor_of(stored, _wanted_size(stored, want, turned=turned))
+    divisor = jpeg.choose_divisor(stored, _choose_size(stored, want, turned=turned))
     image = jpeg.decode_plain(data, header, _jpeg_mode(want), divisor)
     if image is None:
         return None
-    image = upright(image, orientation)
+    image = turn_upright(image, orientation)
     width, height = reversed(stored) if turned else stored
     image.info[FULL_SIZE] = (width, height)
     return image, ImageInfo(width, height, "JPEG", len(data), hashlib.sha256(data).hexdigest())
@@ -160,10 +160,10 @@ def _pillow_errors(name: str, limits: Limits) -> Iterator[None]:
         raise InvalidImage(f"The {name} cannot be decoded: it is damaged or cut off.") from None
 
 
-def _allowed_format(data: bytes, limits: Limits) -> str:
+def _check_format(data: bytes, limits: Limits) -> str:
     if not data:
         raise InvalidImage("The picture is empty (0 bytes).")
-    name = image_format(data)
+    name = detect_format(data)
     if name in limits.formats:
         return name
     known = ", ".join(limits.formats)
@@ -172,9 +172,9 @@ def _allowed_format(data: bytes, limits: Limits) -> str:
     raise UnsupportedImage(f"The picture is {name}, which is not allowed here; send one of {known}.")
 
 
-def _upright_info(image: Image.Image, name: str, data: bytes = b"") -> ImageInfo:
+def _read_info(image: Image.Image, name: str, data: bytes = b"") -> ImageInfo:
     width, height = image.size
-    if orientation_of(image) >= 5:
+    if read_orientation(image) >= 5:
         width, height = height, width
     return ImageInfo(width, height, name, len(data), hashlib.sha256(data).hexdigest() if data else "")
 
@@ -190,7 +190,7 @@ def _jpeg_mode(want: Want) -> str:
     return "RGB" if want.mode == "RGB" else "L"
 
 
-def _wanted_size(stored: tuple[int, int], want: Want, *, turned: bool) -> tuple[int, int] | None:
+def _choose_size(stored: tuple[int, int], want: Want, *, turned: bool) -> tuple[int, int] | None:
     """Pixels that must be left of a JPEG, as it is stored; None for all of them."""
     if want.width is None or want.height is None:
         return None
@@ -202,8 +202,8 @@ def _wanted_size(stored: tuple[int, int], want: Want, *, turned: bool) -> tuple[
 
 
 def _finish(image: Image.Image, want: Want) -> Image.Image:
-    orientation = orientation_of(image)  # before `flatten`, which leaves metadata behind
-    return upright(flatten(image, want.mode), orientation)
+    orientation = read_orientation(image)  # before `flatten`, which leaves metadata behind
+    return turn_upright(flatten(image, want.mode), orientation)
 
 
 def _check_array(array: np.ndarray[Any, Any]) -> None:

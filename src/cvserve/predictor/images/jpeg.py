@@ -74,7 +74,7 @@ def read_header(data: bytes) -> JpegHeader | None:
     return None
 
 
-def divisor_of(header_size: tuple[int, int], wanted: tuple[int, int] | None) -> int:
+def choose_divisor(header_size: tuple[int, int], wanted: tuple[int, int] | None) -> int:
     """The largest of 8, 4, 2 that leaves the wanted pixels on both sides, or 1."""
     if wanted is None:
         return 1

@@ -17,7 +17,7 @@ _TRANSPOSE = {
 _METADATA_KEYS = ("exif", "xmp", "XML:com.adobe.xmp", "Raw profile type exif")
 
 
-def orientation_of(image: Image.Image) -> int:
+def read_orientation(image: Image.Image) -> int:
     """EXIF orientation 1…8, from EXIF or XMP; anything else in a file counts as 1, upright."""
     if not any(key in image.info for key in _METADATA_KEYS):
         return 1
@@ -28,15 +28,20 @@ def orientation_of(image: Image.Image) -> int:
     return value if isinstance(value, int) and 1 <= value <= 8 else 1
 
 
-def orientation_in(data: bytes) -> int:
-    """The same of a JPEG that is not opened yet."""
+def read_jpeg_orientation(data: bytes) -> int:
+    """EXIF orientation 1…8 of a JPEG by its bytes; a header that cannot be read counts as 1, upright."""
     try:
         with Image.open(io.BytesIO(data), formats=("JPEG",)) as image:
-            return orientation_of(image)
+            return read_orientation(image)
     except Exception:  # the pixels may be good all the same; broken metadata is no reason to refuse them
         return 1
 
 
-def upright(image: Image.Image, orientation: int) -> Image.Image:
-    """The picture turned as its orientation says; itself when there is nothing to turn."""
+def turn_upright(image: Image.Image, orientation: int) -> Image.Image:
+    """Turn a picture so that the side is up that was up for the camera.
+
+    Args:
+        image: as it is stored.
+        orientation: EXIF orientation, 1…8; 1 gives the picture itself.
+    """
     return image.transpose(_TRANSPOSE[orientation]) if orientation > 1 else image

@@ -30,7 +30,7 @@ _SIGNATURES = (
 _HEIF_BRANDS = {b"heic": "HEIC", b"heix": "HEIC", b"hevc": "HEIC", b"mif1": "HEIC", b"avif": "AVIF", b"avis": "AVIF"}
 
 
-def image_format(data: bytes) -> str | None:
+def detect_format(data: bytes) -> str | None:
     """Name of the image format that `data` begins like, or None.
 
     Says nothing about whether the rest can be decoded.

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from cvserve.errors import ImageTooLarge
-from cvserve.predictor.images.colour import tones_of
+from cvserve.predictor.images.colour import to_pixels
 from cvserve.predictor.images.decode import FULL_SIZE
 from cvserve.predictor.images.limits import Want
 
@@ -90,7 +90,7 @@ class InputSpec:
         Raises:
             ImageTooLarge: `resize` is `exact` and the picture has another size.
         """
-        pixels = tones_of(self._resized(image))
+        pixels = to_pixels(self._resized(image))
         if self.invert:
             pixels = 255 - pixels
         if self.mode == "BGR":
@@ -102,7 +102,7 @@ class InputSpec:
             values /= np.asarray(self.std, dtype=np.float32)
         return self._laid_out(values).astype(self.dtype, copy=False)
 
-    def seen(self, array: NDArray[Any]) -> Image.Image:
+    def render(self, array: NDArray[Any]) -> Image.Image:
         """The picture of mode L or RGB that a prepared array stands for; an inverted one stays inverted.
 
         Args:

@@ -6,32 +6,48 @@ that names both. What neither says and what changes the scores is marked as gues
 
 import dataclasses
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
-import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from cvserve.errors import ModelLoadError
-from cvserve.predictor.contract import Backend, LoadedModel, scores_of
+from cvserve.predictor.contract import Backend
+from cvserve.predictor.models.fault import ModelFault, about
 from cvserve.predictor.models.file import ModelFile
 from cvserve.predictor.models.input_spec import InputSpec
 from cvserve.predictor.models.toml_conflicts import check_input, check_order
 from cvserve.predictor.models.toml_read import ModelConfig
-from cvserve.predictor.prediction import ModelInfo
-from cvserve.predictor.scores import classes_in
 
 # Without these a picture still gets an answer, only a wrong one, and nobody notices.
 _GUESSED = ("resize", "scale")
-_GREY = 127
 # Fewer values than this are measurements (iris flowers have 4), not pixels, unless the config says otherwise.
 _SMALLEST_SIDE_PX = 4
 
+# For each property, such as `input.size`, its value and where that came from: `file`, `model.toml`, `guessed`, …
+Origins = dict[str, tuple[Any, str]]
 # A batch of one prepared picture and the kind of scores asked for (None: the best there is)
-# -> the backend and the kind that it gives.
+# -> the backend and the kind that it gives (None: seen from its scores).
 Connect = Callable[[NDArray[Any], str | None], tuple[Backend, str | None]]
+# What the backend raised for a batch -> what is wrong with the model, as a predicate: "fails on …".
+DescribeFailure = Callable[[BaseException, NDArray[Any]], str]
+
+
+class InputFacts(NamedTuple):
+    """What a file says of the pictures that it takes; by default nothing.
+
+    Attributes:
+        said: fields of `InputSpec` that the file says.
+        defaults: fields that suit it when nobody says otherwise.
+        guessed: fields that the file leaves open although they change the scores.
+        features: values in one picture, None when the file does not say.
+    """
+
+    said: Mapping[str, Any] = {}
+    defaults: Mapping[str, Any] = {}
+    guessed: tuple[str, ...] = ()
+    features: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +64,8 @@ class ModelFacts:
         guessed: fields of `InputSpec` that the file leaves open although they change the scores.
         extra: for people, e.g. `{"estimator": "SVC"}`.
         name: of the model; None: the file's stem.
+        title: what sentences about the model begin with; None: the file's name in quotation marks.
+        describe_failure: finds the words for what the backend raises when it is tried; None: its type is named.
     """
 
     format: str
@@ -59,103 +77,89 @@ class ModelFacts:
     guessed: tuple[str, ...] = ()
     extra: dict[str, Any] = field(default_factory=dict)
     name: str | None = None
+    title: str | None = None
+    describe_failure: DescribeFailure | None = None
+
+    @property
+    def input_facts(self) -> InputFacts:
+        """What of it is about the pictures."""
+        return InputFacts(self.input, self.defaults, self.guessed, self.features)
 
 
-def settle(facts: ModelFacts, config: ModelConfig, file: ModelFile) -> LoadedModel:
-    """The model, ready to run.
+def title_of(facts: ModelFacts, file: ModelFile) -> str:
+    """What sentences about a model begin with."""
+    return facts.title or f"'{file.path.name}'"
+
+
+def resolve_labels(facts: ModelFacts, config: ModelConfig, file: ModelFile) -> tuple[str, ...] | None:
+    """Names of the classes: the config's, else the file's, else None.
 
     Raises:
-        ModelLoadError: file and config contradict each other, the size of the pictures is known from neither,
-            or the model fails on a grey picture.
+        ModelLoadError: both have labels, but another number of them, or the same in another order.
     """
-    name = config.values.get("name", facts.name or file.path.stem)
-    origins: dict[str, tuple[Any, str]] = {"name": (name, config.origins.get("name", "default"))}
-    for key, value in facts.extra.items():
-        origins[key] = (value, "file")
-    labels = _labels(facts, config, file)
-    if labels is not None:
-        origins["labels"] = (list(labels), config.origins.get("labels", "file"))
-    spec = input_spec(facts, config, file, origins)
-    grey = spec.prepare(Image.new("L" if spec.mode == "L" else "RGB", spec.size, (_GREY,) * spec.channels))
-    backend, scores = facts.connect(grey[None], config.values.get("output.scores"))
-    if facts.labels is None and labels is not None:
-        _check_classes(backend, grey, labels, scores, config, file)
-    if scores is not None:
-        origins["output.scores"] = (scores, config.origins.get("output.scores", "file"))
-    info = ModelInfo(name, file.sha256, facts.format)
-    return LoadedModel(info, spec, backend, labels, scores, origins)
-
-
-def _labels(facts: ModelFacts, config: ModelConfig, file: ModelFile) -> tuple[str, ...] | None:
     said: tuple[str, ...] | None = config.values.get("labels")
     if said is None or facts.labels is None:
         return said or facts.labels
     if len(said) != len(facts.labels):
-        raise _other_count(len(said), len(facts.labels), config, file)
+        raise label_mismatch(config, title_of(facts, file), len(facts.labels))
     check_order(said, config.labels_source, facts.labels, file.path.name)
     return said
 
 
-def _check_classes(
-    backend: Backend,
-    grey: NDArray[Any],
-    labels: tuple[str, ...],
-    scores: str | None,
-    config: ModelConfig,
-    file: ModelFile,
-) -> None:
-    """Where only an answer tells how many classes there are, ask for one."""
-    values = np.asarray(scores_of(backend.infer(grey[None])), dtype=np.float64)
-    classes = classes_in(values, scores) if values.ndim == 2 else len(labels)  # `connect` has looked at them already
-    if classes != len(labels):
-        raise _other_count(len(labels), classes, config, file)
+def label_mismatch(config: ModelConfig, title: str, classes: int) -> ModelLoadError:
+    """The error for a config with another number of labels than the model has classes.
 
-
-def _other_count(said: int, known: int, config: ModelConfig, file: ModelFile) -> ModelLoadError:
+    Args:
+        config: that has the labels.
+        title: of the model.
+        classes: that it knows.
+    """
     return ModelLoadError(
-        f"{config.labels_source} has {said} labels, but '{file.path.name}' knows {known} classes; "
+        f"{config.labels_source} has {len(config.values['labels'])} labels, but {title} knows {classes} classes; "
         "write one label for each class, in the order of their indices."
     )
 
 
-def input_spec(
-    facts: ModelFacts, config: ModelConfig, file: ModelFile, origins: dict[str, tuple[Any, str]]
-) -> InputSpec:
-    """How a picture becomes an array, from both; where each value came from is put into `origins`.
+def resolve_input(facts: InputFacts, config: ModelConfig, file: ModelFile) -> tuple[InputSpec, Origins]:
+    """How a picture becomes an array, and where each value of that came from, by `input.` and its name.
 
     Raises:
-        ModelLoadError: they contradict each other, or the size of the pictures is known from neither.
+        ModelLoadError: file and config contradict each other, or the size of the pictures is known from neither.
     """
     said = {key.removeprefix("input."): value for key, value in config.values.items() if key.startswith("input.")}
-    for key, value in facts.input.items():
+    for key, value in facts.said.items():
         if said.get(key, value) != value:
             raise ModelLoadError(
                 f"{config.file_name} says {key} = {said[key]!r}, but '{file.path.name}' takes {value!r}; "
                 f"remove {key} from {config.file_name}."
             )
-    shape = _size_and_mode(facts, said, config, file)
-    spec = InputSpec(**{**facts.defaults, **facts.input, **shape, **said})
+    with about(file):
+        shape = _resolve_size_and_mode(facts, said, config.file_name)
+    spec = InputSpec(**{**facts.defaults, **facts.said, **shape, **said})
     check_input(spec, tuple(said), config.file_name)
-    derived = shape if facts.features is not None else {}
+    origins = {}
     for part in dataclasses.fields(spec):
         key = f"input.{part.name}"
-        origin = "guessed" if part.name in (*_GUESSED, *shape) and part.name not in facts.defaults else "default"
-        if part.name in facts.input or part.name in derived:
-            origin = "file"
-        if part.name in facts.guessed:
-            origin = "guessed"
-        origins[key] = (getattr(spec, part.name), config.origins.get(key, origin))
-    return spec
+        origins[key] = (getattr(spec, part.name), config.origins.get(key, _origin(part.name, facts, shape)))
+    return spec, origins
 
 
-def _size_and_mode(facts: ModelFacts, said: dict[str, Any], config: ModelConfig, file: ModelFile) -> dict[str, Any]:
+def _origin(name: str, facts: InputFacts, shape: dict[str, Any]) -> str:
+    """Where a value came from that the config does not say; `shape` is what was worked out by ourselves."""
+    if name in facts.guessed:
+        return "guessed"
+    if name in facts.said or (name in shape and facts.features is not None):
+        return "file"
+    return "guessed" if (name in _GUESSED or name in shape) and name not in facts.defaults else "default"
+
+
+def _resolve_size_and_mode(facts: InputFacts, said: dict[str, Any], toml: str) -> dict[str, Any]:
     """Size and mode, where they were not said, from the number of values in one picture."""
-    said = {**facts.input, **said}
+    said = {**facts.said, **said}
     size, mode, features = said.get("size"), said.get("mode"), facts.features
-    name, toml = file.path.name, config.file_name
     if features is None and size is not None:
         return {"size": size, "mode": mode or InputSpec(size).mode}
-    found = _fitting(features, size, mode) if features is not None else None
+    found = _find_size_and_mode(features, size, mode) if features is not None else None
     if found is not None:
         return found
     if size is None:
@@ -163,18 +167,16 @@ def _size_and_mode(facts: ModelFacts, said: dict[str, Any], config: ModelConfig,
         if features is not None:
             of_mode = f' of mode "{mode}"' if mode else ""
             says = f"takes {features} values, which make no square picture{of_mode}"
-        raise ModelLoadError(
-            f'\'{name}\' {says}; write into {toml}: [input] size = [width, height] and mode = "L" or "RGB".'
-        )
+        raise ModelFault(f'{says}; write into {toml}: [input] size = [width, height] and mode = "L" or "RGB".')
     pixels = size[0] * size[1]
     gives = f"{InputSpec(size, mode).features}" if mode else f"{pixels} (grey) or {3 * pixels} (colour)"
-    raise ModelLoadError(
-        f"'{name}' takes {features} values, but [input] in {toml} gives {gives}: {size[0]} by {size[1]} "
+    raise ModelFault(
+        f"takes {features} values, but [input] in {toml} gives {gives}: {size[0]} by {size[1]} "
         f"pixels{f' of mode {mode}' if mode else ''}; correct size or mode."
     )
 
 
-def _fitting(features: int, size: tuple[int, int] | None, mode: str | None) -> dict[str, Any] | None:
+def _find_size_and_mode(features: int, size: tuple[int, int] | None, mode: str | None) -> dict[str, Any] | None:
     """The size and mode that make up `features` values and agree with what was said; None when none do."""
     for candidate in (mode,) if mode else ("L", "RGB"):
         channels = 1 if candidate == "L" else 3

@@ -8,15 +8,15 @@ from cvserve.server.responses import send_json
 
 
 class Live:
-    """Says that the process answers, and nothing else."""
+    """`GET /livez`: says that the process answers, and nothing else."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """ASGI."""
+        """Answer 200."""
         await send_json(send, {"status": "live"})
 
 
 class Ready:
-    """Says whether a prediction would work now, and lists what was looked at.
+    """`GET /readyz`: says whether a prediction would work now, and lists the checks.
 
     Args:
         engine: model loaded and warmed, at least one live worker.
@@ -30,7 +30,7 @@ class Ready:
         self._lifecycle = lifecycle
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """ASGI."""
+        """Run the checks and answer 200 or 503; only a caller with a token is told the result of each."""
         checks = {
             "model": self._engine.is_ready,
             "workers": self._engine.live_workers > 0,

@@ -13,11 +13,11 @@ if TYPE_CHECKING:
 
 
 class MetricsPage:
-    """Text, or OpenMetrics for who asks for it in `Accept`.
+    """`GET /metrics`: Prometheus text, or OpenMetrics when the header `Accept` asks for it.
 
     Args:
-        metrics: what was counted.
-        engine, access_log: have numbers of their own.
+        metrics: counters and histograms of the server.
+        engine, access_log: asked for their own numbers, such as the length of the queue.
     """
 
     def __init__(self, metrics: Metrics, engine: Engine, access_log: AccessLog) -> None:
@@ -28,7 +28,7 @@ class MetricsPage:
         self._lock = asyncio.Lock()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """ASGI."""
+        """Render the page in a thread and answer with it."""
         accept = header(scope, b"accept") or ""
         # A page takes milliseconds, and the first one an import: beside the requests, one at a time.
         async with self._lock:
@@ -39,7 +39,7 @@ class MetricsPage:
 
     def _page(self, accept: str) -> tuple[bytes, str]:
         if self._exposition is None:
-            from cvserve.server.prometheus import Exposition, Sources  # see there
+            from cvserve.server.prometheus import Exposition, Sources  # slow to import
 
             self._exposition = Exposition(Sources(self._metrics, self._engine, self._access_log))
-        return self._exposition.text(accept)
+        return self._exposition.render(accept)

@@ -2,22 +2,21 @@
 
 import functools
 
-from cvserve.errors import CvserveError
-from cvserve.history.record import encode_json
+from cvserve.answer import encode_json
 from cvserve.server.context import Receive, Scope, Send, context_of, header
 from cvserve.server.disconnect import has_left
-from cvserve.server.parameters import PREDICT_PARAMETERS, query_parameters
-from cvserve.server.problems import problem
+from cvserve.server.parameters import PREDICT_PARAMETERS, parse_query
+from cvserve.server.problems import make_problem
 from cvserve.server.responses import send_body
-from cvserve.server.service import PredictionService
+from cvserve.server.service import PredictionService, Recorded
 from cvserve.server.uploads import read_many, read_one
 from cvserve.store.schema import HIDDEN_SOURCE
 
 _SOURCE_HEADER = b"x-cvserve-source"
 
 
-def source_of(scope: Scope) -> str:
-    """What the row's `source` will be: a load test labels its rows, which opens nothing; all others are `http`."""
+def find_source(scope: Scope) -> str:
+    """The row's `source`: a load test marks its rows by a header, which grants nothing; all others are `http`."""
     return HIDDEN_SOURCE if header(scope, _SOURCE_HEADER) == HIDDEN_SOURCE else "http"
 
 
@@ -26,9 +25,9 @@ class Predict:
 
     Args:
         service: classifies and stores.
-        max_body_bytes: of the request.
+        max_body_bytes: largest body that is accepted.
         body_timeout_s: for the body to arrive.
-        top_k: when the request does not say.
+        top_k: how many classes an answer lists when the request does not say.
     """
 
     def __init__(self, service: PredictionService, *, max_body_bytes: int, body_timeout_s: float, top_k: int) -> None:
@@ -38,21 +37,23 @@ class Predict:
         self._top_k = top_k
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """ASGI."""
-        top_k = query_parameters(scope, PREDICT_PARAMETERS).get("top_k", self._top_k)
+        """Read the picture, classify and store it, answer with the prediction."""
+        top_k = parse_query(scope, PREDICT_PARAMETERS).get("top_k", self._top_k)
         upload = await read_one(scope, receive, self._max_body_bytes, self._body_timeout_s)
         recorded = await self._service.predict(
-            upload, top_k, context_of(scope), source_of(scope), functools.partial(has_left, receive)
+            upload, top_k, context_of(scope), find_source(scope), functools.partial(has_left, receive)
         )
         body = recorded.to_json().encode("utf-8")
         await send_body(send, body, headers=((b"server-timing", recorded.server_timing()),))
 
 
 class PredictBatch:
-    """Several `file` parts in, a list out: an answer or a problem for each, in order.
+    """`POST /predict/batch`: several `file` parts in, a list out: an answer or a problem for each, in order.
 
     Args:
-        service, body_timeout_s, top_k: as for `Predict`.
+        service: classifies and stores.
+        body_timeout_s: for the body to arrive.
+        top_k: how many classes an answer lists when the request does not say.
     """
 
     def __init__(self, service: PredictionService, *, body_timeout_s: float, top_k: int) -> None:
@@ -61,15 +62,15 @@ class PredictBatch:
         self._top_k = top_k
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """ASGI."""
+        """Read the pictures, classify and store them, answer with a list in their order."""
         context = context_of(scope)
-        top_k = query_parameters(scope, PREDICT_PARAMETERS).get("top_k", self._top_k)
+        top_k = parse_query(scope, PREDICT_PARAMETERS).get("top_k", self._top_k)
         uploads = await read_many(scope, receive, self._body_timeout_s)
         answers = await self._service.predict_many(
-            uploads, top_k, context, source_of(scope), functools.partial(has_left, receive)
+            uploads, top_k, context, find_source(scope), functools.partial(has_left, receive)
         )
         entries = [
-            encode_json(problem(answer, context.request_id)) if isinstance(answer, CvserveError) else answer.to_json()
+            answer.to_json() if isinstance(answer, Recorded) else encode_json(make_problem(answer, context.request_id))
             for answer in answers
         ]
         await send_body(send, f"[{','.join(entries)}]".encode())

@@ -1,4 +1,4 @@
-"""The outermost layer: request id, bytes, time, and one line in `output.log` before the last byte leaves."""
+"""Gives each request an id, counts its bytes and its time, and writes its line in `output.log`."""
 
 import time
 
@@ -10,19 +10,22 @@ from cvserve.server.metrics import CLIENT_GONE, Metrics
 
 CLIENT_CLOSED_REQUEST = 499
 _HEADERS = ((b"x-content-type-options", b"nosniff"), (b"cache-control", b"no-store"))
-# The rest of a body that nobody wants is read and dropped up to this size, so that the client hears why;
-# when more is to come, the connection is cut after the answer.
+# The rest of a body that is not wanted is read and dropped up to this size, so that the client reads the answer;
+# when more is to come, the connection is closed after the answer.
 _DROPPED_BYTES = 16 * 1024**2
 
 
 class AccessLogMiddleware:
-    """Writes one line for each response, whatever its status.
+    """Writes one line for each response, whatever its status, before the last byte of the response is sent.
+
+    It is around all other layers that handle requests, so that whatever they answer has its line. It also makes the
+    request's context and adds the headers that every response has.
 
     Args:
-        app: what comes next.
+        app: the next layer.
         access_log: where the lines go.
-        lifecycle: a server that stops ends each connection with its next answer.
-        metrics: counts each line.
+        lifecycle: while the server stops, each answer closes its connection.
+        metrics: counts requests in progress and answers.
     """
 
     def __init__(self, app: AsgiApp, access_log: AccessLog, lifecycle: Lifecycle, metrics: Metrics) -> None:
@@ -32,12 +35,12 @@ class AccessLogMiddleware:
         self._metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """ASGI."""
+        """Pass an HTTP request on, with its bytes counted in both directions, and write its line."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         if KEY in scope and scope[KEY].is_logged:
-            return  # the protocol refused its body before we were asked
+            return  # the protocol has answered already: the request's body was broken
         scope[KEY] = self._new_context(scope)
         exchange = _Exchange(scope, receive, send, self._access_log, self._lifecycle, self._metrics)
         self._metrics.in_progress += 1
@@ -56,7 +59,7 @@ class AccessLogMiddleware:
 
 
 class _Exchange:
-    """One request and its answer, counted on their way in and out."""
+    """One request and its answer: wraps `receive` and `send` to count bytes and to write the line in time."""
 
     __slots__ = (
         "_access_log",
@@ -90,7 +93,7 @@ class _Exchange:
         self._reading = self._body_read = self._gone = False
 
     async def receive(self) -> Message:
-        """The next piece of the body, or the news that nobody is there any more."""
+        """Receive the next piece of the body, or the message that the client has left."""
         self._reading = True
         message = await self._receive()
         if message["type"] == "http.disconnect":
@@ -107,28 +110,22 @@ class _Exchange:
         return self._gone
 
     async def send(self, message: Message) -> None:
-        """Pass a piece of the answer on; the last one after its line was written."""
+        """Send a piece of the answer; the last one only after the line is written."""
         if message["type"] == "http.response.start":
             self._context.status = message["status"]
             message["headers"] = [*message["headers"], *self._headers()]
-            self._held = message  # goes with the first of the body: the head's last byte may be the answer's
+            self._held = message  # sent with the first piece of the body: an answer may end with its head
             return
         if message["type"] == "http.response.body":
             self._context.bytes_out += 0 if self._is_head else len(message.get("body", b""))
             if not message.get("more_body", False):
                 self._gone = self._gone or self._has_left()
                 if not self._context.is_logged:
-                    await self._write(self._record())
+                    await self._access_log.write_soon(self._make_record())
             if self._held is not None:
                 await self._send(self._held)
                 self._held = None
         await self._send(message)
-
-    async def _write(self, record: AccessRecord) -> None:
-        if self._metrics.is_alone:
-            self._access_log.write(record)
-        else:
-            await self._access_log.written(record)
 
     def _has_left(self) -> bool:
         # Asking would tell a client that waits for "100 Continue" to go on.
@@ -136,18 +133,18 @@ class _Exchange:
         return not waits and has_left(self._receive)
 
     def end(self) -> None:
-        """Write the line, once."""
+        """Write the line, unless it was written with the last piece of the answer."""
         if not self._context.is_logged:
-            self._access_log.write(self._record())
+            self._access_log.write(self._make_record())
 
-    def _record(self) -> AccessRecord:
+    def _make_record(self) -> AccessRecord:
         context = self._context
         if self._gone or not context.status:
             context.status = CLIENT_CLOSED_REQUEST
-            self._metrics.rejected(CLIENT_GONE)
+            self._metrics.count_rejection(CLIENT_GONE)
         context.is_logged = True
-        self._metrics.answered(self._scope["method"], context)
-        return record_of(self._scope, context)
+        self._metrics.count_answer(self._scope["method"], context)
+        return make_record(self._scope, context)
 
     def _headers(self) -> list[tuple[bytes, bytes]]:
         headers = [(b"x-request-id", self._context.request_id.encode("ascii")), *_HEADERS]
@@ -157,8 +154,8 @@ class _Exchange:
         return headers
 
 
-def record_of(scope: Scope, context: RequestContext) -> AccessRecord:
-    """What the log says of a request; its head may be broken, and then little is known."""
+def make_record(scope: Scope, context: RequestContext) -> AccessRecord:
+    """Make the entry of the access log for a request; where its head is broken, little is known."""
     path = scope.get("raw_path") or scope.get("path", "-").encode("utf-8", "surrogateescape")
     actor = context.actor
     return AccessRecord(
@@ -177,7 +174,7 @@ def record_of(scope: Scope, context: RequestContext) -> AccessRecord:
 
 
 def _announces_much(scope: Scope) -> bool:
-    """Whether the head tells of a body without an end, or of one that is not worth reading only to drop it."""
+    """Whether the head announces a body of unknown length, or one too large to be read only to be dropped."""
     length = header(scope, b"content-length")
     if length is None:
         return header(scope, b"transfer-encoding") is not None

@@ -1,4 +1,4 @@
-"""Default deny around the router: a token before routing, before the body, for every path but a listed few."""
+"""Asks every request for a token, before routing and before its body is read; only listed paths are open."""
 
 from collections.abc import Collection
 
@@ -7,11 +7,11 @@ from cvserve.server.context import AsgiApp, Receive, Scope, Send, context_of, ro
 
 
 class AuthenticationMiddleware:
-    """Puts the actor into the request's context, or raises.
+    """Finds out who sent a request and writes it into the request's context, or raises `Unauthenticated`.
 
     Args:
-        app: what comes next.
-        authenticator: tells who asks.
+        app: the next layer.
+        authenticator: turns a token into an actor.
         open_paths: the exact paths that ask for no token.
     """
 
@@ -21,7 +21,7 @@ class AuthenticationMiddleware:
         self._open_paths = frozenset(open_paths)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """ASGI."""
+        """Authenticate an HTTP request, then pass it on."""
         if scope["type"] == "http" and not (self._open_paths and route_path(scope) in self._open_paths):
             context_of(scope).actor = await self._authenticator.authenticate(scope)
         await self._app(scope, receive, send)

@@ -1,4 +1,4 @@
-"""Turns every error into its answer; the only place where an exception meets HTTP."""
+"""Turns every exception into an HTTP answer; no other place does."""
 
 import asyncio
 
@@ -8,15 +8,17 @@ from cvserve.errors import CvserveError, ModelError, NotReady
 from cvserve.server.context import AsgiApp, Message, Receive, Scope, Send, context_of
 from cvserve.server.disconnect import ClientGone
 from cvserve.server.metrics import Metrics
-from cvserve.server.problems import send_problem, status_of
+from cvserve.server.problems import get_status, send_problem
 
 
 class ProblemMiddleware:
-    """Answers with `application/problem+json` when something raises.
+    """Answers with `application/problem+json` when a layer or endpoint below raises.
+
+    An error that is not one of ours is logged with its stack and answered as `model_error`, without its text.
 
     Args:
-        app: what comes next.
-        metrics: counts who was turned away.
+        app: the next layer.
+        metrics: counts requests that were turned away.
     """
 
     def __init__(self, app: AsgiApp, metrics: Metrics) -> None:
@@ -24,40 +26,40 @@ class ProblemMiddleware:
         self._metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """ASGI."""
+        """Pass a request on, and answer with a problem if that raises."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         started = False
 
-        async def watched_send(message: Message) -> None:
+        async def note_and_send(message: Message) -> None:
             nonlocal started
             started = True
             await send(message)
 
         try:
-            await self._app(scope, receive, watched_send)
+            await self._app(scope, receive, note_and_send)
         except ClientGone:
-            return  # nobody is there to hear it; the access log says 499
+            return  # there is nobody to answer; the access log says 499
         except asyncio.CancelledError:
             if not started:  # a stop has waited for this request as long as `shutdown_timeout` says
                 stopping = NotReady("The server is stopping; send the request again in a moment.")
-                self._metrics.failed(stopping)
+                self._metrics.count_error(stopping)
                 await send_problem(scope, send, stopping)
             raise
         except Exception as error:
             if started:
                 raise  # half an answer cannot become an error: the connection is cut
-            ours = self._as_ours(scope, error)
-            self._metrics.failed(ours)
-            await send_problem(scope, send, ours)
+            problem = self._to_problem(scope, error)
+            self._metrics.count_error(problem)
+            await send_problem(scope, send, problem)
 
     @staticmethod
-    def _as_ours(scope: Scope, error: Exception) -> CvserveError:
+    def _to_problem(scope: Scope, error: Exception) -> CvserveError:
         request_id = context_of(scope).request_id
         if not isinstance(error, CvserveError):
             logger.opt(exception=error).error("request {} failed", request_id)
             return ModelError("The server failed at this request; its own log has the reason.")
-        if status_of(error) >= 500:
+        if get_status(error) >= 500:
             logger.warning("request {}: {}: {}", request_id, error.code, error)
         return error

@@ -12,6 +12,7 @@ from PIL import Image
 
 from cvserve import Predictor
 from cvserve.errors import InvalidSetting, ModelError, ModelLoadError, Unsafe, UntrustedModel
+from cvserve.predictor.backends.python.backend import UserPreparation
 from cvserve.predictor.models import trust
 from support.models import load_model
 from support.own_models import BRIGHTNESS, PLAIN, SIZE
@@ -92,11 +93,54 @@ def test_another_model_toml_is_the_only_one_that_counts(write: Callable[..., Pat
     Predictor.load(f"{path}:Brightness", config=home / "other.toml")
 
 
-def test_its_model_toml_is_checked_when_it_is_made(write: Callable[..., Path]) -> None:
+def test_its_model_toml_is_read_at_its_first_use_and_not_when_it_is_made(write: Callable[..., Path]) -> None:
     load_model(f"{write(BRIGHTNESS)}:Brightness")
     write(BRIGHTNESS, toml="nmae = 3")
-    with pytest.raises(ModelLoadError, match="did you mean 'name'"):
-        sys.modules["my_model"].Brightness()
+    own = sys.modules["my_model"].Brightness()
+    for use in (lambda: own.predict(WHITE), own.warm_up, own.want, lambda: own.labels, lambda: own.info):
+        with pytest.raises(ModelLoadError, match="did you mean 'name'"):
+            use()
+    write(BRIGHTNESS, toml='labels = ["night", "day"]')
+    assert own.predict(WHITE).label == "day"
+
+
+def test_an_object_is_made_without_opening_a_file(write: Callable[..., Path]) -> None:
+    path = write(BRIGHTNESS, toml='labels = ["night", "day"]')
+    code = (
+        "import sys, my_model; opened = []; "
+        "sys.addaudithook(lambda event, args: opened.append(args[0]) if event == 'open' else None); "
+        "own = my_model.Brightness(); assert opened == [], opened; "
+        "assert own.labels == ('night', 'day'); assert any(str(name).endswith('my_model.toml') for name in opened)"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd=path.parent, check=True)
+
+
+def test_its_model_toml_overrides_the_class_and_not_the_object(write: Callable[..., Path]) -> None:
+    path = write(
+        BRIGHTNESS + "\n\nclass Other(Brightness):\n    def __init__(self):\n        super().__init__()\n"
+        "        self.labels = ('low', 'high')\n",
+        toml='labels = ["night", "day"]',
+    )
+    load_model(f"{path}:Brightness")
+    module = sys.modules["my_model"]
+    assert module.Brightness.labels == ("dark", "light")
+    assert module.Brightness().labels == ("night", "day")
+    assert module.Other().labels == ("low", "high")
+    assert module.Other().predict(WHITE).label == "high"
+
+
+def test_a_loader_hands_its_model_toml_over_before_the_class_may_ask(write: Callable[..., Path], home: Path) -> None:
+    path = write(
+        BRIGHTNESS + "\n    def __init__(self):\n        super().__init__()\n        self.seen = tuple(self.labels)\n",
+        toml='labels = ["night", "day"]',
+    )
+    (home / "other.toml").write_text('labels = ["off", "on"]')
+    predictor = Predictor.load(f"{path}:Brightness", config=home / "other.toml")
+    assert predictor.predict(WHITE).label == "on"
+    preparation = predictor.model.preparation
+    assert isinstance(preparation, UserPreparation)
+    made = preparation.own
+    assert (made.seen, made.labels, made.info) == (("off", "on"), ("off", "on"), predictor.info)
 
 
 def test_a_plain_object_is_fed_as_its_model_toml_says(write: Callable[..., Path]) -> None:
@@ -213,6 +257,21 @@ def test_a_mistake_is_told_by_its_own_line(
     assert "cvserve/predictor" not in said
 
 
+@pytest.mark.parametrize("raised", ["CvserveError", "InvalidSetting", "ImageTooLarge", "ModelError"])
+@pytest.mark.parametrize(
+    ("old", "step"),
+    [("self.middle = 128.0", "setup"), ("return np.asarray", "preprocess"), ("return np.stack", "infer")],
+)
+def test_an_error_of_ours_in_it_is_told_like_any_other(
+    write: Callable[..., Path], old: str, step: str, raised: str
+) -> None:
+    mistake = f"from cvserve.errors import {raised}; raise {raised}('of mine')\n        {old}"
+    said = refused(f"{write(BRIGHTNESS.replace(old, mistake))}:Brightness")
+    assert said.startswith("Brightness in my_model.py ")
+    assert said.endswith("of mine")
+    assert f"failed in {step}: my_model.py, line" in said or (step, raised) == ("infer", "ModelError")
+
+
 def test_a_mistake_in_a_library_is_told_by_the_line_that_called_it(write: Callable[..., Path]) -> None:
     said = refused(f"{write(BRIGHTNESS.replace('axis=1)', 'axis=7)'))}:Brightness")
     assert "failed in infer: my_model.py, line 18: " in said
@@ -292,9 +351,9 @@ def test_what_is_no_model(write: Callable[..., Path], text: str, words: str) -> 
 
 def test_labels_that_are_not_as_many_as_its_scores(write: Callable[..., Path]) -> None:
     path = write(PLAIN, toml='labels = ["a", "b", "c"]\n' + SIZE)
-    assert "my_model.toml has 3 labels, but 'my_model.py' knows 2 classes" in refused(f"{path}:Plain")
+    assert "my_model.toml has 3 labels, but Plain in my_model.py knows 2 classes" in refused(f"{path}:Plain")
     write(PLAIN.replace('labels = ["dark", "light"]', "labels = 'abc'"), toml=SIZE)
-    assert "my_model.py has 3 labels, but Plain in my_model.py gives 2 scores" in refused(f"{path}:Plain")
+    assert "Plain in my_model.py has 3 labels and gives 2 scores" in refused(f"{path}:Plain")
 
 
 ONE_NUMBER = BRIGHTNESS.replace("np.stack([1 - light, light], axis=1)", "light[:, None]")
@@ -391,7 +450,7 @@ def test_setup_runs_once_at_the_first_use(write: Callable[..., Path]) -> None:
 def test_what_it_sees_can_be_shown(write: Callable[..., Path]) -> None:
     predictor = Predictor.load(f"{write(BRIGHTNESS)}:Brightness")
     for shape in [(1,), (5, 4), (3, 5, 4), (5, 4, 3), (2, 2, 2, 2)]:
-        assert isinstance(predictor.model.preparation.seen(np.random.default_rng(1).random(shape)), Image.Image)
+        assert isinstance(predictor.model.preparation.render(np.random.default_rng(1).random(shape)), Image.Image)
 
 
 def test_a_cut_or_binary_python_file_is_our_error(write: Callable[..., Path], home: Path) -> None:
@@ -424,5 +483,5 @@ def test_labels_of_another_number_are_told_by_the_file_that_says_them(
     path = write(BRIGHTNESS, toml=toml)
     (path.parent / "names.txt").write_text("a\nb\nc\n")
     assert refused(f"{path}:Brightness").startswith(
-        f"{source} has 3 labels, but Brightness in my_model.py gives 2 scores;"
+        f"{source} has 3 labels, but Brightness in my_model.py knows 2 classes;"
     )

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from cvserve.predictor.backends.sklearn.compiled_check import difference, prepared_pictures
+from cvserve.predictor.backends.sklearn.compiled_check import describe_difference, prepare_pictures
 from cvserve.predictor.models.input_spec import InputSpec
 
 GREY = InputSpec((8, 8), "L", layout="flat")
@@ -41,13 +41,13 @@ class Known:
     ],
 )
 def test_scores_may_be_apart_by_rounding_and_no_more(other: Known, says: str) -> None:
-    assert difference(Known(), other, GREY) == says
+    assert describe_difference(Known(), other, GREY) == says
 
 
 def test_logits_are_compared_as_the_scores_they_become() -> None:
     shifted = Known((7, 7, 7, 7), "logits")
-    assert difference(Known(scores="logits"), shifted, GREY) == ""
-    assert difference(Known(), shifted, GREY) != ""
+    assert describe_difference(Known(scores="logits"), shifted, GREY) == ""
+    assert describe_difference(Known(), shifted, GREY) != ""
 
 
 def test_another_number_of_classes_is_a_difference() -> None:
@@ -55,7 +55,7 @@ def test_another_number_of_classes_is_a_difference() -> None:
         def infer(self, batch: NDArray[Any]) -> NDArray[Any]:
             return super().infer(batch)[:, :3]
 
-    assert difference(Known(), Less(), GREY) == "has scores of shape [4] and its graph [3]"
+    assert describe_difference(Known(), Less(), GREY) == "has scores of shape [4] and its graph [3]"
 
 
 @pytest.mark.parametrize(
@@ -64,9 +64,9 @@ def test_another_number_of_classes_is_a_difference() -> None:
     ids=str,
 )
 def test_200_pictures_blank_and_busy_always_the_same(spec: InputSpec) -> None:
-    batch = prepared_pictures(spec)
-    assert batch.shape == (200, *spec.prepare(spec.seen(batch[0])).shape)
-    assert np.array_equal(batch, prepared_pictures(spec))
+    batch = prepare_pictures(spec)
+    assert batch.shape == (200, *spec.prepare(spec.render(batch[0])).shape)
+    assert np.array_equal(batch, prepare_pictures(spec))
     assert len(np.unique(batch.reshape(200, -1), axis=0)) > 190
     spreads = np.ptp(batch.reshape(200, -1), axis=1)
     assert sum(spreads == 0) >= 16

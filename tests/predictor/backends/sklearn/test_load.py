@@ -204,7 +204,10 @@ def test_a_class_of_ones_own_may_take_another_layout(tmp_path: Path) -> None:
     assert predictor.predict(np.full((9, 9), 250, np.uint8)).label == "light"
     assert sorted(predictor.model.guessed) == ["mode", "resize", "scale"]
     path.with_suffix(".toml").write_text("[input]\nsize = [5, 4]")
-    with pytest.raises(ModelLoadError, match=r"The OwnModel in 'own.pkl' fails on a grey picture of shape \[60\]"):
+    with pytest.raises(
+        ModelLoadError,
+        match=r"'own.pkl' fails on a grey picture .* float32 \[1, 60\]: correct \[input\], or save the OwnModel whole",
+    ):
         load_model(path, trust=True)
 
 
@@ -217,8 +220,8 @@ def test_a_class_of_ones_own_may_take_another_layout(tmp_path: Path) -> None:
         (StandardScaler().fit([[0], [1]]), "holds a StandardScaler, not a model"),
         (KMeans(1, n_init=1).fit([[0], [1]]), "holds a KMeans, not a classifier"),
         (Pipeline([("a", StandardScaler())]), "holds a Pipeline, not a"),
-        (LogisticRegression(), "The LogisticRegression in '.*' is not trained"),
-        (make_pipeline(StandardScaler(), SVC()), "The Pipeline in '.*' is not trained"),
+        (LogisticRegression(), "'m.pkl' holds a LogisticRegression that is not trained"),
+        (make_pipeline(StandardScaler(), SVC()), "'m.pkl' holds a Pipeline that is not trained"),
         (MultiOutputClassifier(GaussianNB()).fit([[0], [1]], [[0, 1], [1, 0]]), "answers 2 questions at once"),
         (LogisticRegression, "not a model"),
         (None, "holds a NoneType, not a model"),

@@ -84,7 +84,7 @@ _EDGES = (0, -1, (slice(1, -1), 0), (slice(1, -1), -1))
 
 def _uneven(darkest: NDArray[np.float32], lightest: NDArray[np.float32]) -> Ink:
     """Uneven ground: the pen is what differs more from the mean tone of its surroundings."""
-    rows, columns = (_surroundings(count) for count in darkest.shape)
+    rows, columns = (_blur_matrix(count) for count in darkest.shape)
     mean = rows @ ((darkest + lightest) * np.float32(0.5)) @ columns.T
     below, above = np.maximum(mean - darkest, 0), np.maximum(lightest - mean, 0)
     # Third powers weigh the few strong cells of a stroke over the many weak ones beside it: the paper inside a
@@ -92,17 +92,17 @@ def _uneven(darkest: NDArray[np.float32], lightest: NDArray[np.float32]) -> Ink:
     light = float(np.vdot(above * above, above)) > float(np.vdot(below * below, below))
     if light:
         darkest, lightest = 255 - lightest, 255 - darkest
-    ground = _closed(_closed(lightest).T).T
+    ground = _close_gaps(_close_gaps(lightest).T).T
     return Ink(light, False, ground, np.maximum(ground - darkest, 0))
 
 
 @cache
-def _surroundings(count: int) -> NDArray[np.float32]:
+def _blur_matrix(count: int) -> NDArray[np.float32]:
     """The matrix that blurs ``count`` cells over about a quarter of the picture, float32 [count, count]."""
     return between(SURROUNDINGS, count) @ averages(count, SURROUNDINGS)
 
 
-def _closed(cells: NDArray[np.float32]) -> NDArray[np.float32]:
+def _close_gaps(cells: NDArray[np.float32]) -> NDArray[np.float32]:
     """Morphological closing (Serra 1982) down the columns: running maximum, then running minimum.
 
     The minimum reaches one cell further, so that a cell across the edge of a shadow does not count as bright.
@@ -115,7 +115,7 @@ def _closed(cells: NDArray[np.float32]) -> NDArray[np.float32]:
     edge = cells[ends]
     slope = np.minimum(2 * edge - cells[inner], edge)
     padded = np.concatenate((slope[:CLOSING_CELLS], cells, slope[CLOSING_CELLS:]))
-    return _running(_running(padded, CLOSING_CELLS, np.maximum), CLOSING_CELLS + 2, np.minimum)
+    return _run_over(_run_over(padded, CLOSING_CELLS, np.maximum), CLOSING_CELLS + 2, np.minimum)
 
 
 @cache
@@ -126,7 +126,7 @@ def _beyond_ends(count: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     return np.concatenate((mirror, count - 1 - mirror[::-1])), ends
 
 
-def _running(cells: NDArray[np.float32], length: int, pick: np.ufunc) -> NDArray[np.float32]:
+def _run_over(cells: NDArray[np.float32], length: int, pick: np.ufunc) -> NDArray[np.float32]:
     """Maximum or minimum of each ``length`` neighbours down the columns, by doubling; only whole windows."""
     reach = 1
     while reach < length:

@@ -31,7 +31,7 @@ class DigitPreparation:
         """Features float32 [F] and a warning when nothing is drawn."""
         return Prepared(*preparation.prepare(image))
 
-    def seen(self, array: NDArray[Any]) -> Image.Image:
+    def render(self, array: NDArray[Any]) -> Image.Image:
         """The grid of ink that the network looks at, ink white."""
         ink = array[: GRID_SIDE * GRID_SIDE].reshape(GRID_SIDE, GRID_SIDE)
         return Image.fromarray(np.rint(np.clip(ink, 0, 1) * 255).astype(np.uint8))

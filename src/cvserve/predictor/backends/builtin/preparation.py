@@ -21,7 +21,7 @@ from cvserve.predictor.backends.builtin.ground import CELL_PX, Ink, find_ink
 from cvserve.predictor.backends.builtin.resampling import between, nearest
 from cvserve.predictor.backends.builtin.selection import choose_parts
 from cvserve.predictor.backends.builtin.tone import to_grey
-from cvserve.predictor.images.colour import tones_of
+from cvserve.predictor.images.colour import to_pixels
 
 SOURCE_SIDE_PX = 160
 """Pixels that the short side of a decoded picture should keep, where the file has them."""
@@ -65,7 +65,7 @@ def prepare(image: Image.Image) -> tuple[NDArray[np.float32], str | None]:
     source = to_grey(image, SOURCE_SIDE_PX)
     thumb = _thumbnail(source)
     cells = (thumb.width // CELL_PX, thumb.height // CELL_PX)
-    ink = find_ink(tones_of(thumb), max(source.size) <= TINY_SIDE_PX)
+    ink = find_ink(to_pixels(thumb), max(source.size) <= TINY_SIDE_PX)
     pen, bare, busy = _pen_tones(ink.peaks)
     if pen < (MIN_CONTRAST if ink.flat else MIN_UNEVEN_CONTRAST):
         return np.zeros(FEATURES, dtype=np.float32), NOTHING_DRAWN
@@ -131,7 +131,7 @@ def _crop(source: Image.Image, ink: Ink, board: Board, chosen: int) -> tuple[NDA
     scale = CROP_SIDE_PX / max(box[2] - box[0], box[3] - box[1])
     wide, tall = max(round((box[2] - box[0]) * scale), 3), max(round((box[3] - box[1]) * scale), 3)
     filter_ = Image.Resampling.BOX if scale < 1 else Image.Resampling.BICUBIC
-    tones = tones_of(source.resize((wide, tall), filter_, box=box))
+    tones = to_pixels(source.resize((wide, tall), filter_, box=box))
     across, down = right - left, bottom - top
     ground = ink.ground[top:bottom, left:right]
     under = ground[:1, :1] if ink.flat else between(down, tall) @ ground @ between(across, wide).T

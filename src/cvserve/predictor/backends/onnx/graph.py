@@ -4,20 +4,19 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from cvserve.errors import ModelLoadError
+from cvserve.predictor.models.fault import ModelFault
 from cvserve.predictor.models.file import ModelFile
 from cvserve.texts import escape_unprintable
 
 try:
     import onnx
 except ImportError:
-    raise ModelLoadError(
-        "An ONNX model is read by the package onnx, which is not installed here; run: pip install 'cvserve[onnx]'"
-    ) from None
+    raise ModelFault("needs the package onnx, which is not installed here; run: pip install 'cvserve[onnx]'") from None
 
 # Domains of operators that ONNX Runtime brings along.
 _KNOWN_DOMAINS = frozenset({"", "ai.onnx", "ai.onnx.ml", "com.microsoft", "com.microsoft.nchwc", "org.pytorch.aten"})
 _CLASS_ATTRIBUTES = ("classlabels_int64s", "classlabels_ints", "classlabels_strings")
+_DAMAGED = "holds no whole ONNX graph: it is damaged or cut off; save or copy it again."
 # Between the operator that knows the classes and the output "label" there may stand some of these.
 _PASS_ON = frozenset({"Cast", "Identity", "Reshape", "Squeeze", "Flatten"})
 
@@ -47,23 +46,22 @@ def read_graph(file: ModelFile) -> Graph:
     """Parse the file; nothing is run.
 
     Raises:
-        ModelLoadError: damaged, without a graph, or with data in other files.
+        ModelFault: damaged, without a graph, or with data in other files.
     """
-    name = file.path.name
     try:
-        return _graph(file.data, name)
-    except ModelLoadError:
+        model = onnx.ModelProto()
+        model.ParseFromString(file.data)
+        if not model.graph.node:
+            raise ModelFault(_DAMAGED)
+        _refuse_external_data(model, file.path.name)
+        return _read(model, file.data)
+    except ModelFault:
         raise
     except Exception:  # names that are no text, tensors that are not as long as they say, and the like
-        raise _damaged(name) from None
+        raise ModelFault(_DAMAGED) from None
 
 
-def _graph(data: bytes, name: str) -> Graph:
-    model = onnx.ModelProto()
-    model.ParseFromString(data)
-    if not model.graph.node:
-        raise _damaged(name)
-    _refuse_external_data(model, name)
+def _read(model: Any, data: bytes) -> Graph:
     opsets = {entry.domain: entry.version for entry in model.opset_import}
     labels = _labels(model.graph)
     is_cut = cut_zip_map(model.graph)
@@ -77,16 +75,12 @@ def _graph(data: bytes, name: str) -> Graph:
     )
 
 
-def _damaged(name: str) -> ModelLoadError:
-    return ModelLoadError(f"'{name}' holds no whole ONNX graph: it is damaged or cut off; save or copy it again.")
-
-
 def _refuse_external_data(model: Any, name: str) -> None:
     """A path in a stranger's file would be opened wherever the server happens to run."""
     for tensor in _tensors(model):
         if tensor.external_data or tensor.data_location == onnx.TensorProto.EXTERNAL:
-            raise ModelLoadError(
-                f"'{name}' keeps its weights in another file, which is not read; export it with external_data=False "
+            raise ModelFault(
+                "keeps its weights in another file, which is not read; export it with external_data=False "
                 f'(PyTorch), or save it as one file: onnx.save(onnx.load("{name}"), "whole.onnx")'
             )
 

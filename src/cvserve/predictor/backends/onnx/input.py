@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from cvserve.errors import ModelLoadError
+from cvserve.predictor.models.fault import ModelFault
 from cvserve.texts import escape_unprintable
 
 _TYPES = {
@@ -36,7 +36,7 @@ class Port(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class InputFacts:
+class GraphInput:
     """What the graph says of its input, in the words of `ModelFacts`.
 
     Attributes:
@@ -61,65 +61,68 @@ class InputFacts:
         return self.shape[0]
 
 
-def read_input(inputs: list[Port], file_name: str) -> InputFacts:
+def read_input(inputs: list[Port]) -> GraphInput:
     """What pictures a graph takes.
 
     Args:
         inputs: of the session.
-        file_name: for error texts.
 
     Raises:
-        ModelLoadError: not one input, or one that is no batch of pictures.
+        ModelFault: not one input, or one that is no batch of pictures.
     """
     if len(inputs) != 1:
         names = ", ".join(f"'{escape_unprintable(entry.name)}'" for entry in inputs) or "none"
-        raise ModelLoadError(
-            f"'{file_name}' takes {len(inputs)} inputs ({names}), and a classifier of pictures takes one; "
+        raise ModelFault(
+            f"takes {len(inputs)} inputs ({names}), and a classifier of pictures takes one; "
             "export it with the others fixed."
         )
     entry = inputs[0]
     dtype = _TYPES.get(entry.type)
     if dtype is None:
-        raise ModelLoadError(
-            f"'{file_name}' takes values of type {entry.type}; pictures are given as float, float16, double or uint8: "
+        raise ModelFault(
+            f"takes values of type {entry.type}; pictures are given as float, float16, double or uint8: "
             "export it with one of them."
         )
     shape = tuple(size if isinstance(size, int) and size > 0 else None for size in entry.shape)
     facts = _of_shape(shape, entry.name)
     if facts is None:
-        raise ModelLoadError(
-            f"'{file_name}' takes arrays of shape {shown(shape)}; pictures are given as [batch, channels, height, "
+        raise ModelFault(
+            f"takes arrays of shape {format_shape(shape)}; pictures are given as [batch, channels, height, "
             "width], [batch, height, width, channels], [batch, height, width] or [batch, values], with 1 or 3 "
             "channels: export it that way."
         )
-    check_values(facts, facts.features or 1, file_name)
+    check_values(facts, facts.features or 1)
     facts.said["dtype"] = dtype
     if dtype == "uint8":
         facts.defaults["scale"] = 1.0  # whole numbers are pixels as they are
     return facts
 
 
-def check_values(facts: InputFacts, per_picture: int, file_name: str) -> None:
+def check_values(facts: GraphInput, per_picture: int) -> None:
     """Refuse an input that would take the machine's memory, before an array of it is made.
 
+    Args:
+        facts: of the input; a graph of a fixed batch takes that many pictures in one run.
+        per_picture: values in one picture.
+
     Raises:
-        ModelLoadError: one run takes more values than a machine should give to it.
+        ModelFault: one run takes more values than a machine should give to it.
     """
     if (facts.batch or 1) * per_picture > _MAX_VALUES:
-        raise ModelLoadError(
-            f"'{file_name}' takes arrays of shape {shown(facts.shape)}, over {_MAX_VALUES:,} values in one run; "
+        raise ModelFault(
+            f"takes arrays of shape {format_shape(facts.shape)}, over {_MAX_VALUES:,} values in one run; "
             "export it for smaller pictures or a smaller batch."
         )
 
 
-def shown(shape: tuple[int | None, ...]) -> str:
+def format_shape(shape: tuple[int | None, ...]) -> str:
     """A shape for people: `[?, 3, 224, 224]`."""
     return f"[{', '.join('?' if size is None else str(size) for size in shape)}]"
 
 
-def _of_shape(shape: tuple[int | None, ...], name: str) -> InputFacts | None:
+def _of_shape(shape: tuple[int | None, ...], name: str) -> GraphInput | None:
     if len(shape) == 2:
-        return InputFacts(name, shape, {"layout": "flat"}, features=shape[1])
+        return GraphInput(name, shape, {"layout": "flat"}, features=shape[1])
     if len(shape) == 3 and shape[0] in (None, 1):
         return _picture(name, shape, {"layout": "NHWC"}, 1, shape[1], shape[2])
     if len(shape) != 4:
@@ -133,7 +136,7 @@ def _of_shape(shape: tuple[int | None, ...], name: str) -> InputFacts | None:
         return _picture(name, shape, {"layout": layout}, channels, height, width)
     if None not in (shape[1], shape[3]):
         return None
-    return InputFacts(name, shape, {}, {"layout": "NCHW"}, ("layout", "mode"))
+    return GraphInput(name, shape, {}, {"layout": "NCHW"}, ("layout", "mode"))
 
 
 def _layout(shape: tuple[int | None, ...]) -> str | None:
@@ -155,11 +158,11 @@ def _picture(
     channels: int | None,
     height: int | None,
     width: int | None,
-) -> InputFacts:
+) -> GraphInput:
     if width is not None and height is not None:
         said["size"] = (width, height)
     if channels == 1:
         said["mode"] = "L"
     features = None if None in (channels, height, width) else (channels or 0) * (height or 0) * (width or 0)
     # Red first or blue first: three channels look alike.
-    return InputFacts(name, shape, said, {}, ("mode",) if channels != 1 else (), features)
+    return GraphInput(name, shape, said, {}, ("mode",) if channels != 1 else (), features)

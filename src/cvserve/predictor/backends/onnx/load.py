@@ -5,10 +5,11 @@ from functools import partial
 from typing import Any
 
 from cvserve.errors import ModelLoadError
-from cvserve.predictor.backends.onnx.backend import connect
+from cvserve.predictor.backends.onnx.backend import explain_failure, make_backend
 from cvserve.predictor.backends.onnx.graph import Graph, read_graph
 from cvserve.predictor.backends.onnx.input import Port, read_input
 from cvserve.predictor.backends.onnx.runtime import VERSION, open_session
+from cvserve.predictor.models.fault import ModelFault
 from cvserve.predictor.models.file import ModelFile
 from cvserve.predictor.models.resolve import ModelFacts
 from cvserve.texts import escape_unprintable
@@ -20,48 +21,48 @@ def load_onnx(file: ModelFile, _trust_types: Sequence[str]) -> ModelFacts:
     """A classifier from an ONNX file.
 
     Raises:
-        ModelLoadError: damaged, of a version or with operators that ONNX Runtime does not know, with weights in
+        ModelFault: damaged, of a version or with operators that ONNX Runtime does not know, with weights in
             other files, no classifier of pictures; or a package is missing.
     """
-    name = file.path.name
     graph = read_graph(file)
     try:
         session = open_session(graph.data)
         inputs, outputs = ([Port.of(entry) for entry in each()] for each in (session.get_inputs, session.get_outputs))
     except Exception:  # ONNX Runtime has a dozen kinds of errors, and its texts are not for users
-        raise _cannot_run(graph, name) from None
-    facts = read_input(inputs, name)
-    output = _output(outputs, name)
+        raise _cannot_run(graph, file) from None
+    taken = read_input(inputs)
+    output = _find_output(outputs)
     extra: dict[str, Any] = {"opset": graph.opset}
     if graph.producer:
         extra["producer"] = graph.producer
-    if facts.batch is not None:
-        extra["batch"] = f"{facts.batch} at a time"
+    if taken.batch is not None:
+        extra["batch"] = f"{taken.batch} at a time"
     return ModelFacts(
         format="onnx",
-        connect=partial(connect, session, facts, output, name, len(graph.labels) if graph.labels else None),
-        features=facts.features,
+        connect=partial(make_backend, session, taken, output),
+        features=taken.features,
         labels=graph.labels,
-        input=facts.said,
-        defaults=facts.defaults,
-        guessed=facts.guessed,
+        input=taken.said,
+        defaults=taken.defaults,
+        guessed=taken.guessed,
         extra=extra,
+        describe_failure=explain_failure,
     )
 
 
-def _cannot_run(graph: Graph, name: str) -> ModelLoadError:
+def _cannot_run(graph: Graph, file: ModelFile) -> ModelLoadError:
     if graph.custom_domains:
         domains = ", ".join(f"'{escape_unprintable(domain)}'" for domain in graph.custom_domains)
-        return ModelLoadError(
-            f"'{name}' uses operators of {domains}, which ONNX Runtime does not have; export it with standard ones."
+        return ModelFault(
+            f"uses operators of {domains}, which ONNX Runtime does not have; export it with standard ones."
         )
     return ModelLoadError(
-        f"ONNX Runtime {VERSION} cannot run '{name}' (opset {graph.opset}, IR version {graph.ir_version}): it is "
-        "damaged or newer than that; copy it again, install a newer onnxruntime, or export it with a lower opset."
+        f"ONNX Runtime {VERSION} cannot run '{file.path.name}' (opset {graph.opset}, IR version {graph.ir_version}): "
+        "it is damaged or newer than that; copy it again, install a newer onnxruntime, or export it with a lower opset."
     )
 
 
-def _output(outputs: list[Port], name: str) -> str:
+def _find_output(outputs: list[Port]) -> str:
     """The output that holds the scores: the only one of floats, or the only one of them with a row a picture."""
     floats = [entry for entry in outputs if entry.type in _FLOATS]
     rows = [entry for entry in floats if len(entry.shape) == 2]
@@ -69,6 +70,6 @@ def _output(outputs: list[Port], name: str) -> str:
         if len(candidates) == 1:
             return str(candidates[0].name)
     given = ", ".join(f"'{escape_unprintable(entry.name)}' {entry.type}" for entry in outputs)
-    raise ModelLoadError(
-        f"'{name}' gives {given}; a classifier gives one output of floats [batch, classes]: export it with only that."
+    raise ModelFault(
+        f"gives {given}; a classifier gives one output of floats [batch, classes]: export it with only that."
     )

@@ -3,7 +3,7 @@
 import os
 from typing import Any
 
-from cvserve.errors import ModelLoadError
+from cvserve.predictor.models.fault import ModelFault
 
 # Official builds report to their maker over HTTPS, from a thread that the import starts. Nothing leaves a server
 # that nobody sent away, and with a second thread no worker could be forked. It is read when the library loads.
@@ -12,9 +12,7 @@ os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 try:
     import onnxruntime
 except ImportError:
-    raise ModelLoadError(
-        "An ONNX model is run by ONNX Runtime, which is not installed here; run: pip install 'cvserve[onnx]'"
-    ) from None
+    raise ModelFault("needs ONNX Runtime, which is not installed here; run: pip install 'cvserve[onnx]'") from None
 
 VERSION: str = onnxruntime.__version__
 # What goes wrong is said by us: the library's texts name files of its own sources.

@@ -4,22 +4,21 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from cvserve.errors import ModelLoadError
+from cvserve.predictor.models.fault import ModelFault
 
 _NAMED = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 
 
-def check_arguments(maker: Callable[..., Any], arguments: Mapping[str, Any], title: str, file_name: str) -> None:
+def check_arguments(maker: Callable[..., Any], arguments: Mapping[str, Any], config_name: str) -> None:
     """Compare arguments with a signature, before anything is called.
 
     Args:
         maker: a class, or a function that makes the model.
         arguments: by name.
-        title: of the maker, for the sentence.
-        file_name: of the `model.toml` that gives the arguments.
+        config_name: of the `model.toml` that gives the arguments.
 
     Raises:
-        ModelLoadError: one is missing, unknown, or can only be given by its place.
+        ModelFault: one is missing, unknown, or can only be given by its place.
     """
     try:
         parameters = inspect.signature(maker).parameters
@@ -27,18 +26,16 @@ def check_arguments(maker: Callable[..., Any], arguments: Mapping[str, Any], tit
         return
     needed = {name: one for name, one in parameters.items() if one.default is one.empty}
     if any(one.kind is one.POSITIONAL_ONLY for one in needed.values()):
-        raise ModelLoadError(f"{title} takes arguments without names; give them names, or defaults.")
+        raise ModelFault("takes arguments without names; give them names, or defaults.")
     named = [name for name, one in parameters.items() if one.kind in _NAMED]
     takes_any = any(one.kind is one.VAR_KEYWORD for one in parameters.values())
     for name in arguments:
         if name not in named and not takes_any:
-            raise ModelLoadError(
-                f"{title} has no argument '{name}', which [model] args in {file_name} gives; "
+            raise ModelFault(
+                f"has no argument '{name}', which [model] args in {config_name} gives; "
                 f"it takes {', '.join(named) or 'none'}."
             )
     missing = [name for name in named if name in needed and name not in arguments]
     if missing:
         example = ", ".join(f"{name} = …" for name in missing)
-        raise ModelLoadError(
-            f"{title} needs {', '.join(missing)}; write into {file_name}: [model] args = {{ {example} }}"
-        )
+        raise ModelFault(f"needs {', '.join(missing)}; write into {config_name}: [model] args = {{ {example} }}")

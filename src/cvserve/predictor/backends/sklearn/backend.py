@@ -6,8 +6,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cvserve.errors import ModelLoadError
+from cvserve.predictor.backends.probe import describe_failure
 from cvserve.predictor.backends.sklearn.forest import direct_forest
+from cvserve.predictor.models.fault import ModelFault
 
 # Which method gives which kind of scores, the best first.
 _METHODS = {"probabilities": "predict_proba", "logits": "decision_function", "labels": "predict"}
@@ -42,44 +43,41 @@ class EstimatorBackend:
         return f"<{type(self).__name__} {type(self.estimator).__name__}.{_METHODS[self.scores]}>"
 
 
-def connect(estimator: Any, name: str, probe: NDArray[Any], wanted: str | None) -> tuple["EstimatorBackend", str]:
-    """The backend that asks the best method, tried on one picture.
+def make_backend(estimator: Any, batch: NDArray[Any], wanted: str | None) -> tuple[EstimatorBackend, str]:
+    """The backend that asks the best method that gives one score for each class.
 
     Args:
         estimator: a trained classifier.
-        name: of its file, for error texts.
-        probe: a batch of one prepared picture.
+        batch: of one prepared picture, with which the methods are tried.
         wanted: kind of scores to use, None for the best that there is.
 
     Returns:
         The backend and the kind of scores that it gives.
 
     Raises:
-        ModelLoadError: the classifier cannot give `wanted`, or fails on the picture.
+        ModelFault: the classifier cannot give `wanted`, or fails on the picture.
     """
     n_classes = len(estimator.classes_)
-    failed = False
+    title = type(estimator).__name__
+    failure: Exception | None = None
     for kind in (wanted,) if wanted else tuple(_METHODS):
         if not hasattr(estimator, _METHODS[kind]):
             continue
         backend = EstimatorBackend(estimator, kind)
         try:
-            shape = backend.infer(probe).shape
-        except Exception:  # any model may fail in any way, and its text is not for users
-            failed = True
+            shape = backend.infer(batch).shape
+        except Exception as error:  # any model may fail in any way, and its text is not for users
+            failure = error
             continue
         # One column a pair of classes (SVC "ovo") is no score of a class.
         if shape == (1, n_classes):
             return backend, kind
-    title = type(estimator).__name__
-    if failed:
-        raise ModelLoadError(
-            f"The {title} in '{name}' fails on a grey picture of shape {list(probe.shape[1:])}; "
-            "check [input] in its model.toml, and that it was saved whole with this version of scikit-learn."
-        )
+    if failure is not None:
+        reason = f"correct [input], or save the {title} whole and with this version of scikit-learn."
+        raise ModelFault(describe_failure(reason, batch))
     have = ", ".join(f'"{kind}"' for kind, method in _METHODS.items() if hasattr(estimator, method))
-    raise ModelLoadError(
-        f"The {title} in '{name}' gives no scores = \"{wanted}\" for {n_classes} classes; "
+    raise ModelFault(
+        f'holds a {title}, which gives no scores = "{wanted}" for {n_classes} classes; '
         f"it has {have}: correct [output] in its model.toml."
     )
 

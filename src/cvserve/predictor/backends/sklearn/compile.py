@@ -9,11 +9,12 @@ import skl2onnx
 from skl2onnx.common.data_types import DoubleTensorType, FloatTensorType
 
 from cvserve.predictor.backends.onnx.graph import cut_zip_map
-from cvserve.predictor.backends.onnx.runtime import VERSION, open_session
+from cvserve.predictor.backends.onnx.runtime import VERSION
 from cvserve.predictor.backends.sklearn.backend import EstimatorBackend
-from cvserve.predictor.backends.sklearn.compiled_backend import CompiledBackend
-from cvserve.predictor.backends.sklearn.compiled_check import difference
-from cvserve.predictor.contract import Preparation
+from cvserve.predictor.backends.sklearn.compiled_backend import open_compiled
+from cvserve.predictor.backends.sklearn.compiled_check import describe_difference
+from cvserve.predictor.contract import LoadedModel
+from cvserve.predictor.models.resolve import ModelFacts
 
 # float32 is what ONNX Runtime is fastest with; some sums need the other.
 _TYPES = (FloatTensorType, DoubleTensorType)
@@ -27,50 +28,55 @@ class Compiled(NamedTuple):
     Attributes:
         graph: serialised `ModelProto`; empty when there is none.
         reason: why there is none, a sentence's second half; empty when there is one.
+        scores: kind of scores, `probabilities`, `logits` or `labels`.
     """
 
     graph: bytes
     reason: str
+    scores: str
 
 
-def compiled(backend: EstimatorBackend, title: str, features: int, preparation: Preparation) -> Compiled:
+def compile_model(model: LoadedModel, facts: ModelFacts) -> Compiled:
     """Convert an estimator and compare what both say of the same pictures.
 
     Args:
-        backend: as the estimator is asked.
-        title: of the estimator, for the reason.
-        features: values in one picture.
-        preparation: makes them, for the pictures of the comparison.
+        model: with the estimator as its backend.
+        facts: what the estimator says of itself.
     """
+    backend = model.backend
+    assert isinstance(backend, EstimatorBackend)
+    title = facts.extra["estimator"]
+    if facts.features is None:
+        return Compiled(b"", "it does not say how many values it takes", backend.scores)
     if backend.scores == "labels":
-        return Compiled(b"", f"{title} gives only a class and no scores")
+        return Compiled(b"", f"{title} gives only a class and no scores", backend.scores)
     reason = f"skl2onnx {skl2onnx.__version__} does not convert {title}"
     compared = False
-    for graph in _graphs(backend, features):
+    for graph in _graphs(backend, facts.features):
         try:
-            candidate = CompiledBackend(open_session(graph), backend.scores)
-            differs = difference(backend, candidate, preparation)
+            candidate = open_compiled(graph, backend.scores)
+            differs = describe_difference(backend, candidate, model.preparation)
         except Exception:  # a graph that ONNX Runtime does not run is one of the ways in which this can fail
             if not compared:
                 reason = f"ONNX Runtime {VERSION} does not run what skl2onnx makes of {title}"
             continue
         if not differs:
-            return Compiled(graph, "")
+            return Compiled(graph, "", backend.scores)
         compared, reason = True, f"{title} {differs}"
-    return Compiled(b"", reason)
+    return Compiled(b"", reason, backend.scores)
 
 
 def _graphs(backend: EstimatorBackend, features: int) -> Iterator[bytes]:
     """Conversions, the best first."""
     estimator = backend.estimator
     for values, as_scores, as_array in itertools.product(_TYPES, _WAYS[backend.scores], ({"zipmap": False}, {})):
-        model = _converted(estimator, values([None, features]), {**as_scores, **as_array})
+        model = _convert(estimator, values([None, features]), {**as_scores, **as_array})
         if model is not None:
             cut_zip_map(model.graph)
             yield model.SerializeToString()
 
 
-def _converted(estimator: Any, values: Any, options: dict[str, bool]) -> Any:
+def _convert(estimator: Any, values: Any, options: dict[str, bool]) -> Any:
     """The `ModelProto`, or None: no converter for it or for this type, an option that it does not have."""
     try:
         with warnings.catch_warnings():

@@ -19,10 +19,11 @@ from typing import Any
 from numpy.typing import NDArray
 
 from cvserve.errors import ModelLoadError
+from cvserve.predictor.backends.probe import make_model
 from cvserve.predictor.backends.sklearn.cache import read_cached, write_cached
 from cvserve.predictor.contract import Backend, LoadedModel, ModelVersionWarning
 from cvserve.predictor.models.file import ModelFile
-from cvserve.predictor.models.resolve import ModelFacts, settle
+from cvserve.predictor.models.resolve import ModelFacts
 from cvserve.predictor.models.toml_read import ModelConfig
 
 _PACKAGES = ("cvserve", "numpy", "onnx", "onnxruntime", "scikit-learn", "skl2onnx", "skops")
@@ -66,25 +67,25 @@ def load_compiled(
         is_required: whether it is an error when it cannot be compiled.
 
     Raises:
-        ModelLoadError: as `load` and `settle`; or it cannot be compiled and that is required.
+        ModelLoadError: `load` or `make_model` refuses it; or it cannot be compiled and that is required.
     """
     missing = [name for name in _NEEDED if importlib.util.find_spec(name) is None]
     if missing:
         if is_required:
             raise _not_compiled(file, f"{' and '.join(missing)} cannot be imported: run {_INSTALL}")
-        return _noted(settle(load(), config, file), f"{_AS_ESTIMATOR}; with {_INSTALL} it may run as ONNX")
+        return _note_runtime(make_model(load(), config, file), f"{_AS_ESTIMATOR}; with {_INSTALL} it may run as ONNX")
     key = _key(file, config, trust_types)
-    found = _found(key)
+    found = _read_entry(key)
     if found is not None and not found[0].reason:
-        model = _from_cache(*found, config, file)
+        model = _make_from_entry(*found, config, file)
         if model is not None:
             return model
     if found is not None and is_required and found[0].reason:
         raise _not_compiled(file, found[0].reason)
-    return _made(file, config, load, key, found[0].reason if found else "", is_required=is_required)
+    return _load_and_compile(file, config, load, key, found[0].reason if found else "", is_required=is_required)
 
 
-def _made(
+def _load_and_compile(
     file: ModelFile, config: ModelConfig, load: Callable[[], ModelFacts], key: str, reason: str, *, is_required: bool
 ) -> LoadedModel:
     """Load the estimator and, unless it is known already why it cannot be, compile it."""
@@ -92,41 +93,35 @@ def _made(
         warnings.simplefilter("always")
         facts = load()
     texts = [str(entry.message) for entry in caught if issubclass(entry.category, ModelVersionWarning)]
-    _warn(texts)
-    model = settle(facts, config, file)
+    _warn_of_versions(texts)
+    model = make_model(facts, config, file)
     backend: Backend | None = None
     if not reason:
-        backend, reason = _compiled(model, facts, texts, key)
+        backend, reason = _compile(model, facts, texts, key)
     if backend is not None:
-        return _noted(replace(model, backend=backend), _AS_ONNX)
+        return _note_runtime(replace(model, backend=backend), _AS_ONNX)
     if is_required:
         raise _not_compiled(file, reason)
     logging.getLogger("cvserve").warning("'%s' is run by scikit-learn and not as ONNX: %s", file.path.name, reason)
-    return _noted(model, f"{_AS_ESTIMATOR}: {reason}")
+    return _note_runtime(model, f"{_AS_ESTIMATOR}: {reason}")
 
 
-def _compiled(model: LoadedModel, facts: ModelFacts, texts: list[str], key: str) -> tuple[Backend | None, str]:
+def _compile(model: LoadedModel, facts: ModelFacts, texts: list[str], key: str) -> tuple[Backend | None, str]:
     """The backend, or why there is none; either is kept."""
-    from cvserve.predictor.backends.onnx.runtime import open_session
-    from cvserve.predictor.backends.sklearn.backend import EstimatorBackend
-    from cvserve.predictor.backends.sklearn.compile import Compiled, compiled  # over a second of imports
-    from cvserve.predictor.backends.sklearn.compiled_backend import CompiledBackend
+    from cvserve.predictor.backends.sklearn.compile import compile_model  # over a second of imports
+    from cvserve.predictor.backends.sklearn.compiled_backend import open_compiled
 
-    assert isinstance(model.backend, EstimatorBackend)
-    scores = model.backend.scores
-    made = Compiled(b"", "it does not say how many values it takes")
-    if facts.features is not None:
-        made = compiled(model.backend, facts.extra["estimator"], facts.features, model.preparation)
+    made = compile_model(model, facts)
     data: dict[str, Any] = {"format": facts.format, "features": facts.features, "labels": facts.labels}
     data |= {"input": facts.input, "defaults": facts.defaults, "extra": facts.extra}
-    head = json.dumps(asdict(_Entry(made.reason, scores, tuple(texts), data)))
+    head = json.dumps(asdict(_Entry(made.reason, made.scores, tuple(texts), data)))
     write_cached(key, head.encode("ascii") + b"\n" + made.graph)
     if made.reason:
         return None, made.reason
-    return CompiledBackend(open_session(made.graph), scores), ""
+    return open_compiled(made.graph, made.scores), ""
 
 
-def _found(key: str) -> tuple[_Entry, bytes] | None:
+def _read_entry(key: str) -> tuple[_Entry, bytes] | None:
     payload = read_cached(key)
     if payload is None:
         return None
@@ -137,22 +132,21 @@ def _found(key: str) -> tuple[_Entry, bytes] | None:
         return None
 
 
-def _from_cache(entry: _Entry, graph: bytes, config: ModelConfig, file: ModelFile) -> LoadedModel | None:
+def _make_from_entry(entry: _Entry, graph: bytes, config: ModelConfig, file: ModelFile) -> LoadedModel | None:
     """The model without its estimator; None when the graph does not run, however that came about."""
-    from cvserve.predictor.backends.onnx.runtime import open_session
-    from cvserve.predictor.backends.sklearn.compiled_backend import CompiledBackend
+    from cvserve.predictor.backends.sklearn.compiled_backend import open_compiled  # loads ONNX Runtime
 
     try:
-        backend = CompiledBackend(open_session(graph), entry.scores)
+        backend = open_compiled(graph, entry.scores)
     except Exception:  # ONNX Runtime has a dozen kinds of errors; what cannot be used is made again
         return None
 
-    def connect(_probe: NDArray[Any], _wanted: str | None) -> tuple[Backend, str]:
+    def make_backend(_batch: NDArray[Any], _wanted: str | None) -> tuple[Backend, str]:
         return backend, entry.scores
 
-    facts = ModelFacts(connect=connect, **{**entry.facts, "labels": tuple(entry.facts["labels"])})
-    _warn(entry.warnings)
-    return _noted(settle(facts, config, file), _AS_ONNX)
+    facts = ModelFacts(connect=make_backend, **{**entry.facts, "labels": tuple(entry.facts["labels"])})
+    _warn_of_versions(entry.warnings)
+    return _note_runtime(make_model(facts, config, file), _AS_ONNX)
 
 
 def _key(file: ModelFile, config: ModelConfig, trust_types: Sequence[str]) -> str:
@@ -170,12 +164,12 @@ def _versions() -> dict[str, str]:
     return versions
 
 
-def _warn(texts: Sequence[str]) -> None:
+def _warn_of_versions(texts: Sequence[str]) -> None:
     for text in texts:
         warnings.warn(text, ModelVersionWarning, stacklevel=2)
 
 
-def _noted(model: LoadedModel, runs_as: str) -> LoadedModel:
+def _note_runtime(model: LoadedModel, runs_as: str) -> LoadedModel:
     return replace(model, origins={**model.origins, "runs as": (runs_as, "default")})
 
 

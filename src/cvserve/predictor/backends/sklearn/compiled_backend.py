@@ -5,6 +5,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cvserve.predictor.backends.onnx.runtime import open_session
+
 _FLOATS = ("tensor(float)", "tensor(double)")
 
 
@@ -37,3 +39,16 @@ class CompiledBackend:
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self._scores}>"
+
+
+def open_compiled(graph: bytes, scores: str) -> CompiledBackend:
+    """The backend of a graph that skl2onnx made.
+
+    Args:
+        graph: serialised `ModelProto`.
+        scores: `probabilities` or `logits`.
+
+    Raises:
+        Exception: of ONNX Runtime's own kinds, when it cannot run the graph.
+    """
+    return CompiledBackend(open_session(graph), scores)

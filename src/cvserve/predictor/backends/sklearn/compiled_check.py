@@ -19,7 +19,7 @@ _GREYS = 16
 _ALONE = 3
 
 
-def difference(known: Any, other: Backend, preparation: Preparation) -> str:
+def describe_difference(known: Any, other: Backend, preparation: Preparation) -> str:
     """How `other` differs from `known`, for the end of a sentence; empty when it does not.
 
     Scores must be within 1e-5, and the class the same wherever the first two scores are further apart than that.
@@ -29,7 +29,7 @@ def difference(known: Any, other: Backend, preparation: Preparation) -> str:
         other: gives the same kind of scores.
         preparation: makes what both are asked about.
     """
-    batch = prepared_pictures(preparation)
+    batch = prepare_pictures(preparation)
     wanted, got = (_probabilities(each, batch, known.scores) for each in (known, other))
     if wanted.shape != got.shape:
         return f"has scores of shape {list(wanted.shape[1:])} and its graph {list(got.shape[1:])}"
@@ -44,7 +44,7 @@ def difference(known: Any, other: Backend, preparation: Preparation) -> str:
     return ""
 
 
-def prepared_pictures(preparation: Preparation) -> NDArray[Any]:
+def prepare_pictures(preparation: Preparation) -> NDArray[Any]:
     """200 pictures as the model gets them: samples, blank ones, noise fine and coarse; always the same."""
     arrays = []
     for _, picture in zip(range(PICTURES), _pictures(preparation), strict=False):

@@ -5,9 +5,9 @@ from typing import Any
 
 import skops.io
 
-from cvserve.errors import ModelLoadError
 from cvserve.predictor.backends.sklearn.tree_checks import check_trees
 from cvserve.predictor.backends.sklearn.trusted_types import SKLEARN_TYPES
+from cvserve.predictor.models.fault import ModelFault
 from cvserve.predictor.models.file import ModelFile
 from cvserve.predictor.models.zip_limits import check_archive
 from cvserve.texts import to_ascii
@@ -21,19 +21,19 @@ def read_skops(file: ModelFile, trust_types: Sequence[str]) -> Any:
         trust_types: full names of types to allow beside scikit-learn's own.
 
     Raises:
-        ModelLoadError: the archive breaks a limit, or holds types that nobody allowed.
+        ModelLoadError: the archive breaks a limit.
+        ModelFault: it is damaged, or holds types that nobody allowed.
     """
-    name = file.path.name
-    check_archive(file.data, name)
+    check_archive(file.data, file.path.name)
     found = skops.io.get_untrusted_types(data=file.data)
     allowed = {*SKLEARN_TYPES, *trust_types}
     unknown = [type_name for type_name in found if type_name not in allowed]
     if unknown:
         options = " ".join(f"--trust-type {to_ascii(type_name)}" for type_name in unknown)
-        raise ModelLoadError(
-            f"'{name}' holds types that may be harmful: {', '.join(map(to_ascii, unknown))}. "
+        raise ModelFault(
+            f"holds types that may be harmful: {', '.join(map(to_ascii, unknown))}. "
             f"If you made it, or trust whoever did, add: {options}"
         )
     model = skops.io.loads(file.data, trusted=found)
-    check_trees(model, name)
+    check_trees(model)
     return model

@@ -15,26 +15,25 @@ from sklearn.ensemble._hist_gradient_boosting.predictor import TreePredictor
 from sklearn.tree import BaseDecisionTree
 from sklearn.tree._tree import Tree
 
-from cvserve.errors import ModelLoadError
 from cvserve.predictor.backends.sklearn.parts import parts
+from cvserve.predictor.models.fault import ModelFault
 
 _LEAF = -1
 
 
-def check_trees(model: Any, name: str) -> None:
+def check_trees(model: Any) -> None:
     """Check every tree in `model`.
 
     Args:
         model: an estimator just read.
-        name: of its file.
 
     Raises:
-        ModelLoadError: a tree points outside of itself or of its input.
+        ModelFault: a tree points outside of itself or of its input.
     """
     for part in parts(model):
         if not _is_sound(part):
-            raise ModelLoadError(
-                f"'{name}' holds a decision tree that points outside of itself; it is damaged or forged, "
+            raise ModelFault(
+                "holds a decision tree that points outside of itself; it is damaged or forged, "
                 "get the file again from where it was made."
             )
 

@@ -3,7 +3,7 @@
 import io
 import zipfile
 
-from cvserve.errors import ModelLoadError
+from cvserve.predictor.models.fault import ModelFault
 from cvserve.predictor.models.file import ModelFile
 from cvserve.predictor.models.zip_limits import check_archive
 
@@ -16,14 +16,13 @@ def check_whole(file: ModelFile, saver: str) -> None:
         saver: what writes such archives, for the sentence.
 
     Raises:
-        ModelLoadError: a member is damaged, or `check_archive` refuses the archive.
+        ModelFault: a member is damaged, or `check_archive` refuses the archive.
     """
-    name = file.path.name
-    check_archive(file.data, name, saver)
+    check_archive(file.data, file.path.name, saver)
     try:
         with zipfile.ZipFile(io.BytesIO(file.data)) as archive:
             damaged = archive.testzip()
     except Exception:  # zipfile raises a dozen kinds on bad bytes
         damaged = "a member"
     if damaged is not None:
-        raise ModelLoadError(f"'{name}' is damaged: the checksum of {damaged} is wrong; save or copy it again.")
+        raise ModelFault(f"is damaged: the checksum of {damaged} is wrong; save or copy it again.")

@@ -3,26 +3,23 @@
 import os
 from typing import Any
 
-from cvserve.errors import ModelLoadError
+from cvserve.predictor.models.fault import ModelFault
 
 _state = {"is_set": False}
 
 
-def torch_for(name: str) -> Any:
+def import_torch() -> Any:
     """The module `torch`, with its threads set.
 
-    Args:
-        name: of the model, for the sentence when it is not installed.
-
     Raises:
-        ModelLoadError: it is not installed.
+        ModelFault: it is not installed.
     """
     try:
         import torch
     except ModuleNotFoundError as error:
         if error.name != "torch":
             raise
-        raise ModelLoadError(f"'{name}' needs PyTorch; run: pip install 'cvserve[torch]'") from None
+        raise ModelFault("needs PyTorch; run: pip install 'cvserve[torch]'") from None
     _set_threads(torch)
     return torch
 

@@ -8,13 +8,12 @@ import logging
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from functools import partial
 from typing import Any
 
-from cvserve.errors import ModelLoadError
 from cvserve.predictor.backends.torch.archive import check_whole
-from cvserve.predictor.backends.torch.library import torch_for
-from cvserve.predictor.backends.torch.module import connected
+from cvserve.predictor.backends.torch.library import import_torch
+from cvserve.predictor.backends.torch.module import make_facts
+from cvserve.predictor.models.fault import ModelFault
 from cvserve.predictor.models.file import ModelFile
 from cvserve.predictor.models.resolve import ModelFacts
 
@@ -26,39 +25,30 @@ def load_torchscript(file: ModelFile, _trust_types: Sequence[str]) -> ModelFacts
     """A program of `torch.jit.save`.
 
     Raises:
-        ModelLoadError: PyTorch is not installed, or the file is damaged.
+        ModelFault: PyTorch is not installed, or the file is damaged.
     """
-    torch = torch_for(file.path.name)
+    torch = import_torch()
     check_whole(file, "torch.jit.save")
-    with _quiet(), _as_damage(file):
+    with _silence(), _read_errors(file):
         module = torch.jit.load(io.BytesIO(file.data), map_location="cpu").eval()
-    return _facts(torch, module, file, {}, None)
+    return make_facts(torch, module)
 
 
 def load_export(file: ModelFile, _trust_types: Sequence[str]) -> ModelFacts:
     """A program of `torch.export.save`, with the size of its pictures and batches.
 
     Raises:
-        ModelLoadError: PyTorch is not installed, the file is damaged, or it was exported in training mode.
+        ModelFault: PyTorch is not installed, the file is damaged, or it was exported in training mode.
     """
-    torch = torch_for(file.path.name)
+    torch = import_torch()
     check_whole(file, "torch.export.save")
-    with _quiet(), _as_damage(file):
+    with _silence(), _read_errors(file):
         program = torch.export.load(io.BytesIO(file.data))
         shape = _input_shape(program)
         module = program.module()
-    _check_mode(program, file.path.name)
+    _check_mode(program)
     fixed_batch = shape[0] if shape and isinstance(shape[0], int) else None
-    return _facts(torch, module, file, _picture(shape[1:]), fixed_batch)
-
-
-def _facts(torch: Any, module: Any, file: ModelFile, says: dict[str, Any], fixed_batch: int | None) -> ModelFacts:
-    title = f"'{file.path.name}'"
-    return ModelFacts(
-        format="torch",
-        connect=partial(connected, torch, module, title, f"{file.path.stem}.toml", fixed_batch),
-        input=says,
-    )
+    return make_facts(torch, module, says=_picture(shape[1:]), fixed_batch=fixed_batch)
 
 
 def _input_shape(program: Any) -> tuple[Any, ...]:
@@ -84,18 +74,18 @@ def _picture(sides: Sequence[Any]) -> dict[str, Any]:
     return says
 
 
-def _check_mode(program: Any, name: str) -> None:
+def _check_mode(program: Any) -> None:
     for node in program.graph.nodes:
         place = _TRAINING_ARGUMENT.get(str(node.target))
         if place is not None and len(node.args) > place and node.args[place] is True:
-            raise ModelLoadError(
-                f"'{name}' was exported in training mode, in which answers depend on chance; call model.eval() before "
+            raise ModelFault(
+                "was exported in training mode, in which answers depend on chance; call model.eval() before "
                 "torch.export.export and save it again."
             )
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def _silence() -> Iterator[None]:
     """Without PyTorch's own words: that TorchScript is out of fashion, and tracebacks of what cannot be read."""
     before = logging.root.manager.disable
     logging.disable(logging.CRITICAL)
@@ -108,11 +98,11 @@ def _quiet() -> Iterator[None]:
 
 
 @contextmanager
-def _as_damage(file: ModelFile) -> Iterator[None]:
+def _read_errors(file: ModelFile) -> Iterator[None]:
     try:
         yield
     except Exception:  # damaged bytes make PyTorch raise whatever they like
-        raise ModelLoadError(
-            f"'{file.path.name}' cannot be read as {file.kind.title}: it is damaged, cut off, or made by another "
+        raise ModelFault(
+            f"cannot be read as {file.kind.title}: it is damaged, cut off, or made by another "
             "version of PyTorch; save or copy it again."
         ) from None

@@ -6,8 +6,8 @@ import warnings
 from collections.abc import Mapping
 from typing import Any
 
-from cvserve.errors import ModelLoadError
 from cvserve.predictor.backends.torch.archive import check_whole
+from cvserve.predictor.models.fault import ModelFault, about
 from cvserve.predictor.models.file import ModelFile
 from cvserve.predictor.models.incomplete import pickled_classes
 from cvserve.predictor.models.kinds import TORCH, TORCH_EXPORT, TORCHSCRIPT
@@ -18,44 +18,41 @@ _WRAPPERS = ("module.", "_orig_mod.", "model.")
 _MAX_SHOWN = 3
 
 
-def load_weights(torch: Any, module: Any, file: ModelFile, title: str) -> None:
+def load_weights(torch: Any, module: Any, file: ModelFile) -> None:
     """Put the weights of a checkpoint into a module.
 
     Args:
         torch: the library.
         module: a `torch.nn.Module`.
         file: the checkpoint.
-        title: of the module, for the sentence.
 
     Raises:
-        ModelLoadError: not a checkpoint, damaged, more than weights, or weights of another module.
+        ModelLoadError: not a checkpoint, damaged, or more than weights.
+        ModelFault: weights of another module than this one.
     """
-    found = _state_dict(torch, _read(torch, file), file)
+    with about(file):
+        found = _find_state_dict(torch, _read(torch, file), file.path.name)
     wanted = module.state_dict()
-    state = _unwrapped(found, wanted)
-    differences = _differences(state, wanted)
+    state = _remove_wrappers(found, wanted)
+    differences = _list_differences(state, wanted)
     if differences:
-        raise ModelLoadError(
-            f"The weights in '{file.path.name}' are not those of {title}: {'; '.join(differences)}; take the class "
-            "and the arguments that they were trained with."
+        raise ModelFault(
+            f"has other weights than those in '{file.path.name}': {'; '.join(differences)}; take the class and the "
+            "arguments that they were trained with."
         )
     try:
         module.load_state_dict(state, strict=False)
     except Exception as error:  # a module may load its state in its own way
         reason = to_one_line(str(error), 300)
-        raise ModelLoadError(f"{title} does not take the weights in '{file.path.name}': {reason}") from None
+        raise ModelFault(f"does not take the weights in '{file.path.name}': {reason}") from None
 
 
 def _read(torch: Any, file: ModelFile) -> Any:
-    name = file.path.name
     if file.kind in (TORCHSCRIPT, TORCH_EXPORT):
-        raise ModelLoadError(
-            f"'{name}' is {file.kind.title}, a model with its class; serve it alone: --model {file.path}"
-        )
+        raise ModelFault(f"is {file.kind.title}, a model with its class; serve it alone: --model {file.path}")
     if file.kind is not TORCH:
-        raise ModelLoadError(
-            f"'{name}' is {file.kind.title}, not weights of PyTorch; save them with "
-            "torch.save(model.state_dict(), 'best.pth')."
+        raise ModelFault(
+            f"is {file.kind.title}, not weights of PyTorch; save them with torch.save(model.state_dict(), 'best.pth')."
         )
     if file.data.startswith(b"PK"):
         check_whole(file, "torch.save")
@@ -66,21 +63,20 @@ def _read(torch: Any, file: ModelFile) -> Any:
     except pickle.UnpicklingError:
         raise _more_than_weights(file) from None
     except Exception:  # damaged bytes make it raise whatever they like
-        raise ModelLoadError(f"'{name}' is damaged or cut off; save or copy it again.") from None
+        raise ModelFault("is damaged or cut off; save or copy it again.") from None
 
 
-def _more_than_weights(file: ModelFile) -> ModelLoadError:
+def _more_than_weights(file: ModelFile) -> ModelFault:
     classes = pickled_classes(file)
     what = f"holds more than weights ({', '.join(classes)})" if classes else "cannot be read as weights"
-    return ModelLoadError(
-        f"'{file.path.name}' {what}, and nothing else is read from it; save the weights alone: "
+    return ModelFault(
+        f"{what}, and nothing else is read from it; save the weights alone: "
         f"torch.save(model.state_dict(), {file.path.name!r})."
     )
 
 
-def _state_dict(torch: Any, loaded: Any, file: ModelFile) -> Mapping[str, Any]:
-    """The one state dict in what a checkpoint holds: itself, or the only member that is one."""
-    name = file.path.name
+def _find_state_dict(torch: Any, loaded: Any, name: str) -> Mapping[str, Any]:
+    """The one state dict in what a checkpoint holds: itself, or the only member that is one; `name` is the file's."""
 
     def is_state(value: Any) -> bool:
         return (
@@ -93,8 +89,8 @@ def _state_dict(torch: Any, loaded: Any, file: ModelFile) -> Mapping[str, Any]:
         state: Mapping[str, Any] = loaded
         return state
     if not isinstance(loaded, Mapping):
-        raise ModelLoadError(
-            f"'{name}' holds a {type(loaded).__name__}, no state dict; save torch.save(model.state_dict(), {name!r})."
+        raise ModelFault(
+            f"holds a {type(loaded).__name__}, no state dict; save torch.save(model.state_dict(), {name!r})."
         )
     states = [str(key) for key, value in loaded.items() if is_state(value)]
     if len(states) == 1:
@@ -105,10 +101,10 @@ def _state_dict(torch: Any, loaded: Any, file: ModelFile) -> Mapping[str, Any]:
         if states
         else f"no state dict ({list_some(map(str, loaded), _MAX_SHOWN)})"
     )
-    raise ModelLoadError(f"'{name}' holds {has}; save the one to serve: torch.save(model.state_dict(), {name!r}).")
+    raise ModelFault(f"holds {has}; save the one to serve: torch.save(model.state_dict(), {name!r}).")
 
 
-def _unwrapped(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> Mapping[str, Any]:
+def _remove_wrappers(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> Mapping[str, Any]:
     """Without the name of a wrapper, where all weights have it and the names fit only without."""
     inner = found
     while not inner.keys() & wanted.keys():
@@ -119,7 +115,7 @@ def _unwrapped(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> Mapping[s
     return inner
 
 
-def _differences(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[str]:
+def _list_differences(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[str]:
     # How many batches a normalisation has seen is counted since PyTorch 0.4.1, and of no use here.
     missing = [key for key in wanted if key not in found and not key.endswith("num_batches_tracked")]
     unexpected = [key for key in found if key not in wanted]

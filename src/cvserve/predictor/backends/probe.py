@@ -1,0 +1,151 @@
+"""From the facts about a file to a model that has answered once: a backend is tried before anybody asks it.
+
+What does not fit (its input, the number of classes, the kind of its scores) is found here, when the model is loaded,
+with one sentence for each fault, and not by somebody's first request.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from cvserve.errors import ModelError, ModelLoadError
+from cvserve.predictor.contract import Backend, LoadedModel, Preparation, scores_of
+from cvserve.predictor.models.fault import ModelFault, about
+from cvserve.predictor.models.file import ModelFile
+from cvserve.predictor.models.input_spec import InputSpec
+from cvserve.predictor.models.resolve import (
+    ModelFacts,
+    Origins,
+    label_mismatch,
+    resolve_input,
+    resolve_labels,
+    title_of,
+)
+from cvserve.predictor.models.toml_read import ModelConfig
+from cvserve.predictor.prediction import ModelInfo
+from cvserve.predictor.scores import count_classes, to_rows
+
+_GREY = 127
+
+
+def make_model(facts: ModelFacts, config: ModelConfig, file: ModelFile) -> LoadedModel:
+    """The model of a file, tried with a grey picture that `[input]` prepares.
+
+    Args:
+        facts: what the file says of itself.
+        config: its `model.toml`, which overrides the file.
+        file: for its name and hash.
+
+    Raises:
+        ModelLoadError: file and config contradict each other, the size of the pictures is known from neither, or the
+            model fails on the picture.
+    """
+    spec, origins = resolve_input(facts.input_facts, config, file)
+    return assemble_model(facts, config, file, spec, prepare_grey(spec), origins)
+
+
+def assemble_model(
+    facts: ModelFacts,
+    config: ModelConfig,
+    file: ModelFile,
+    preparation: Preparation,
+    batch: NDArray[Any],
+    origins: Origins,
+) -> LoadedModel:
+    """Make the backend, try it, and put it together with a preparation that is there already.
+
+    Args:
+        facts: what the file says of itself.
+        config: its `model.toml`, which overrides the file.
+        file: for its name and hash.
+        preparation: from a picture to an array.
+        batch: one grey picture that it prepared.
+        origins: where the values of the preparation came from, e.g. `{"input.mode": ("L", "file")}`.
+
+    Raises:
+        ModelLoadError: the labels contradict the file, or the model fails on the batch.
+    """
+    labels = resolve_labels(facts, config, file)
+    with about(title_of(facts, file)):
+        backend, kind = facts.connect(batch, config.values.get("output.scores"))
+        classes = probe_backend(backend, batch, kind, facts)
+        _compare_labels(labels, classes, facts, config, file)
+    name = config.values.get("name", facts.name or file.path.stem)
+    all_origins: Origins = {"name": (name, config.origins.get("name", "default"))}
+    all_origins |= {key: (value, "file") for key, value in facts.extra.items()}
+    if labels is not None:
+        all_origins["labels"] = (list(labels), config.origins.get("labels", "file"))
+    all_origins |= origins
+    if kind is not None:
+        all_origins["output.scores"] = (kind, config.origins.get("output.scores", "file"))
+    return LoadedModel(ModelInfo(name, file.sha256, facts.format), preparation, backend, labels, kind, all_origins)
+
+
+def prepare_grey(spec: InputSpec) -> NDArray[Any]:
+    """A batch of one grey picture, as the model gets it."""
+    picture = Image.new("L" if spec.mode == "L" else "RGB", spec.size, (_GREY,) * spec.channels)
+    return spec.prepare(picture)[None]
+
+
+def probe_backend(backend: Backend, batch: NDArray[Any], kind: str | None, facts: ModelFacts) -> int:
+    """Run a backend once and count the classes for which it gives scores.
+
+    Args:
+        backend: to be tried.
+        batch: prepared pictures, [N, …].
+        kind: of its scores, `probabilities`, `logits` or `labels`; None: not known.
+        facts: its `describe_failure` finds the words for what the backend raises.
+
+    Returns:
+        The number of classes; 2 for a model that gives one number a picture, of a known kind.
+
+    Raises:
+        ModelFault: it fails, or what it gives are no scores of classes.
+    """
+    try:
+        # Some answers fail only when NumPy takes them: a tensor that wants a gradient, say.
+        values = to_rows(scores_of(backend.infer(batch)), len(batch), None)
+        if facts.labels is not None and len(facts.labels) == 1 and (values == 1).all():
+            return 1  # trained with one class only, of which it is always sure
+        if np.isfinite(values).all():
+            return count_classes(values, kind)
+    except ModelLoadError:  # a sentence already
+        raise
+    except ModelError as error:
+        raise ModelFault(f"cannot be served: {error}") from None
+    except (Exception, SystemExit) as error:  # any model may fail in any way
+        raise ModelFault((facts.describe_failure or describe_failure)(error, batch)) from None
+    raise ModelFault(
+        "gives a grey picture a score that is not a finite number; check [input] in its model.toml, and the model "
+        "itself."
+    )
+
+
+def describe_failure(error: BaseException | str, batch: NDArray[Any]) -> str:
+    """Say that a model fails on a prepared picture: the second half of a sentence, for `ModelFault`.
+
+    Args:
+        error: what it raised, of which only the type is named, since its text may be anything; or the reason in
+            words.
+        batch: that it was given, [N, …].
+    """
+    reason = error if isinstance(error, str) else type(error).__name__
+    given = f"{batch.dtype} {list(batch.shape)}"
+    return f"fails on a grey picture as [input] in its model.toml prepares it, {given}: {reason}"
+
+
+def _compare_labels(
+    labels: Sequence[str] | None, classes: int, facts: ModelFacts, config: ModelConfig, file: ModelFile
+) -> None:
+    """Only an answer tells for how many classes there are scores."""
+    if labels is None or len(labels) == classes:
+        return
+    if "labels" in config.values:
+        raise label_mismatch(config, title_of(facts, file), classes)
+    raise ModelFault(
+        f"has {len(labels)} labels and gives {classes} scores; save it with one label for each class, in the order "
+        "of their indices."
+    )

@@ -1,0 +1,182 @@
+"""What `model.toml` says about a class: read when the class is used by itself, `MaskModel()`, and first asked for it.
+
+It then has the same name, version, labels and preparation as `Predictor.load("my_model.py:MaskModel")` gives it. A
+loader, which may have been given another `model.toml`, hands over what it has read: `hand_over`.
+"""
+
+import hashlib
+import os
+import sys
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any, ClassVar, NamedTuple
+
+from cvserve.errors import ModelLoadError
+from cvserve.predictor.contract import Preparation
+from cvserve.predictor.models.fault import about
+from cvserve.predictor.models.file import ModelFile
+from cvserve.predictor.models.kinds import PYTHON
+from cvserve.predictor.models.resolve import InputFacts, resolve_input
+from cvserve.predictor.models.toml_keys import check_labels
+from cvserve.predictor.models.toml_read import ModelConfig, read_config
+from cvserve.predictor.prediction import ModelInfo
+from cvserve.predictor.steps import Steps
+
+_CVSERVE_FOLDER = Path(__file__).parents[3]
+_UNKNOWN_SHA256 = "0" * 64
+# Attributes of a class that `model.toml` overrides, and what they are called there.
+_KEYS = {"labels": "labels", "scores": "output.scores"}
+
+
+class ClassConfig(NamedTuple):
+    """The Python file of a class, and the `model.toml` that belongs to it.
+
+    Attributes:
+        file: for its name and hash.
+        config: of the `model.toml` beside the file, or of the one that a loader was given.
+    """
+
+    file: ModelFile
+    config: ModelConfig
+
+
+class Overridden:
+    """An attribute of a class that its `model.toml` overrides: the file is read when an object is first asked for it.
+
+    On the class it is what the class says, so that `MaskModel.labels` stays what was written there. From the first
+    look on it is a plain attribute of the object, and so it is when the object assigns to it.
+
+    Args:
+        name: of the attribute.
+        value: that the class says.
+    """
+
+    def __init__(self, name: str, value: Any) -> None:
+        self._name = name
+        self._value = value
+
+    def __get__(self, instance: Any, owner: type | None = None) -> Any:
+        if instance is None:
+            return self._value
+        found: ClassConfig | None = instance.class_config
+        value = self._value if found is None else found.config.values.get(_KEYS[self._name], self._value)
+        vars(instance)[self._name] = value
+        return value
+
+
+class ConfiguredSteps(Steps):
+    """The steps of a class, and what its `model.toml` says about it.
+
+    Attributes:
+        model_format: for `info`.
+    """
+
+    model_format: ClassVar[str] = "python"
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        for name in _KEYS:
+            value = getattr(cls, name)  # of an `Overridden` that was inherited: what its class says
+            if not hasattr(value, "__get__"):
+                setattr(cls, name, Overridden(name, value))
+
+    @cached_property
+    def class_config(self) -> ClassConfig | None:
+        """The class's file and its `model.toml`; None when the class has no file, as in a notebook."""
+        return read_class_config(type(self))
+
+    @cached_property
+    def info(self) -> ModelInfo:
+        """Which model this is; its hash is that of the Python file, 64 zeros where there is none."""
+        found = self.class_config
+        if found is None:
+            return ModelInfo(name_of(self), _UNKNOWN_SHA256, self.model_format)
+        return ModelInfo(found.config.values.get("name", name_of(self)), found.file.sha256, self.model_format)
+
+    @cached_property
+    def _preparation(self) -> Preparation | None:
+        found = self.class_config
+        if found is None or not needs_input(self, found.config, found.file.path.name):
+            return None
+        return resolve_input(InputFacts(), found.config, found.file)[0]
+
+    def read_config(self) -> None:
+        """Read all that `model.toml` says, if that was not done.
+
+        Raises:
+            ModelLoadError: it cannot be used.
+        """
+        _ = self.info, self.labels, self.scores, self._preparation  # each is read when it is looked at
+
+
+def read_class_config(kind: type) -> ClassConfig | None:
+    """What stands beside the module of a class; None when the class has no file, as in a notebook.
+
+    Raises:
+        ModelLoadError: `model.toml` cannot be used.
+    """
+    path = _source_of(kind)
+    if path is None:
+        return None
+    data = path.read_bytes()  # it has run already: to ask who may replace it would be too late
+    file = ModelFile(path, data, hashlib.sha256(data).hexdigest(), PYTHON, owner=0, mode=0)
+    return ClassConfig(file, read_config(path))
+
+
+def hand_over(own: Any, file: ModelFile, config: ModelConfig) -> None:
+    """Give an object the `model.toml` that its loader has read, so that it does not look for one itself.
+
+    Args:
+        own: an object of a user-defined class; one that is no `Predictor` reads nothing anyway.
+        file: of its code; the hash is that of code and weights.
+        config: of its `model.toml`.
+    """
+    if isinstance(own, Steps):
+        vars(own)["class_config"] = ClassConfig(file, config)
+
+
+def name_of(own: Any) -> str:
+    """The attribute `name` of an object, else its class's name in lower case."""
+    return str(getattr(own, "name", "") or type(own).__name__.lower())
+
+
+def labels_of(own: Any, file_name: str) -> tuple[str, ...] | None:
+    """The attribute `labels` of an object, whatever `model.toml` says; None when there is none.
+
+    Raises:
+        ModelLoadError: they cannot be used.
+    """
+    labels: Sequence[Any] | None = read_stated(own, "labels")
+    if labels is None:
+        return None
+    with about(file_name):
+        return check_labels("labels", [str(label) for label in labels])
+
+
+def read_stated(own: Any, name: str) -> Any:
+    """An attribute as the object or its class states it, whatever `model.toml` says; None when there is none."""
+    return vars(own).get(name, getattr(type(own), name)) if isinstance(own, Steps) else getattr(own, name, None)
+
+
+def needs_input(own: Any, config: ModelConfig, file_name: str) -> bool:
+    """Whether `[input]` prepares the pictures of an object.
+
+    Raises:
+        ModelLoadError: it does, and so does the object.
+    """
+    said = any(key.startswith("input.") for key in config.values)
+    prepares_itself = own.prepares_itself if isinstance(own, Steps) else hasattr(own, "preprocess")
+    if said and prepares_itself:
+        raise ModelLoadError(
+            f"{type(own).__name__} in {file_name} has a preprocess of its own, and {config.file_name} has [input]; "
+            "keep one of the two."
+        )
+    return said or not hasattr(own, "preprocess")
+
+
+def _source_of(kind: type) -> Path | None:
+    file = getattr(sys.modules.get(kind.__module__), "__file__", None)
+    if file is None or Path(file).is_relative_to(_CVSERVE_FOLDER) or not os.path.isfile(file):
+        return None
+    return Path(file) if file.endswith(".py") else None
