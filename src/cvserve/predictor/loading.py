@@ -2,7 +2,7 @@
 
 import importlib
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 
 from cvserve.errors import InvalidSetting, ModelLoadError
@@ -32,7 +32,7 @@ _PLUGIN_LOADER = "cvserve.predictor.backends.plugin:load_plugin"
 # What skl2onnx knows.
 _COMPILED = ("skops", "joblib", "pickle")
 COMPILE_MODES = ("auto", "never", "require")
-_Loader = Callable[[ModelFile, Sequence[str]], ModelFacts]
+_Loader = Callable[[ModelFile, ModelSource], ModelFacts]
 
 
 def load_model(source: ModelSource) -> LoadedModel:
@@ -54,13 +54,7 @@ def load_model(source: ModelSource) -> LoadedModel:
     if reference is not None:
         from cvserve.predictor.backends.python.load import load_class  # most models are files
 
-        return load_class(
-            *reference,
-            config=source.config,
-            trust=source.trust or not source.named_by_file,
-            sha256=source.sha256,
-            weights=source.weights,
-        )
+        return load_class(*reference, source)
     return _load_file(source.path, source)
 
 
@@ -76,13 +70,13 @@ def _load_file(path: str | os.PathLike[str], source: ModelSource) -> LoadedModel
     _check_served(file)
     require_trust(file, trust=source.trust, sha256=source.sha256)
     # The config is cheap to check and a pickle is not: its faults come first.
-    said = read_config(file.path, source.config)
-    types = source.trust_types
+    config = read_config(file.path, source.config)
+    read = partial(_read_facts, file, source)
     if source.compile == "never" or file.kind.key not in _COMPILED:
-        return make_model(_facts(file, types), said, file)
+        return make_model(read(), config, file)
     from cvserve.predictor.backends.sklearn.compiled import load_compiled  # with what it needs
 
-    return load_compiled(file, said, types, partial(_facts, file, types), is_required=source.compile == "require")
+    return load_compiled(file, config, source, read)
 
 
 def is_served(file: ModelFile) -> bool:
@@ -102,8 +96,8 @@ def _check_served(file: ModelFile) -> None:
         )
 
 
-def _facts(file: ModelFile, trust_types: Sequence[str]) -> ModelFacts:
+def _read_facts(file: ModelFile, source: ModelSource) -> ModelFacts:
     module, _, function = _LOADERS.get(file.kind.key, _PLUGIN_LOADER).partition(":")
     with about(file):
         loader: _Loader = getattr(importlib.import_module(module), function)
-        return loader(file, trust_types)
+        return loader(file, source)

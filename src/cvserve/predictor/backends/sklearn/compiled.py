@@ -25,6 +25,7 @@ from cvserve.predictor.contract import Backend, LoadedModel, ModelVersionWarning
 from cvserve.predictor.models.file import ModelFile
 from cvserve.predictor.models.resolve import ModelFacts
 from cvserve.predictor.models.toml_read import ModelConfig
+from cvserve.predictor.source import ModelSource
 
 _PACKAGES = ("cvserve", "numpy", "onnx", "onnxruntime", "scikit-learn", "skl2onnx", "skops")
 _NEEDED = ("onnx", "onnxruntime", "skl2onnx")
@@ -52,29 +53,27 @@ class _Entry:
 def load_compiled(
     file: ModelFile,
     config: ModelConfig,
-    trust_types: Sequence[str],
+    source: ModelSource,
     load: Callable[[], ModelFacts],
-    *,
-    is_required: bool,
 ) -> LoadedModel:
     """The model, run as ONNX where that gives the same answers, else by scikit-learn.
 
     Args:
         file: of an estimator, which somebody vouched for where that is needed.
         config: what was said about it.
-        trust_types: types that it may hold.
+        source: says whether it must be compiled, and which types it may hold.
         load: reads the estimator.
-        is_required: whether it is an error when it cannot be compiled.
 
     Raises:
         ModelLoadError: `load` or `make_model` refuses it; or it cannot be compiled and that is required.
     """
+    is_required = source.compile == "require"
     missing = [name for name in _NEEDED if importlib.util.find_spec(name) is None]
     if missing:
         if is_required:
             raise _not_compiled(file, f"{' and '.join(missing)} cannot be imported: run {_INSTALL}")
         return _note_runtime(make_model(load(), config, file), f"{_AS_ESTIMATOR}; with {_INSTALL} it may run as ONNX")
-    key = _key(file, config, trust_types)
+    key = _key(file, config, source.trust_types)
     found = _read_entry(key)
     if found is not None and not found[0].reason:
         model = _make_from_entry(*found, config, file)

@@ -6,7 +6,7 @@ The only place where a pickle is loaded. `loading.py` has asked for trust before
 import io
 import pickle
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
@@ -26,10 +26,11 @@ from cvserve.predictor.models.fault import ModelFault
 from cvserve.predictor.models.file import ModelFile
 from cvserve.predictor.models.pickle_scan import pickle_globals
 from cvserve.predictor.models.resolve import ModelFacts
+from cvserve.predictor.source import ModelSource
 from cvserve.texts import escape_unprintable
 
 
-def load_skops(file: ModelFile, trust_types: Sequence[str]) -> ModelFacts:
+def load_skops(file: ModelFile, source: ModelSource) -> ModelFacts:
     """A classifier from a skops archive; unknown types are refused before anything is made of them.
 
     Raises:
@@ -37,10 +38,10 @@ def load_skops(file: ModelFile, trust_types: Sequence[str]) -> ModelFacts:
     """
     from cvserve.predictor.backends.sklearn.skops_read import read_skops  # a slow import
 
-    return _read_facts(_read(file, lambda: read_skops(file, trust_types)))
+    return _read_facts(_read(file, lambda: read_skops(file, source.trust_types)))
 
 
-def load_pickle(file: ModelFile, _trust_types: Sequence[str]) -> ModelFacts:
+def load_pickle(file: ModelFile, _source: ModelSource) -> ModelFacts:
     """A classifier from a pickle.
 
     Raises:
@@ -49,7 +50,7 @@ def load_pickle(file: ModelFile, _trust_types: Sequence[str]) -> ModelFacts:
     return _read_facts(_read(file, lambda: pickle.loads(file.data)))  # noqa: S301 - somebody vouched for it
 
 
-def load_joblib(file: ModelFile, _trust_types: Sequence[str]) -> ModelFacts:
+def load_joblib(file: ModelFile, _source: ModelSource) -> ModelFacts:
     """A classifier from a joblib file, compressed or not.
 
     Raises:
