@@ -1,4 +1,4 @@
-"""Writes the pages of `docs/` that come from the code: command line, settings, errors, metrics.
+"""Writes what comes from the code in `docs/`: command line, settings, errors, metrics, the rooms of the architecture.
 
 python scripts/make_docs.py            writes them
 python scripts/make_docs.py --check    exits 1 when one of them is not what the code says today
@@ -19,6 +19,7 @@ from cvserve.server.metrics import Metrics
 from cvserve.server.problems import PROBLEMS
 from cvserve.server.prometheus import list_metrics
 from cvserve.settings import FIELDS, flag, shown_default, variable
+from list_rooms import with_rooms
 
 DOCS = Path(__file__).parent.parent / "docs"
 NOTE = "<!-- Made by scripts/make_docs.py from the code: change it there. -->\n\n"
@@ -85,6 +86,7 @@ def main() -> int:
         "settings.md": settings_page(),
         "errors.md": errors_page(),
         "metrics.md": metrics_page(),
+        "architecture.md": with_rooms((DOCS / "architecture.md").read_text(encoding="utf-8")),
     }
     stale = [name for name, text in pages.items() if not _is(DOCS / name, text)]
     if "--check" in sys.argv:
@@ -147,13 +149,13 @@ from cvserve import CvserveError, ImageError, Predictor, UntrustedModel
 
 try:
     predictor = Predictor.load("model.pkl")
-except UntrustedModel as error:       # a ModelLoadError: code can hide in the file, and nobody has vouched for it
+except UntrustedModel as error:  # a ModelLoadError: code can hide in the file, and nobody has vouched for it
     raise SystemExit(f"look at it first: {error.sha256}")
 try:
     prediction = predictor.predict("img.jpg")
-except ImageError as error:           # InvalidImage, ImageTooLarge, UnsupportedImage: this one picture
+except ImageError as error:  # InvalidImage, ImageTooLarge, UnsupportedImage: this one picture
     print(error.code, error.detail)
-except CvserveError as error:         # the model, a setting, the history
+except CvserveError as error:  # the model, a setting, the history
     raise SystemExit(error.detail)
 ```
 """

@@ -15,6 +15,7 @@ _IRREGULAR = frozenset(
     """begun bound broken built chosen done drawn found given gone grown heard held kept known laid left lost made meant
     met said seen sent shown spoken taken thought thrown told torn worn written""".split()  # noqa: SIM905 - easier to read
 )
+_CONTEXT = frozenset(("name", "title", "file_name", "folder"))
 # End like participles and are none.
 _VERBS = frozenset(("need", "feed", "seed", "speed", "embed", "proceed", "exceed", "succeed", "shed"))
 
@@ -45,6 +46,17 @@ def participles() -> list[str]:
         for path, tree in _parsed()
         for function in functions(tree)
         if is_participle(function.name) and not is_property(function)
+    ]
+
+
+def context_parameters() -> list[str]:
+    """Parameters that only carry the context of a message along: it can be added once, where it is known."""
+    return [
+        f"{path.relative_to(SOURCE)}:{argument.lineno} {function.name}({argument.arg})"
+        for path, tree in _parsed()
+        for function in functions(tree)
+        for argument in (*function.args.posonlyargs, *function.args.args, *function.args.kwonlyargs)
+        if argument.arg in _CONTEXT
     ]
 
 
@@ -96,6 +108,7 @@ FIGURES = {
     "flat files in predictor/": flat_files,
     "imports inside functions": inner_imports,
     "functions named by a participle": participles,
+    "parameters named name, title, file_name or folder": context_parameters,
 }
 
 

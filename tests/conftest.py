@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from cvserve.predictor.predictor import Predictor
+from support.command import MEASURED_BY
 from support.fakes import BrightnessPredictor
 from support.pictures import digit_photo
 from support.process import ServerProcess
@@ -20,11 +21,16 @@ def cache_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(autouse=True)
-def clean_environment(tmp_path: Path, cache_home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def clean_environment(
+    request: pytest.FixtureRequest, tmp_path: Path, cache_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> Path:
     """The working folder: empty, and nothing of the developer's own settings or trust is seen."""
     for name in list(os.environ):
         if name.startswith("CVSERVE_") or name in ("MODEL_PATH", "PORT", "FORWARDED_ALLOW_IPS", "FORCE_COLOR"):
             monkeypatch.delenv(name)
+    if "loadtest" in request.path.parts:  # what Locust sees is to be the server, not the tool that measures it
+        for name in MEASURED_BY:
+            monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     monkeypatch.setenv("XDG_CACHE_HOME", str(cache_home))
     monkeypatch.setenv("NO_COLOR", "1")

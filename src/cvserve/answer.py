@@ -69,8 +69,12 @@ def encode_top(top: Sequence[ScoredClass]) -> str:
     """
     if not isfinite(sum([entry.score for entry in top])):
         raise ValueError("a score that is not a finite number cannot be JSON")
-    entries = [f'{{"index":{entry.index},"label":{encode_text(entry.label)},"score":{entry.score}}}' for entry in top]
-    return f"[{','.join(entries)}]"
+    return "[" + ",".join([f"{_begin_class(entry.index, entry.label)}{entry.score}}}" for entry in top]) + "]"
+
+
+@lru_cache(maxsize=1024)
+def _begin_class(index: int, label: str) -> str:
+    return f'{{"index":{index},"label":{encode_json(label)},"score":'
 
 
 @lru_cache(maxsize=16)

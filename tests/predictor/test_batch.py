@@ -1,5 +1,6 @@
 """Small pictures are decoded together and then prepared together; large ones never wait in memory for others."""
 
+import os
 from collections.abc import Iterator
 from typing import Any
 
@@ -8,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from cvserve import Predictor
+from cvserve import ModelError, Prediction, Predictor
 
 
 class Listed(list[Any]):
@@ -54,3 +55,19 @@ def test_how_many_are_held_at_once(side_px: int, together: int) -> None:
     runs = noted.rstrip("d").replace("pd", "p d").split()  # the list is read once more for the answers
     assert runs[0].count("d") == together
     assert all(run == "d" * run.count("d") + "p" * run.count("d") for run in runs)
+
+
+class Unforeseen(os.PathLike[str]):
+    """A picture at which a decoder raises what it should not raise."""
+
+    def __fspath__(self) -> str:
+        raise IndexError("a mistake in a decoder")
+
+
+def test_mistake_in_a_decoder_costs_one_picture_and_not_its_neighbours() -> None:
+    good = Image.new("RGB", (8, 8))
+    first, second, third = Noting().predict_each([good, Unforeseen(), good])
+    assert isinstance(first, Prediction)
+    assert isinstance(second, ModelError)
+    assert isinstance(second.__cause__, IndexError)
+    assert isinstance(third, Prediction)

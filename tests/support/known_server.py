@@ -10,6 +10,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from support.command import MEASURED_BY
+
 TOKEN = "a-token-of-the-known-server"
 _URL = re.compile(r"http://\S+")
 _TESTS = Path(__file__).parent.parent
@@ -26,7 +28,8 @@ class KnownServer:
     def __init__(self, home: Path, picture_ms: float, batch_ms: float = 0.0) -> None:
         self.home = home
         command = [sys.executable, "-m", "support.known_server", str(home), str(picture_ms), str(batch_ms)]
-        environment = {**os.environ, "CVSERVE_TOKEN": TOKEN, "PYTHONPATH": str(_TESTS)}
+        environment = {name: value for name, value in os.environ.items() if name not in MEASURED_BY}
+        environment |= {"CVSERVE_TOKEN": TOKEN, "PYTHONPATH": str(_TESTS)}
         self.process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
         assert self.process.stdout
         found = _URL.search(self.process.stdout.readline())

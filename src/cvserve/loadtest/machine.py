@@ -1,4 +1,4 @@
-"""The machine that loads: what numbers of different days can be told apart by. No name and no path of it."""
+"""What is known of the machine that makes the load, so that runs can be compared; never its name or a path of it."""
 
 import os
 import platform

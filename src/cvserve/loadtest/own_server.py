@@ -42,7 +42,7 @@ def start_own_server(flags: Mapping[str, str], beside: Path) -> Iterator[Target]
             in memory, commits would be faster than they ever are.
 
     Raises:
-        OwnServerFailed: it ended before it answered; the message has its own words.
+        OwnServerFailed: it ended before it answered; its last message is in the text.
         CannotStart: it did not answer in two minutes.
     """
     with _make_folder(beside) as home:
@@ -84,7 +84,7 @@ class _ServerOutput:
         if not self._ended:
             raise CannotStart(f"The server for the test did not answer within {_START_S:.0f} s; try cvserve serve.")
         errors = [line for line in self._lines if line.startswith("cvserve: ")] or self._lines[-1:]
-        text = errors[-1].removeprefix("cvserve: ") if errors else "it said nothing."
+        text = errors[-1].removeprefix("cvserve: ") if errors else "it printed no message."
         raise OwnServerFailed(f"The server for the test did not start: {text}", self._process.wait() or 3)
 
     def close(self) -> None:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from cvserve.errors import InvalidSetting
 
-# The same as in the locustfile, which must stand alone.
+# These stand in the locustfile as well, which must run without cvserve's modules.
 KINDS = {".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".png": "image/png", ".webp": "image/webp"}
 
 

@@ -13,6 +13,7 @@ from cvserve.loadtest.locust.template import render_locustfile
 from cvserve.loadtest.machine import read_machine
 from cvserve.loadtest.measure.bench import Bench
 from cvserve.loadtest.measure.capacity import SearchResult, choose_connections, find_capacity
+from cvserve.loadtest.measure.step import Run
 from cvserve.loadtest.measure.watch import Watch
 from cvserve.loadtest.pictures import find_pictures
 from cvserve.loadtest.plan import Plan
@@ -55,7 +56,7 @@ def run_loadtest(
         target: a server that answers.
         plan: what to do.
         csv: prefix of Locust's CSV files; None: no files.
-        on_window: hears of each second while it runs.
+        on_window: called with the phase and the window of each second while the test runs.
         settings: of the server, for the report.
 
     Raises:
@@ -77,7 +78,7 @@ def run_loadtest(
     with Watch(client) as watch, Generators(order) as generators:
         bench = Bench(generators, plan, watch, on_window, greeting.latency_ms)
         try:
-            found = _measure(bench, plan)
+            found = run_plan(bench, plan)
         except CvserveError as raised:
             error = raised
         except KeyboardInterrupt:
@@ -86,12 +87,13 @@ def run_loadtest(
             bench.finish()
     about = _describe_setup(target, greeting, created_at, len(pictures), settings)
     is_partial = is_stopped or error is not None
-    verdict = _judge(bench, found, plan, target, is_partial=is_partial)
+    verdict = judge(bench.run, found, plan, Place(target.is_here, usable_cores()), is_partial=is_partial)
     report = make_report(plan=plan, run=bench.run, found=found, verdict=verdict, about=about, is_partial=is_partial)
     return Ended(report, error, is_stopped)
 
 
-def _measure(bench: Bench, plan: Plan) -> SearchResult | None:
+def run_plan(bench: Bench, plan: Plan) -> SearchResult | None:
+    """Search for the capacity, or apply the one load of the plan; the steps are then in `bench.run`."""
     if plan.find_capacity:
         return find_capacity(bench, plan)
     if plan.rate is None:
@@ -101,11 +103,11 @@ def _measure(bench: Bench, plan: Plan) -> SearchResult | None:
     return None
 
 
-def _judge(bench: Bench, found: SearchResult | None, plan: Plan, target: Target, *, is_partial: bool) -> Verdict:
-    place = Place(target.is_here, usable_cores())
+def judge(run: Run, found: SearchResult | None, plan: Plan, place: Place, *, is_partial: bool) -> Verdict:
+    """Judge a run: the result of a search, else its one load; a run that ended early gets no verdict."""
     if found is not None:
-        return judge_search(found, bench.run.steps, plan, place)
-    step = choose_main_step(bench.run.steps)
+        return judge_search(found, run.steps, plan, place)
+    step = choose_main_step(run.steps)
     if step is None or is_partial:
         return Verdict(None, None, None, ("It ended before there was a verdict: what follows is a part.",))
     return judge_load(step, plan, place)

@@ -85,6 +85,8 @@ def _decode(image: Any, want: Want, limits: Limits) -> _Opened | CvserveError:
         picture, info = decode(image, want, limits)
     except CvserveError as error:
         return error
+    except Exception as error:  # a mistake of ours in a decoder costs this picture, not its neighbours
+        return model_error("decode", error)
     return _Opened(picture, info, time.perf_counter() - begin)
 
 

@@ -167,15 +167,14 @@ class TestOneLoad:
     def test_gates_and_an_earlier_run(self, run: Run, known: KnownServer, token: None) -> None:
         kept = run("loadtest", known.url, *ONE, "--max-p95", "10s", "--min-rps", "1", "--max-failures", "0.1%")
         assert kept.code == 0, kept.err
-        broken = run("loadtest", known.url, *ONE, "--min-rps", "1000000", "--compare", "last")
+        slower = ("loadtest", known.url, "-u", "2", "--rate", "20", "-t", "1", "--out", "slow")
+        broken = run(*slower, "--min-rps", "1000000", "--compare", "last")
         assert broken.code == 1
         assert "--min-rps asks for 1,000,000" in broken.err
         assert "requests/s:" in broken.err
         assert "windows differ by" in broken.err
-        slower = run("loadtest", known.url, "-u", "2", "--rate", "20", "-t", "1", "--out", "slow", "--compare", "1")
-        assert slower.code == 1
-        assert "Worse than before: requests/s" in slower.err
-        assert "differs in its mode" in slower.err
+        assert "Worse than before: requests/s" in broken.err
+        assert "differs in its mode" in broken.err
 
     def test_failures_give_the_exit_code_that_was_asked_for(
         self, run: Run, home: Path, known: KnownServer, token: None
@@ -190,31 +189,25 @@ class TestOneLoad:
         said = run(*load)
         assert said.code == 1
         assert "422 invalid_image" in said.out
-        assert run(*load, "--exit-code-on-error", "0").code == 0
         assert run(*load, "--exit-code-on-error", "7").code == 7
-        assert run(*load, "--max-failures", "50%").code == 0
 
-    def test_its_own_server_leaves_history_and_log_untouched(self, run: Run, home: Path) -> None:
-        said = run("loadtest", "-u", "2", "-t", "1", "--workers", "1", "--json", "--out", "out")
-        assert said.code == 0, said.err
-        report = json.loads(said.out)
-        assert (report["target"], report["model"]["name"]) == ("own server", "digits")
-        assert report["settings"]["workers"] == 1
-        assert report["measured"]["failures"] == 0
-        assert sorted(os.listdir(home)) == ["cvserve.db", "out"]
-        assert json.loads(run("history", "--json", "--source", "loadtest").out) == []
-
-    def test_its_own_server_has_the_settings_of_the_folder(self, run: Run, home: Path) -> None:
+    def test_its_own_server_has_the_settings_of_the_folder_and_leaves_history_and_log_untouched(
+        self, run: Run, home: Path
+    ) -> None:
         make = "openssl req -x509 -newkey rsa:2048 -nodes -keyout key.pem -out cert.pem -subj /CN=models.example"
         subprocess.run(make.split(), check=True, capture_output=True, timeout=60)
         lines = ['ssl_certfile = "cert.pem"', 'ssl_keyfile = "key.pem"', "no_auth = true", "workers = 1", "port = 9"]
-        (home / "cvserve.toml").write_text("\n".join(lines), encoding="utf-8")
-        said = run("loadtest", "-u", "1", "-t", "1", "--json", "--out", "out")
+        (home / "cvserve.toml").write_text("\n".join([*lines, "max_queue = 99"]), encoding="utf-8")
+        said = run("loadtest", "-u", "2", "-t", "1", "--workers", "2", "--json", "--out", "out")
         assert said.code == 0, said.err
         report = json.loads(said.out)
-        assert report["settings"]["workers"] == 1
+        assert (report["target"], report["model"]["name"]) == ("own server", "digits")
+        assert (report["settings"]["workers"], report["settings"]["max_queue"]) == (2, 99)
+        assert report["measured"]["failures"] == 0
         assert report["measured"]["requests"] > 5
         assert 'HOST = "https://127.0.0.1:' in (home / "out" / "locustfile.py").read_text()
+        assert sorted(os.listdir(home)) == ["cert.pem", "cvserve.db", "cvserve.toml", "key.pem", "out"]
+        assert json.loads(run("history", "--json", "--source", "loadtest").out) == []
 
     def test_the_ejected_file_runs_with_plain_locust(self, run: Run, home: Path, known: KnownServer) -> None:
         run("loadtest", known.url, "--eject", "locustfile.py", "--rate", "50", "--reads", "20%")

@@ -25,6 +25,9 @@ class CannedGenerators:
         self._numbers = count()
         self._begin = time.monotonic()
 
+    def now(self) -> float:
+        return time.monotonic()
+
     def set_users(self, number: int, spawn_rate: float) -> None:
         """They are there at once."""
 

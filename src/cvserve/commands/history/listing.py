@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from cvserve.commands.history.views import print_prediction, print_predictions
-from cvserve.commands.terminal.options import find_folder, parse_option
+from cvserve.commands.terminal.options import parse_option
 from cvserve.commands.terminal.output import Format, choose_format, print_csv, print_json, say
+from cvserve.configuration import find_home
 from cvserve.errors import NotFound
 from cvserve.history.history import History, history_exists
 from cvserve.store.columns import CSV_HEAD, HistoryRow
@@ -47,7 +48,7 @@ def list_predictions(
     parsed: dict[str, Any] = {name: _parse_filter(name, text) for name, text in filters.items()}
     parsed["limit"] = parse_option("--limit", limit, whole(0, _MAX_ID)) or None
     with ExitStack() as stack:
-        _print_rows(_select_rows(stack, find_folder(home), parsed), form)
+        _print_rows(_select_rows(stack, find_home(home), parsed), form)
 
 
 def show_prediction(home: str | None, prediction_id: str, *, as_json: bool) -> None:
@@ -58,7 +59,7 @@ def show_prediction(home: str | None, prediction_id: str, *, as_json: bool) -> N
         NotFound: there is no such prediction.
     """
     wanted_id = parse_option("ID", prediction_id, whole(1, _MAX_ID))
-    folder = find_folder(home)
+    folder = find_home(home)
     if not history_exists(folder):
         raise NotFound(f"There is no prediction {wanted_id}; there is no history in this folder.")
     with History.open(folder) as history:

@@ -9,9 +9,8 @@ from typing import Any
 
 from cvserve.commands.loadtest.live import show_live
 from cvserve.commands.loadtest.views import print_report, print_runs
-from cvserve.commands.terminal.options import find_folder
 from cvserve.commands.terminal.output import print_document, say
-from cvserve.configuration import load_configuration, read_token_file
+from cvserve.configuration import find_home, load_configuration, read_token_file
 from cvserve.errors import CannotStart, CvserveError, InvalidSetting
 from cvserve.loadtest.files import Files
 from cvserve.loadtest.locust.template import render_locustfile
@@ -41,7 +40,7 @@ def run(url: str | None, options: dict[str, Any]) -> int:
     Raises:
         CvserveError: an option cannot be used, the test cannot begin, or something ended it early.
     """
-    folder = find_folder(options["home"])
+    folder = find_home(options["home"])
     if options["list"]:
         print_runs(folder, as_json=options["json"])
         return 0
@@ -52,7 +51,7 @@ def run(url: str | None, options: dict[str, Any]) -> int:
     before = None if options["compare"] is None else read_earlier(folder, options["compare"])
     with _exit_on_sigterm():
         ended = _run_test(url, plan, options, folder)
-    return _conclude(ended, options, before)
+    return conclude(ended, options, before)
 
 
 def _make_plan(options: dict[str, Any]) -> Plan:
@@ -111,8 +110,17 @@ def _open_target(url: str | None, options: dict[str, Any], folder: Path) -> Iter
         yield target, facts
 
 
-def _conclude(ended: Ended, options: dict[str, Any], before: Report | None) -> int:
-    """Print the report and what is wrong with it; returns the exit code."""
+def conclude(ended: Ended, options: dict[str, Any], before: Report | None) -> int:
+    """Print the report and what is wrong with it; returns the exit code.
+
+    Args:
+        ended: the test.
+        options: the limits, and how to print.
+        before: an earlier run that this one must not be worse than; None: no comparison.
+
+    Raises:
+        CvserveError: what ended the test early.
+    """
     report = ended.report
     if options["json"]:
         print_document(report)

@@ -1,12 +1,10 @@
 """Options that several commands share, and the step from an option's text to its value."""
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Annotated, TypeVar
 
 import typer
 
-from cvserve.configuration import find_home
 from cvserve.errors import InvalidSetting
 
 Home = Annotated[
@@ -34,8 +32,3 @@ def parse_option(option: str, text: str, parse: Callable[[str], _Value]) -> _Val
         return parse(text)
     except ValueError as error:
         raise InvalidSetting(f"{option} is '{text}': {error}.") from None
-
-
-def find_folder(home: str | None) -> Path:
-    """Find the folder of history and log: the option, else what environment, `.env` and `cvserve.toml` say."""
-    return find_home(home)

@@ -5,9 +5,10 @@ from typing import Annotated
 
 import typer
 
-from cvserve.commands.terminal.options import AsJson, AsNl, Home, find_folder, parse_option
+from cvserve.commands.terminal.options import AsJson, AsNl, Home, parse_option
 from cvserve.commands.terminal.output import choose_format
 from cvserve.commands.terminal.plain import PlainCommand, PlainGroup
+from cvserve.configuration import find_home
 from cvserve.values import seconds
 
 token_app = typer.Typer(cls=PlainGroup, help="Tokens: who may call the server.", no_args_is_help=True)
@@ -29,7 +30,7 @@ def new(
 
     lifetime = None if expires is None else timedelta(seconds=parse_option("--expires", expires, seconds))
     scopes = [word for entry in scope or ["predict"] for word in entry.split(",")]
-    make_token(find_folder(home), name, scopes, lifetime, as_json=as_json)
+    make_token(find_home(home), name, scopes, lifetime, as_json=as_json)
 
 
 @token_app.command("list", cls=PlainCommand)
@@ -37,7 +38,7 @@ def list_(home: Home = None, as_json: AsJson = False, as_nl: AsNl = False) -> No
     """All tokens there ever were; never their secrets."""
     from cvserve.commands.token.tokens import list_tokens
 
-    list_tokens(find_folder(home), choose_format(as_json=as_json, as_nl=as_nl))
+    list_tokens(find_home(home), choose_format(as_json=as_json, as_nl=as_nl))
 
 
 @token_app.command("revoke", cls=PlainCommand)
@@ -48,4 +49,4 @@ def revoke(
     """Refuse a token from now on; a running server does within a second."""
     from cvserve.commands.token.tokens import revoke_token
 
-    revoke_token(find_folder(home), name)
+    revoke_token(find_home(home), name)

@@ -80,7 +80,7 @@ class IdleClock:
 
 
 class Generator:
-    """One Locust, which loads a server as it is told.
+    """One Locust, which loads a server by our orders.
 
     Args:
         lines: from our side, one JSON object each; the first is the order to start with.

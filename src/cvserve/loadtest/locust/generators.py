@@ -93,6 +93,10 @@ class Generators:
         """Process ids, in the order of the generators' indexes."""
         return [process.pid for process in self._processes]
 
+    def now(self) -> float:
+        """The time by the clock of the ticks, in seconds."""
+        return time.monotonic()
+
     def set_users(self, count: int, spawn_rate: float) -> None:
         """Set the number of users from now on, spread over the processes.
 

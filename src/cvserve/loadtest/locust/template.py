@@ -17,7 +17,7 @@ def render_locustfile(plan: Plan, url: str, *, stands_alone: bool) -> str:
         plan: the load.
         url: of the server.
         stands_alone: for people who run it with plain Locust: the rate of open load stands in it. In a test of ours
-            the rate is told to Locust while it runs.
+            Locust gets the rate while it runs.
     """
     constants = {
         "HOST": url,

@@ -1,6 +1,5 @@
 """One load after the other on one server, and what was measured of each."""
 
-import time
 from collections.abc import Callable
 
 from cvserve.errors import CannotStart, Unauthenticated
@@ -18,13 +17,13 @@ _TICK_EDGE_S = 0.05
 
 
 class Bench:
-    """Applies loads and measures them.
+    """Applies loads to a server, one after the other, and measures each.
 
     Args:
         generators: started.
         plan: what is measured how.
         watch: sees the server from inside.
-        on_window: hears of each second.
+        on_window: called with the phase and the window of each second.
         slowest_ms: latency of one request on an idle server; steps are long enough for several.
     """
 
@@ -59,7 +58,7 @@ class Bench:
             spawn_rate: users that start a second; None: as the plan says.
 
         Raises:
-            CannotStart: the server is gone, or a generator ended or does not do what it is told.
+            CannotStart: the server is gone, or a generator ended or does not follow its orders.
             Unauthenticated: the server refuses the token now.
         """
         self._phase = phase
@@ -82,7 +81,7 @@ class Bench:
             phase: of the step, as in `Step`.
 
         Raises:
-            CannotStart: the server is gone, or a generator ended or does not do what it is told.
+            CannotStart: the server is gone, or a generator ended or does not follow its orders.
             Unauthenticated: the server refuses the token now.
         """
         self._phase = phase
@@ -106,20 +105,20 @@ class Bench:
         self._generators.set_users(users, rate)
         self._users = users
         running: dict[int, int] = {}
-        deadline = time.monotonic() + users / rate + self._plan.stop_timeout_s + 5
+        deadline = self._generators.now() + users / rate + self._plan.stop_timeout_s + 5
         while sum(running.values()) != users or len(running) < len(self._generators.pids):
             tick = self._next_tick()
             running[tick.index] = tick.users
-            if time.monotonic() > deadline:
+            if self._generators.now() > deadline:
                 raise CannotStart(f"The load generator has {sum(running.values())} users instead of {users}.")
 
     def _drain(self) -> None:
         """Nothing is due any more; wait until all that was sent is answered."""
         self._generators.start_open_load(0)
         self._is_open = True
-        begin = time.monotonic()
+        begin = self._generators.now()
         in_flight: dict[int, int] = {}
-        while time.monotonic() < begin + self._plan.stop_timeout_s:
+        while self._generators.now() < begin + self._plan.stop_timeout_s:
             tick = self._next_tick()
             if tick.begin >= begin:
                 in_flight[tick.index] = tick.in_flight
@@ -128,15 +127,15 @@ class Bench:
 
     def _settle(self, answers: int) -> None:
         """Let some time pass, and so many answers, before anything counts."""
-        begin, seen = time.monotonic(), 0
-        while time.monotonic() < begin + self._plan.settle_s or (
-            seen < answers and time.monotonic() < begin + max(self._plan.step_s, self._longest_s / 2)
+        begin, seen = self._generators.now(), 0
+        while self._generators.now() < begin + self._plan.settle_s or (
+            seen < answers and self._generators.now() < begin + max(self._plan.step_s, self._longest_s / 2)
         ):
             tick = self._next_tick()
             seen += len(tick.latencies) + sum(tick.failures.values())
 
     def _measure(self, seconds: float, phase: str, users: int, rate: float | None, answers: int) -> Step:
-        begin = time.monotonic()
+        begin = self._generators.now()
         ticks: list[Tick] = []
         seen = 0
         longest_s = max(seconds, self._longest_s)
@@ -199,7 +198,7 @@ class Bench:
             self._failing.append(tick)
         if not self._failing or tick.end - self._failing[0].begin < _GIVE_UP_S:
             return
-        # How the last answers before that broke off says nothing about what came after.
+        # The server's last answers may have broken off in other ways: only the recent failures count.
         lately = [failed for failed in self._failing if failed.begin > tick.end - _GIVE_UP_S] or self._failing
         reasons = {reason.partition(": ")[2] for failed in lately for reason in failed.failures}
         if all(reason.startswith("no answer") for reason in reasons):

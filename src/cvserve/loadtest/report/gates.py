@@ -7,7 +7,7 @@ from cvserve.loadtest.report.document import Report
 from cvserve.loadtest.report.format import format_number
 from cvserve.loadtest.samples import compute_spread
 
-_LEAST_NOISE = 0.03  # two runs of the same thing differ by so much, whatever their windows say
+_LEAST_NOISE = 0.03  # two runs of the same thing differ by so much even where their windows do not
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,0 +1,79 @@
+"""Which test is about what, where that cannot be seen from its name."""
+
+# Folders of tests that no room of the sources has.
+ROOMS_OF_THEIR_OWN = {
+    "benchmarks": "the benchmarks, which are no part of the package",
+    "container": "the Dockerfile",
+    "docs": "the pages: what they show is what happens",
+    "e2e": "real servers from start to end, each with one question",
+    "examples": "the examples",
+}
+
+# A test of several files of its room, and what it asks them.
+SUBJECTS = {
+    "test_house.py": "the rules of the house",
+    "test_public_api.py": "what can be imported, and what that loads",
+    "loadtest/test_client_limit.py": "a client that is slower than the server is not taken for the server's limit",
+    "loadtest/test_ends.py": "a load test that is interrupted leaves nothing behind",
+    "loadtest/test_wrk.py": "the figures are those of wrk",
+    "predictor/test_one_answer.py": "library, command line and servers give the same answer for every format",
+    "server/test_bad_images.py": "pictures that are none, through POST /predict",
+    "server/test_batch.py": "POST /predict/batch",
+    "server/test_fuzz.py": "no bytes of a request give a 500",
+    "server/test_usual_form.py": "the quick way through the usual form gives what the parser gives",
+    "server/test_workers.py": "the server with worker processes that end, hang and grow",
+    "store/test_datasette.py": "the history opens in Datasette",
+}
+
+_ENGINE = ("engine/test_engine.py", "engine/test_process_pool.py", "server/test_workers.py")
+_LOADTEST = ("loadtest/test_session.py", "commands/loadtest/test_command.py")
+_MODEL = ("commands/model/test_app.py", "commands/model/test_check.py")
+_SERVED = ("server/endpoints/test_predict.py", "e2e/test_life.py")
+
+# Source files and folders without a test of their own name, and the tests whose front door leads through them.
+ELSEWHERE = {
+    # What a command prints is looked at where the command is run.
+    "commands/history/": ("commands/history/test_app.py",),
+    "commands/loadtest/": ("commands/loadtest/test_command.py",),
+    "commands/model/": _MODEL,
+    "commands/terminal/": ("commands/history/test_app.py", "commands/test_predict.py", "commands/test_token.py"),
+    # The same tests run against workers on threads and in processes.
+    "engine/connection.py": _ENGINE,
+    "engine/fork_server.py": _ENGINE,
+    "engine/fork_server_main.py": _ENGINE,
+    "engine/protocols.py": _ENGINE,
+    "engine/thread_pool.py": _ENGINE,
+    "engine/worker_main.py": _ENGINE,
+    # Errors have no behaviour of their own; who raises them is tested for it.
+    "errors.py": ("server/test_problems.py", "docs/test_pages.py"),
+    # A load test is run whole: its processes, its requests and its report belong together.
+    "loadtest/": _LOADTEST,
+    # A backend is tested by loading files of its format and asking them.
+    "predictor/backends/builtin/": ("predictor/backends/builtin/test_digits.py",),
+    "predictor/backends/onnx/": ("predictor/backends/onnx/test_load.py",),
+    "predictor/backends/plugin.py": ("predictor/models/test_plugins.py", "examples/test_plugin.py"),
+    "predictor/backends/python/": ("predictor/backends/python/test_load.py",),
+    "predictor/backends/sklearn/": ("predictor/backends/sklearn/test_load.py",),
+    "predictor/backends/torch/": ("predictor/backends/torch/test_load.py", "predictor/backends/torch/test_library.py"),
+    "predictor/contract.py": ("predictor/test_predictor.py", "predictor/test_loading.py"),
+    "predictor/models/kinds.py": ("predictor/models/test_file.py",),
+    "predictor/models/pickle_scan.py": ("predictor/models/test_trust.py",),
+    "predictor/models/resolve.py": ("predictor/test_loading.py",),
+    "predictor/models/toml_keys.py": ("predictor/models/test_toml_read.py",),
+    "predictor/models/zip_limits.py": ("predictor/backends/sklearn/test_load.py",),
+    "predictor/user_code.py": ("predictor/backends/python/test_load.py",),
+    # The server is asked over a socket.
+    "server/app.py": _SERVED,
+    "server/context.py": ("server/middleware/test_access_log.py", "server/test_problems.py"),
+    "server/counters.py": ("server/test_metrics.py",),
+    "server/middleware/problem_writer.py": ("server/test_problems.py",),
+    "server/parameters.py": ("server/endpoints/test_predict.py", "server/endpoints/test_history.py"),
+    "server/prometheus.py": ("server/test_metrics.py",),
+    "server/recorder.py": ("server/endpoints/test_predict.py", "e2e/test_durability.py"),
+    "server/resources.py": ("commands/test_serve.py", "e2e/test_life.py"),
+    "server/run.py": _SERVED,
+    "server/service.py": ("server/endpoints/test_predict.py", "server/test_batch.py"),
+    "server/uploads.py": ("server/endpoints/test_predict.py", "server/test_multipart.py", "server/test_usual_form.py"),
+    "settings.py": ("test_configuration.py", "test_values.py"),
+    "store/rows.py": ("store/test_predictions.py", "store/test_transaction.py"),
+}
