@@ -5,13 +5,14 @@ import os
 from collections.abc import Callable
 from functools import partial
 
-from cvserve.errors import InvalidSetting, ModelLoadError
+from cvserve.errors import InvalidSetting
 from cvserve.predictor.backends.probe import make_model
 from cvserve.predictor.contract import LoadedModel
-from cvserve.predictor.models.fault import about
+from cvserve.predictor.models.fault import ModelFault, about
 from cvserve.predictor.models.file import ModelFile, check_sha256, read_model_file
+from cvserve.predictor.models.incomplete import explain_incomplete
 from cvserve.predictor.models.kinds import PYTHON, TORCH
-from cvserve.predictor.models.plugins import plugin_of
+from cvserve.predictor.models.plugins import find_plugin
 from cvserve.predictor.models.resolve import ModelFacts
 from cvserve.predictor.models.toml_read import read_config
 from cvserve.predictor.models.trust import require_trust
@@ -67,7 +68,8 @@ def _load_file(path: str | os.PathLike[str], source: ModelSource) -> LoadedModel
     file = read_model_file(path)
     if source.sha256 is not None:
         check_sha256(file, source.sha256)
-    _check_served(file)
+    with about(file):
+        _check_served(file)
     require_trust(file, trust=source.trust, sha256=source.sha256)
     # The config is cheap to check and a pickle is not: its faults come first.
     config = read_config(file.path, source.config)
@@ -81,17 +83,15 @@ def _load_file(path: str | os.PathLike[str], source: ModelSource) -> LoadedModel
 
 def is_served(file: ModelFile) -> bool:
     """Whether there is a loader for the file's format."""
-    return file.kind.key in _LOADERS or file.kind is PYTHON or plugin_of(file.kind) is not None
+    return file.kind.key in _LOADERS or file.kind is PYTHON or find_plugin(file.kind) is not None
 
 
 def _check_served(file: ModelFile) -> None:
     if file.kind in (PYTHON, TORCH):
-        from cvserve.predictor.models.incomplete import half_model  # a mistake, so it may take its time
-
-        raise half_model(file)
+        raise explain_incomplete(file)
     if not is_served(file):
-        raise ModelLoadError(
-            f"'{file.path.name}' is {file.kind.title}, and cvserve serves scikit-learn files (.skops, .joblib, .pkl), "
+        raise ModelFault(
+            f"is {file.kind.title}, and cvserve serves scikit-learn files (.skops, .joblib, .pkl), "
             "ONNX and PyTorch models; export it to ONNX."
         )
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from cvserve.errors import ModelLoadError
 from cvserve.predictor.contract import Backend
 from cvserve.predictor.models.file import ModelFile
-from cvserve.predictor.models.plugins import Plugin, plugin_of
+from cvserve.predictor.models.plugins import Plugin, find_plugin
 from cvserve.predictor.models.resolve import ModelFacts
 from cvserve.predictor.source import ModelSource
 
@@ -23,7 +23,7 @@ def load_plugin(file: ModelFile, _source: ModelSource) -> ModelFacts:
     Raises:
         ModelLoadError: the plugin refuses the file, fails on it, or gives what is no model.
     """
-    plugin = plugin_of(file.kind)
+    plugin = find_plugin(file.kind)
     assert plugin is not None, "told from the content by this very plugin"
     title = f"'{file.path.name}', loaded by the plugin {plugin.title},"
     with _name_plugin(plugin, title):

@@ -1,6 +1,6 @@
-"""What `model.toml` says and cannot mean: two of its words, or one of its and one of the file's, exclude each other.
+"""Contradictions: two values of `model.toml`, or one of its and one of the model file's, that exclude each other.
 
-Each is an answer that would look right and be wrong, so it is an error, and it names both sides.
+Each would give answers that look right and are wrong, so it is an error that names both sides.
 """
 
 from collections.abc import Sequence
@@ -15,11 +15,11 @@ _FEWEST_STEPS = 2
 
 
 def check_order(said: Sequence[str], source: str, known: Sequence[str], file_name: str) -> None:
-    """Compare the labels that were said with what the file calls its classes; other words for them are fine.
+    """Refuse the labels of a model file in another order. Other words for the classes are fine.
 
     Args:
-        said: the labels.
-        source: name of the file that says so.
+        said: the labels that the user wrote.
+        source: name of the file in which they stand.
         known: names of the classes in the model file, as many.
         file_name: of the model file.
 
@@ -36,12 +36,12 @@ def check_order(said: Sequence[str], source: str, known: Sequence[str], file_nam
 
 
 def check_input(spec: InputSpec, said: Sequence[str], source: str) -> None:
-    """Look at the values of `[input]` together.
+    """Refuse values of `[input]` that exclude each other.
 
     Args:
-        spec: all of them.
-        said: keys that `model.toml` has, e.g. `crop_ratio`.
-        source: its name.
+        spec: all values, those that `model.toml` leaves open included.
+        said: keys that stand in `model.toml`, e.g. `crop_ratio`.
+        source: name of that file.
 
     Raises:
         ModelLoadError: two exclude each other.

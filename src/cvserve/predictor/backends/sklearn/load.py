@@ -24,7 +24,7 @@ from cvserve.predictor.backends.sklearn.parts import use_one_thread
 from cvserve.predictor.contract import Backend, ModelVersionWarning
 from cvserve.predictor.models.fault import ModelFault
 from cvserve.predictor.models.file import ModelFile
-from cvserve.predictor.models.pickle_scan import pickle_globals
+from cvserve.predictor.models.pickle_scan import scan_pickle
 from cvserve.predictor.models.resolve import ModelFacts
 from cvserve.predictor.source import ModelSource
 from cvserve.texts import escape_unprintable
@@ -88,7 +88,7 @@ def _unreadable(file: ModelFile, error: Exception, saved_with: str | None) -> Mo
         return ModelFault(
             f"needs the module '{error.name}', which is not installed here; install it, or save the model without it."
         )
-    own = [name for name in pickle_globals(file.data).names if name.startswith("__main__.")]
+    own = [name for name in scan_pickle(file.data).names if name.startswith("__main__.")]
     if isinstance(error, AttributeError) and own:
         return ModelFault(
             f"needs {', '.join(own)}, written in a notebook or script, and a pickle holds no code; "
