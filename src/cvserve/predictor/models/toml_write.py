@@ -19,14 +19,14 @@ _COMMENTS = {
 }
 
 
-def format_config(found: Mapping[str, tuple[Any, str]], said: Mapping[str, Any] | None = None) -> str:
+def format_config(found: Mapping[str, tuple[Any, str]], stated: Mapping[str, Any] | None = None) -> str:
     """Write every known key as TOML: sections in the order of `toml_keys.CHECKS`, guesses marked by a comment.
 
     Args:
         found: value and origin by key, as `collect_properties` gives them; words that are no keys are left out.
-        said: what the `model.toml` before it says, so that none of it gets lost.
+        stated: what the `model.toml` before it says, so that none of it gets lost.
     """
-    properties = {key: (value, "model.toml") for key, value in (said or {}).items()} | dict(found)
+    properties = {key: (value, "model.toml") for key, value in (stated or {}).items()} | dict(found)
     lines: list[str] = []
     section = ""
     for key in CHECKS:
