@@ -18,7 +18,7 @@ from cvserve.predictor.prediction import ModelInfo
 from cvserve.server.metrics import Metrics
 from cvserve.server.problems import PROBLEMS
 from cvserve.server.prometheus import list_metrics
-from cvserve.settings import FIELDS, flag, shown_default, variable
+from cvserve.settings import FIELDS, flag, format_default, variable
 from list_rooms import with_rooms
 
 DOCS = Path(__file__).parent.parent / "docs"
@@ -54,7 +54,7 @@ def settings_page() -> str:
     for name, field in FIELDS.items():
         option = f"`{flag(name)}`" if field.metadata["flag"] else "–"
         variables = f"`{variable(name)}`" + (f", `{field.metadata['alias']}`" if field.metadata["alias"] else "")
-        default = f"`{shown_default(name)}`" if shown_default(name) else "–"
+        default = f"`{format_default(name)}`" if format_default(name) else "–"
         lines.append(f"| `{name}` | {option} | {variables} | {default} | {field.metadata['help']} |\n")
     return "# Settings\n\n" + NOTE + "".join(lines)
 

@@ -180,8 +180,8 @@ FIELDS = {field.name: field for field in dataclasses.fields(Settings) if field.m
 MODEL_SETTINGS = tuple(name for name, field in FIELDS.items() if field.metadata["loads_model"])
 
 
-def shown_default(name: str) -> str:
-    """The default as people write it; empty when there is none."""
+def format_default(name: str) -> str:
+    """Write the default of a setting as people write it: `20MiB`, `30s`; empty when there is none."""
     field = FIELDS[name]
     value: Any = field.default
     if value in (None, "", ()):

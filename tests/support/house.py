@@ -56,6 +56,10 @@ ELSEWHERE = {
     "predictor/backends/sklearn/": ("predictor/backends/sklearn/test_load.py",),
     "predictor/backends/torch/": ("predictor/backends/torch/test_load.py", "predictor/backends/torch/test_library.py"),
     "predictor/contract.py": ("predictor/test_predictor.py", "predictor/test_loading.py"),
+    "predictor/models/incomplete.py": (
+        "predictor/backends/torch/test_load.py",
+        "predictor/backends/python/test_load.py",
+    ),
     "predictor/models/kinds.py": ("predictor/models/test_file.py",),
     "predictor/models/pickle_scan.py": ("predictor/models/test_trust.py",),
     "predictor/models/resolve.py": ("predictor/test_loading.py",),

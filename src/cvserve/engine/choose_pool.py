@@ -30,6 +30,6 @@ def pool_for(settings: Settings, predictor: "Predictor | None" = None) -> Worker
     if predictor is None and workers > 0:
         return ProcessPool(ModelOrder(_LOAD, source.to_json()), workers, settings.worker_memory)
     # A front with worker processes never loads NumPy, Pillow and what comes with a model.
-    from cvserve.engine.thread_pool import make_thread_pool
+    from cvserve.engine.load_source import make_threads
 
-    return make_thread_pool(source, predictor, workers or usable_cores())
+    return make_threads(source, predictor, workers or usable_cores())

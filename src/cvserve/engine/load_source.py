@@ -1,16 +1,18 @@
-"""What a worker process runs to get its model: the way back from JSON to a predictor.
+"""A predictor from a `ModelSource`: in a worker process, and for threads of the front.
 
-The front sends this module's name and the JSON, and never imports it: NumPy and Pillow come with it.
+A front with worker processes sends this module's name with the source as JSON, and never imports it: NumPy and Pillow
+come with it.
 """
 
 from typing import Any
 
-from cvserve.predictor.predictor import LoadedPredictor, load_predictor
+from cvserve.engine.thread_pool import ThreadPool
+from cvserve.predictor.predictor import LoadedPredictor, Predictor, load_predictor
 from cvserve.predictor.source import ModelSource
 
 
 def load_source(**document: Any) -> LoadedPredictor:
-    """Load the model that the front asked for.
+    """Load the model that the front asked for; what a worker process runs first.
 
     Args:
         document: a source as `ModelSource.to_json` described it.
@@ -19,3 +21,22 @@ def load_source(**document: Any) -> LoadedPredictor:
         ModelLoadError: it cannot be loaded, or nobody vouched for it.
     """
     return load_predictor(ModelSource.from_json(document))
+
+
+def make_threads(source: ModelSource, predictor: Predictor | None, threads: int) -> ThreadPool:
+    """Make workers that are threads of this process.
+
+    Args:
+        source: which model, and what a picture may be.
+        predictor: one that is there already, in place of the model; from now on the source says what its pictures
+            may be. None: the model is loaded.
+        threads: how many.
+
+    Raises:
+        ModelLoadError: it cannot be loaded, or nobody vouched for it.
+    """
+    if predictor is None:
+        predictor = load_predictor(source)
+    else:
+        predictor.limits = source.limits
+    return ThreadPool(predictor, threads)

@@ -31,8 +31,8 @@ class Mistake:
 
 
 @dataclass(frozen=True, slots=True)
-class ClassTally:
-    """One class in numbers.
+class ClassCounts:
+    """How often pictures are of one class, and how often the model says so.
 
     Attributes:
         index: of the class.
@@ -74,7 +74,12 @@ class Evaluation:
     failed: list[tuple[Path, CvserveError]] = field(default_factory=list)
 
     def add(self, picture: LabelledPicture, outcome: Prediction | CvserveError) -> None:
-        """Count one picture."""
+        """Count one picture.
+
+        Args:
+            picture: with its true class.
+            outcome: the answer, or why there is none.
+        """
         if isinstance(outcome, CvserveError):
             self.failed.append((picture.path, outcome))
             return
@@ -97,14 +102,14 @@ class Evaluation:
         """Share of the answers that are right, 0…1; None: there was none."""
         return self.right / self.answered if self.answered else None
 
-    def classes(self) -> list[ClassTally]:
+    def classes(self) -> list[ClassCounts]:
         """Every class that is somebody's truth or somebody's answer, in the order of the indices."""
         pictures, predicted = Counter[int](), Counter[int]()
         for (truth, answer), count in self.confusion.items():
             pictures[truth] += count
             predicted[answer] += count
         seen = sorted(pictures.keys() | predicted.keys())
-        return [ClassTally(at, pictures[at], self.confusion[at, at], predicted[at]) for at in seen]
+        return [ClassCounts(at, pictures[at], self.confusion[at, at], predicted[at]) for at in seen]
 
     def worst(self, count: int) -> list[Mistake]:
         """The mistakes that the model was surest of, at most `count`."""
@@ -117,13 +122,13 @@ def evaluate(
     labels: Sequence[str],
     advance: Callable[[int], None] = lambda _done: None,
 ) -> Evaluation:
-    """Ask the model about all pictures, in batches.
+    """Ask the model about all pictures, in batches of 64, and count how often it is right.
 
     Args:
-        predictor: the same that serves.
+        predictor: the model.
         pictures: with classes by index.
         labels: names of the classes.
-        advance: is told the number of pictures that were done, after each batch.
+        advance: called after each batch with the number of pictures in it.
     """
     evaluation = Evaluation(labels)
     for batch in _batches(pictures):

@@ -15,11 +15,11 @@ _MAX_SHOWN = 12
 
 @dataclass(frozen=True, slots=True)
 class LabelledPicture:
-    """One picture.
+    """A picture whose class is known.
 
     Attributes:
-        path: where it is.
-        truth: index of its class.
+        path: of its file.
+        truth: index of its class, from 0.
     """
 
     path: Path
@@ -39,16 +39,16 @@ def read_labelled(source: Path, labels: Sequence[str]) -> list[LabelledPicture]:
             does not know.
     """
     if source.is_dir():
-        found = _in_folder(source)
+        found = _find_in_folder(source)
     elif source.is_file():
-        found = _in_table(source)
+        found = _read_table(source)
     else:
         raise InvalidSetting(f"There is no folder or CSV '{source}'; check the path.")
-    indices = _indices({label for _, label in found}, labels, source)
+    indices = _index_classes({label for _, label in found}, labels, source)
     return [LabelledPicture(path, indices[label]) for path, label in found]
 
 
-def _in_folder(folder: Path) -> list[tuple[Path, str]]:
+def _find_in_folder(folder: Path) -> list[tuple[Path, str]]:
     pictures = sorted(
         path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and not _is_hidden(path, folder)
     )
@@ -71,7 +71,7 @@ def _is_hidden(path: Path, folder: Path) -> bool:
     return any(part.startswith(".") for part in path.relative_to(folder).parts)
 
 
-def _in_table(table: Path) -> list[tuple[Path, str]]:
+def _read_table(table: Path) -> list[tuple[Path, str]]:
     try:
         with open(table, encoding="utf-8-sig", newline="") as file:
             rows = list(csv.DictReader(file, skipinitialspace=True))
@@ -86,7 +86,7 @@ def _in_table(table: Path) -> list[tuple[Path, str]]:
     return [(table.parent / row["path"], row["label"].strip()) for row in rows]
 
 
-def _indices(named: set[str], labels: Sequence[str], source: Path) -> dict[str, int]:
+def _index_classes(named: set[str], labels: Sequence[str], source: Path) -> dict[str, int]:
     """Index of each class that is named in the data."""
     by_name = {label: index for index, label in enumerate(labels)}
     # Where "3" is what a class is called, it cannot be told from the fourth class.

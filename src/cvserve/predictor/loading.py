@@ -2,16 +2,17 @@
 
 import importlib
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 
-from cvserve.errors import InvalidSetting, ModelLoadError
+from cvserve.errors import InvalidSetting
 from cvserve.predictor.backends.probe import make_model
 from cvserve.predictor.contract import LoadedModel
-from cvserve.predictor.models.fault import about
+from cvserve.predictor.models.fault import ModelFault, about
 from cvserve.predictor.models.file import ModelFile, check_sha256, read_model_file
+from cvserve.predictor.models.incomplete import explain_incomplete
 from cvserve.predictor.models.kinds import PYTHON, TORCH
-from cvserve.predictor.models.plugins import plugin_of
+from cvserve.predictor.models.plugins import find_plugin
 from cvserve.predictor.models.resolve import ModelFacts
 from cvserve.predictor.models.toml_read import read_config
 from cvserve.predictor.models.trust import require_trust
@@ -32,7 +33,7 @@ _PLUGIN_LOADER = "cvserve.predictor.backends.plugin:load_plugin"
 # What skl2onnx knows.
 _COMPILED = ("skops", "joblib", "pickle")
 COMPILE_MODES = ("auto", "never", "require")
-_Loader = Callable[[ModelFile, Sequence[str]], ModelFacts]
+_Loader = Callable[[ModelFile, ModelSource], ModelFacts]
 
 
 def load_model(source: ModelSource) -> LoadedModel:
@@ -54,13 +55,7 @@ def load_model(source: ModelSource) -> LoadedModel:
     if reference is not None:
         from cvserve.predictor.backends.python.load import load_class  # most models are files
 
-        return load_class(
-            *reference,
-            config=source.config,
-            trust=source.trust or not source.named_by_file,
-            sha256=source.sha256,
-            weights=source.weights,
-        )
+        return load_class(*reference, source)
     return _load_file(source.path, source)
 
 
@@ -73,37 +68,36 @@ def _load_file(path: str | os.PathLike[str], source: ModelSource) -> LoadedModel
     file = read_model_file(path)
     if source.sha256 is not None:
         check_sha256(file, source.sha256)
-    _check_served(file)
+    with about(file):
+        _check_served(file)
     require_trust(file, trust=source.trust, sha256=source.sha256)
     # The config is cheap to check and a pickle is not: its faults come first.
-    said = read_config(file.path, source.config)
-    types = source.trust_types
+    config = read_config(file.path, source.config)
+    read = partial(_read_facts, file, source)
     if source.compile == "never" or file.kind.key not in _COMPILED:
-        return make_model(_facts(file, types), said, file)
+        return make_model(read(), config, file)
     from cvserve.predictor.backends.sklearn.compiled import load_compiled  # with what it needs
 
-    return load_compiled(file, said, types, partial(_facts, file, types), is_required=source.compile == "require")
+    return load_compiled(file, config, source, read)
 
 
 def is_served(file: ModelFile) -> bool:
     """Whether there is a loader for the file's format."""
-    return file.kind.key in _LOADERS or file.kind is PYTHON or plugin_of(file.kind) is not None
+    return file.kind.key in _LOADERS or file.kind is PYTHON or find_plugin(file.kind) is not None
 
 
 def _check_served(file: ModelFile) -> None:
     if file.kind in (PYTHON, TORCH):
-        from cvserve.predictor.models.incomplete import half_model  # a mistake, so it may take its time
-
-        raise half_model(file)
+        raise explain_incomplete(file)
     if not is_served(file):
-        raise ModelLoadError(
-            f"'{file.path.name}' is {file.kind.title}, and cvserve serves scikit-learn files (.skops, .joblib, .pkl), "
+        raise ModelFault(
+            f"is {file.kind.title}, and cvserve serves scikit-learn files (.skops, .joblib, .pkl), "
             "ONNX and PyTorch models; export it to ONNX."
         )
 
 
-def _facts(file: ModelFile, trust_types: Sequence[str]) -> ModelFacts:
+def _read_facts(file: ModelFile, source: ModelSource) -> ModelFacts:
     module, _, function = _LOADERS.get(file.kind.key, _PLUGIN_LOADER).partition(":")
     with about(file):
         loader: _Loader = getattr(importlib.import_module(module), function)
-        return loader(file, trust_types)
+        return loader(file, source)

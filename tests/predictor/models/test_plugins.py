@@ -68,9 +68,9 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callabl
         (info / "entry_points.txt").write_text(f"[cvserve.backends]\n{name} = cvs_{name}:{target}\n")
         made.append(f"cvs_{name}")
 
-    plugins.installed.cache_clear()
+    plugins.find_plugins.cache_clear()
     yield package
-    plugins.installed.cache_clear()
+    plugins.find_plugins.cache_clear()
     for name in made:
         sys.modules.pop(name, None)
 

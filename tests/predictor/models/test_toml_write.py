@@ -12,7 +12,7 @@ from sklearn.naive_bayes import GaussianNB
 
 from cvserve.errors import InvalidSetting
 from cvserve.predictor.models.toml_read import read_config
-from cvserve.predictor.models.toml_write import config_text, write_config
+from cvserve.predictor.models.toml_write import format_config, write_config
 from cvserve.predictor.predictor import LoadedPredictor, Predictor
 from cvserve.predictor.properties import collect_properties
 
@@ -37,13 +37,13 @@ _values = st.fixed_dictionaries(
 @given(values=_values)
 def test_what_is_written_is_read_as_it_was(tmp_path_factory: pytest.TempPathFactory, values: Any) -> None:
     path = tmp_path_factory.mktemp("written") / "m.toml"
-    path.write_text(config_text({key: (value, "file") for key, value in values.items()}), encoding="utf-8")
+    path.write_text(format_config({key: (value, "file") for key, value in values.items()}), encoding="utf-8")
     read = read_config(path.with_suffix(".skops"))
     assert dict(read.values) == values | {"labels": tuple(values["labels"])}
 
 
 def test_what_decides_nothing_or_could_not_be_read_is_left_out() -> None:
-    text = config_text(
+    text = format_config(
         {
             "estimator": ("SVC", "file"),
             "labels": (["", "a"], "file"),
@@ -60,7 +60,7 @@ def test_a_model_with_many_labels_is_written_one_a_line(tmp_path: Path) -> None:
     skops.io.dump(GaussianNB().fit(np.random.default_rng(0).random((52, 64)), names * 2), tmp_path / "m.skops")
     predictor = Predictor.load(tmp_path / "m.skops")
     assert isinstance(predictor, LoadedPredictor)
-    text = config_text(collect_properties(predictor))
+    text = format_config(collect_properties(predictor))
     assert 'labels = [\n  "class a",\n  "class b",\n' in text
     (tmp_path / "m.toml").write_text(text)
     assert Predictor.load(tmp_path / "m.skops").labels == tuple(names)

@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 
 from cvserve.errors import CvserveError, ModelLoadError, Unsafe, UntrustedModel
-from cvserve.predictor.models.pickle_scan import pickle_globals
+from cvserve.predictor.models.pickle_scan import scan_pickle
 from cvserve.predictor.models.trust import is_trusted, record, store_path
 from support.models import load_model
 
@@ -112,7 +112,7 @@ def test_every_hostile_file_is_alive(tmp_path: Path, canary: Path, name: str) ->
 
 @pytest.mark.parametrize("name", NAMES)
 def test_what_a_hostile_file_would_import_is_found_without_running_it(canary: Path, name: str) -> None:
-    found = pickle_globals(hostile(canary)[name])
+    found = scan_pickle(hostile(canary)[name])
     assert not canary.exists()
     assert found.complete
     modules = ("posix.system", "nt.system", "os.system", "posix.mkdir", "nt.mkdir", "builtins.exec", "subprocess.call")
@@ -133,14 +133,14 @@ def test_a_pickle_in_a_skops_archive_is_never_unpickled(tmp_path: Path, canary: 
 def test_a_computed_import_is_not_hidden() -> None:
     """A name that is made while the pickle runs cannot be shown, so it must be said that there is more."""
     stream = pickle.PROTO + b"\x04" + b"\x8c\x02os" + b"N" + pickle.STACK_GLOBAL + b"."
-    assert pickle_globals(stream) == ((), False)
-    assert not pickle_globals(pickle.dumps(Calls(os.system, "x"))[:-3]).complete
-    assert not pickle_globals(packed(np.arange(10.0), 3)[:-5]).complete
-    assert not pickle_globals(b"\x04\x22\x4d\x18" + bytes(9)).complete
+    assert scan_pickle(stream) == ((), False)
+    assert not scan_pickle(pickle.dumps(Calls(os.system, "x"))[:-3]).complete
+    assert not scan_pickle(packed(np.arange(10.0), 3)[:-5]).complete
+    assert not scan_pickle(b"\x04\x22\x4d\x18" + bytes(9)).complete
 
 
 def test_names_from_a_stranger_are_safe_to_print() -> None:
-    found = pickle_globals(b"cos\n\x1b[2Jsystem\n.")
+    found = scan_pickle(b"cos\n\x1b[2Jsystem\n.")
     assert found.names == ("os.\\x1b[2Jsystem",)
 
 

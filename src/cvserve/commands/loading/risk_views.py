@@ -7,7 +7,7 @@ from rich.text import Text
 
 from cvserve.commands.terminal.output import make_console, print_document
 from cvserve.predictor.models.file import ModelFile
-from cvserve.predictor.models.hidden_code import names_in
+from cvserve.predictor.models.hidden_code import find_names
 from cvserve.predictor.models.pickle_scan import PickleGlobals
 
 # What runs code by its mere name; shown in red, which is a hint for the eye and no judgement.
@@ -23,7 +23,7 @@ _HARMLESS_PREFIXES = (
 
 def show_untrusted(file: ModelFile, *, as_json: bool) -> None:
     """Print file, format, hash and what its code would import, on stdout; nothing in it is run."""
-    found = names_in(file)
+    found = find_names(file)
     if as_json:
         facts = {
             "file": str(file.path),
@@ -40,7 +40,7 @@ def show_risk(file: ModelFile) -> None:
     """Print the same on stderr, with a sentence that says what loading the file means; the question follows."""
     console = make_console(stderr=True)
     console.print(Text(f"'{file.path.name}' is {file.kind.title}: loading it runs whatever code is in it."))
-    console.print(_risk_table(file, names_in(file)))
+    console.print(_risk_table(file, find_names(file)))
 
 
 def _risk_table(file: ModelFile, found: PickleGlobals) -> Table:

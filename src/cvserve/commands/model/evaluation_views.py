@@ -7,7 +7,7 @@ from typing import Any
 from cvserve.commands.terminal.columns import Column, Row
 from cvserve.commands.terminal.output import draw_bar, print_document
 from cvserve.commands.terminal.table import print_table
-from cvserve.predictor.evaluation import ClassTally, Evaluation
+from cvserve.predictor.evaluation import ClassCounts, Evaluation
 
 # A wider table of confusions would not fit on a terminal; above it the most frequent ones are listed.
 _MAX_CONFUSION_CLASSES = 12
@@ -79,7 +79,7 @@ def _show_confusion(evaluation: Evaluation) -> None:
     print_table(columns, [_confusion_row(evaluation, truth, tallies) for truth in tallies if truth.pictures])
 
 
-def _confusion_row(evaluation: Evaluation, truth: ClassTally, tallies: Sequence[ClassTally]) -> Row:
+def _confusion_row(evaluation: Evaluation, truth: ClassCounts, tallies: Sequence[ClassCounts]) -> Row:
     counts = [evaluation.confusion[truth.index, answer.index] for answer in tallies]
     return Row((str(truth.index), evaluation.labels[truth.index], *(str(count) if count else "·" for count in counts)))
 

@@ -13,7 +13,7 @@ from cvserve.errors import InvalidSetting, UntrustedModel
 from cvserve.predictor.backends.python.module import file_of
 from cvserve.predictor.models.file import ModelFile, read_model_file
 from cvserve.predictor.models.toml_read import read_config
-from cvserve.predictor.models.toml_write import config_text, write_config
+from cvserve.predictor.models.toml_write import format_config, write_config
 from cvserve.predictor.properties import Properties, collect_properties
 from cvserve.settings import Settings
 
@@ -53,5 +53,5 @@ def _write(file: ModelFile | None, found: Properties, settings: Settings, *, ove
     if file is None:
         raise InvalidSetting("The built-in model has no file beside which a model.toml could stand; name a file.")
     config = read_config(file.path, settings.model_config)
-    write_config(config.path, config_text(found, config.values), overwrite=overwrites)
+    write_config(config.path, format_config(found, config.values), overwrite=overwrites)
     say(f"Wrote {config.path}; check what the model sees with: {try_command(settings)}")

@@ -6,7 +6,7 @@ from typing import Annotated, Any, TypeVar
 
 import typer
 
-from cvserve.settings import FIELDS, flag, shown_default
+from cvserve.settings import FIELDS, flag, format_default
 
 _Command = TypeVar("_Command", bound=Callable[..., None])
 
@@ -62,6 +62,6 @@ def _text_type(default: Any) -> Any:
 
 
 def _make_text_option(name: str) -> Any:
-    shown = shown_default(name)
+    shown = format_default(name)
     help_ = FIELDS[name].metadata["help"] + (f" Default: {shown}" if shown else "")
     return typer.Option(flag(name), help=help_, metavar=name.rpartition("_")[2].upper(), show_default=False)

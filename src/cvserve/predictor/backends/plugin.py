@@ -1,7 +1,7 @@
 """Models of formats that plugins bring: what a plugin gives is looked at before it is believed."""
 
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -12,17 +12,18 @@ from numpy.typing import NDArray
 from cvserve.errors import ModelLoadError
 from cvserve.predictor.contract import Backend
 from cvserve.predictor.models.file import ModelFile
-from cvserve.predictor.models.plugins import Plugin, plugin_of
+from cvserve.predictor.models.plugins import Plugin, find_plugin
 from cvserve.predictor.models.resolve import ModelFacts
+from cvserve.predictor.source import ModelSource
 
 
-def load_plugin(file: ModelFile, _trust_types: Sequence[str]) -> ModelFacts:
+def load_plugin(file: ModelFile, _source: ModelSource) -> ModelFacts:
     """A model by the plugin whose format it has.
 
     Raises:
         ModelLoadError: the plugin refuses the file, fails on it, or gives what is no model.
     """
-    plugin = plugin_of(file.kind)
+    plugin = find_plugin(file.kind)
     assert plugin is not None, "told from the content by this very plugin"
     title = f"'{file.path.name}', loaded by the plugin {plugin.title},"
     with _name_plugin(plugin, title):

@@ -1,4 +1,4 @@
-"""What the code in a model file would import, told without running it, for the person who decides about trust."""
+"""What the code in a model file would import, found without running it, for the person who decides about trust."""
 
 import ast
 import io
@@ -6,21 +6,24 @@ import zipfile
 
 from cvserve.predictor.models.file import ModelFile
 from cvserve.predictor.models.kinds import PYTHON
-from cvserve.predictor.models.pickle_scan import MAX_UNPACKED_BYTES, PickleGlobals, pickle_globals
+from cvserve.predictor.models.pickle_scan import MAX_UNPACKED_BYTES, PickleGlobals, scan_pickle
 
 _ZIP_MAGIC = b"PK"
 
 
-def names_in(file: ModelFile) -> PickleGlobals:
-    """Modules that a Python file imports; `module.name` of what the pickles in any other file make."""
+def find_names(file: ModelFile) -> PickleGlobals:
+    """Find the modules that a Python file imports, or `module.name` of all that the pickles in another file would make.
+
+    Raises nothing, whatever is in the file: what cannot be read makes the result incomplete.
+    """
     if file.kind is PYTHON:
-        return _imports(file.data)
+        return _find_imports(file.data)
     if file.data.startswith(_ZIP_MAGIC):
-        return _names_in_archive(file.data)
-    return pickle_globals(file.data)
+        return _find_names_in_archive(file.data)
+    return scan_pickle(file.data)
 
 
-def _imports(source: bytes) -> PickleGlobals:
+def _find_imports(source: bytes) -> PickleGlobals:
     try:
         nodes = list(ast.walk(ast.parse(source)))
     except (SyntaxError, ValueError, RecursionError, MemoryError):
@@ -30,7 +33,7 @@ def _imports(source: bytes) -> PickleGlobals:
     return PickleGlobals(tuple(sorted(names)), complete=True)
 
 
-def _names_in_archive(data: bytes) -> PickleGlobals:
+def _find_names_in_archive(data: bytes) -> PickleGlobals:
     names: set[str] = set()
     complete = True
     try:
@@ -41,7 +44,7 @@ def _names_in_archive(data: bytes) -> PickleGlobals:
                 if member.file_size > MAX_UNPACKED_BYTES:
                     complete = False
                     continue
-                found = pickle_globals(archive.read(member))
+                found = scan_pickle(archive.read(member))
                 names.update(found.names)
                 complete = complete and found.complete
     except Exception:  # zipfile raises a dozen kinds on bad bytes

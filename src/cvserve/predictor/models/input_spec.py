@@ -90,7 +90,7 @@ class InputSpec:
         Raises:
             ImageTooLarge: `resize` is `exact` and the picture has another size.
         """
-        pixels = to_pixels(self._resized(image))
+        pixels = to_pixels(self._resize(image))
         if self.invert:
             pixels = 255 - pixels
         if self.mode == "BGR":
@@ -100,7 +100,7 @@ class InputSpec:
             values -= np.asarray(self.mean, dtype=np.float32)
         if self.std != (1.0,):
             values /= np.asarray(self.std, dtype=np.float32)
-        return self._laid_out(values).astype(self.dtype, copy=False)
+        return self._arrange(values).astype(self.dtype, copy=False)
 
     def render(self, array: NDArray[Any]) -> Image.Image:
         """The picture of mode L or RGB that a prepared array stands for; an inverted one stays inverted.
@@ -118,14 +118,14 @@ class InputSpec:
             return Image.fromarray(pixels[:, :, 0])
         return Image.fromarray(np.ascontiguousarray(pixels[:, :, ::-1] if self.mode == "BGR" else pixels))
 
-    def _laid_out(self, values: NDArray[Any]) -> NDArray[Any]:
+    def _arrange(self, values: NDArray[Any]) -> NDArray[Any]:
         if self.layout == "flat":
             return values.reshape(-1)
         if values.ndim == 2:
             values = values[:, :, None]
         return values.transpose(2, 0, 1) if self.layout == "NCHW" else values
 
-    def _resized(self, image: Image.Image) -> Image.Image:
+    def _resize(self, image: Image.Image) -> Image.Image:
         if image.size == self.size:
             return image
         width, height = self.size
@@ -136,7 +136,7 @@ class InputSpec:
             return image.resize(self.size, filter_)
         if self.resize == "crop":
             return _centre_crop(image, self.size, self.crop_ratio, filter_)
-        return _padded(image, self.size, filter_)
+        return _pad(image, self.size, filter_)
 
 
 def _centre_crop(
@@ -159,7 +159,7 @@ def _centre_crop(
     return scaled.crop((left, top, left + width, top + height))
 
 
-def _padded(image: Image.Image, size: tuple[int, int], filter_: Image.Resampling) -> Image.Image:
+def _pad(image: Image.Image, size: tuple[int, int], filter_: Image.Resampling) -> Image.Image:
     """Long side to size, the rest black, the picture in the middle."""
     width, height = size
     full_width, full_height = image.info.get(FULL_SIZE, image.size)

@@ -72,7 +72,7 @@ def kind_of(data: bytes) -> Kind | None:
         return HDF5
     if compressor_of(data) is not None:
         return JOBLIB
-    if data[:1] == b"\x08" and data[2:3] in _tags(_ONNX_SECOND_TAGS):
+    if data[:1] == b"\x08" and data[2:3] in _split_bytes(_ONNX_SECOND_TAGS):
         return ONNX
     if data[8:10] == b'{"' and int.from_bytes(data[:8], "little") < len(data):
         return SAFETENSORS
@@ -88,7 +88,7 @@ def kinds_of_suffix(suffix: str) -> tuple[Kind, ...]:
 
 def compressor_of(data: bytes) -> str | None:
     """Name of the compressor that joblib used, or None."""
-    if data[:1] == b"\x78" and data[1:2] in _tags(_ZLIB_SECOND_BYTES):
+    if data[:1] == b"\x78" and data[1:2] in _split_bytes(_ZLIB_SECOND_BYTES):
         return "zlib"
     for magic, name in COMPRESSORS.items():
         if data.startswith(magic):
@@ -101,7 +101,7 @@ def is_pickle(data: bytes) -> bool:
 
     Protocols 0 and 1 have no magic bytes: their first opcodes are parsed, and the last one must be a stop.
     """
-    if data[:1] == b"\x80" and data[1:2] in _tags(b"\x02\x03\x04\x05"):
+    if data[:1] == b"\x80" and data[1:2] in _split_bytes(b"\x02\x03\x04\x05"):
         return True
     if not data.rstrip().endswith(b"."):
         return False
@@ -132,5 +132,5 @@ def _kind_of_zip(data: bytes) -> Kind:
     return ZIP
 
 
-def _tags(values: bytes) -> tuple[bytes, ...]:
+def _split_bytes(values: bytes) -> tuple[bytes, ...]:
     return tuple(bytes([value]) for value in values)

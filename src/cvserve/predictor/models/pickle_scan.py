@@ -47,13 +47,13 @@ class _Made(NamedTuple):
     arguments: Any
 
 
-def pickle_globals(data: bytes) -> PickleGlobals:
-    """Everything that a pickle or joblib file, compressed or not, would import.
+def scan_pickle(data: bytes) -> PickleGlobals:
+    """Find everything that a pickle or joblib file, compressed or not, would import; none of it is run.
 
     Args:
-        data: the whole file.
+        data: the whole file; nothing is too damaged or hostile.
     """
-    unpacked = _unpacked(data)
+    unpacked = _unpack(data)
     if unpacked is None:
         return PickleGlobals((), complete=False)
     names: set[str] = set()
@@ -64,7 +64,7 @@ def pickle_globals(data: bytes) -> PickleGlobals:
     return PickleGlobals(tuple(sorted(names)), complete=True)
 
 
-def _unpacked(data: bytes) -> bytes | None:
+def _unpack(data: bytes) -> bytes | None:
     """The pickle in a compressed joblib file; None when it is damaged, too large or of another compressor."""
     compressor = compressor_of(data)
     if compressor is None:
@@ -107,13 +107,13 @@ class _Walk:
             else:
                 self._generic(opcode, argument)
 
-    def _found(self, name: str) -> None:
+    def _add_name(self, name: str) -> None:
         # The names are a stranger's text on its way to a terminal.
         self._names.add(to_ascii(name[:_MAX_NAME_LENGTH]))
         self._stack.append(_Global(name))
 
     def _op_global(self, argument: str) -> None:
-        self._found(argument.replace(" ", ".", 1))
+        self._add_name(argument.replace(" ", ".", 1))
 
     def _op_inst(self, argument: str) -> None:
         self._pop_to_mark()
@@ -123,10 +123,10 @@ class _Walk:
         name, module = self._stack.pop(), self._stack.pop()
         if not (isinstance(name, str) and isinstance(module, str)):
             raise ValueError("a name that is computed")
-        self._found(f"{module}.{name}")
+        self._add_name(f"{module}.{name}")
 
     def _op_ext1(self, argument: int) -> None:
-        self._found(f"copyreg extension {argument}")
+        self._add_name(f"copyreg extension {argument}")
 
     _op_ext2 = _op_ext4 = _op_ext1
 

@@ -40,8 +40,11 @@ class Plugin(NamedTuple):
 
 
 @cache
-def installed() -> tuple[Plugin, ...]:
-    """All that can be used, in the order of their names; whatever else is there is named in a warning."""
+def find_plugins() -> tuple[Plugin, ...]:
+    """Find the plugins that are installed and can be used, in the order of their names; only the first call looks.
+
+    Whatever else is registered under the entry points is skipped, with a `PluginWarning` that says why.
+    """
     from importlib import metadata  # slow, and hardly anybody has a plugin
 
     found: dict[str, Plugin] = {}
@@ -63,28 +66,28 @@ def installed() -> tuple[Plugin, ...]:
     return tuple(found.values())
 
 
-def plugin_kind_of(data: bytes, name: str) -> Kind | None:
-    """The format by the word of the plugins, or None.
+def find_plugin_kind(data: bytes, name: str) -> Kind | None:
+    """Ask the plugins which of them knows a file; None when none does.
 
     Args:
         data: of a file that cvserve does not serve by itself.
         name: of the file, for error texts.
 
     Raises:
-        ModelLoadError: more than one plugin takes it for its own.
+        ModelLoadError: more than one does.
     """
-    claims = [plugin for plugin in installed() if _recognises(plugin, data)]
+    claims = [plugin for plugin in find_plugins() if _recognises(plugin, data)]
     if len(claims) > 1:
         titles = " and ".join(plugin.title for plugin in claims)
         raise ModelLoadError(f"The plugins {titles} both take '{name}' for theirs; uninstall one of them.")
     return claims[0].format.kind if claims else None
 
 
-def plugin_of(kind: Kind) -> Plugin | None:
-    """The plugin that brought a format; None for one of cvserve's own."""
+def find_plugin(kind: Kind) -> Plugin | None:
+    """Find the plugin that brought a format; None for one of cvserve's own."""
     if kind in KINDS:
         return None
-    return next((plugin for plugin in installed() if plugin.format.kind == kind), None)
+    return next((plugin for plugin in find_plugins() if plugin.format.kind == kind), None)
 
 
 def _recognises(plugin: Plugin, data: bytes) -> bool:

@@ -1,6 +1,6 @@
-"""What `model.toml` says and cannot mean: two of its words, or one of its and one of the file's, exclude each other.
+"""Contradictions: two values of `model.toml`, or one of its and one of the model file's, that exclude each other.
 
-Each is an answer that would look right and be wrong, so it is an error, and it names both sides.
+Each would give answers that look right and are wrong, so it is an error that names both sides.
 """
 
 from collections.abc import Sequence
@@ -14,34 +14,34 @@ from cvserve.predictor.models.input_spec import InputSpec
 _FEWEST_STEPS = 2
 
 
-def check_order(said: Sequence[str], source: str, known: Sequence[str], file_name: str) -> None:
-    """Compare the labels that were said with what the file calls its classes; other words for them are fine.
+def check_order(stated: Sequence[str], source: str, known: Sequence[str], file_name: str) -> None:
+    """Refuse the labels of a model file in another order. Other words for the classes are fine.
 
     Args:
-        said: the labels.
-        source: name of the file that says so.
+        stated: the labels that the user wrote.
+        source: name of the file in which they stand.
         known: names of the classes in the model file, as many.
         file_name: of the model file.
 
     Raises:
         ModelLoadError: the same names in another order.
     """
-    if tuple(said) == tuple(known) or set(said) != set(known):
+    if tuple(stated) == tuple(known) or set(stated) != set(known):
         return
-    index = next(at for at, (one, other) in enumerate(zip(said, known, strict=True)) if one != other)
+    index = next(at for at, (one, other) in enumerate(zip(stated, known, strict=True)) if one != other)
     raise ModelLoadError(
-        f"{source} calls class {index} '{said[index]}', but '{file_name}' calls it '{known[index]}': the same "
+        f"{source} calls class {index} '{stated[index]}', but '{file_name}' calls it '{known[index]}': the same "
         f"labels in another order; write them in the order of '{file_name}', or remove them from {source}."
     )
 
 
-def check_input(spec: InputSpec, said: Sequence[str], source: str) -> None:
-    """Look at the values of `[input]` together.
+def check_input(spec: InputSpec, stated: Sequence[str], source: str) -> None:
+    """Refuse values of `[input]` that exclude each other.
 
     Args:
-        spec: all of them.
-        said: keys that `model.toml` has, e.g. `crop_ratio`.
-        source: its name.
+        spec: all values, those that `model.toml` leaves open included.
+        stated: keys that stand in `model.toml`, e.g. `crop_ratio`.
+        source: name of that file.
 
     Raises:
         ModelLoadError: two exclude each other.
@@ -53,7 +53,7 @@ def check_input(spec: InputSpec, said: Sequence[str], source: str) -> None:
                 f"{key} in {source} has {len(numbers)} numbers, but the picture has {spec.channels} channel "
                 f'(mode "{spec.mode}"); write one number.'
             )
-    if "crop_ratio" in said and spec.resize != "crop" and spec.crop_ratio != 1:
+    if "crop_ratio" in stated and spec.resize != "crop" and spec.crop_ratio != 1:
         raise ModelLoadError(
             f'crop_ratio = {spec.crop_ratio:g} in {source} is for resize = "crop", but resize is "{spec.resize}"; '
             'write resize = "crop", or remove crop_ratio.'
@@ -64,7 +64,7 @@ def check_input(spec: InputSpec, said: Sequence[str], source: str) -> None:
 def _check_range(spec: InputSpec, source: str) -> None:
     """Black and white must fit into the type of the array, and not become one value in it."""
     ends = np.array([[0.0], [255.0]]) * spec.scale
-    with np.errstate(over="ignore"):  # infinity is too large for every type, and said below
+    with np.errstate(over="ignore"):  # infinity is too large for every type, and refused below
         low, high = np.sort((ends - np.array(spec.mean)) / np.array(spec.std), axis=0)
     dtype = np.dtype(spec.dtype)
     limits = np.iinfo(dtype) if dtype.kind in "iu" else np.finfo(dtype)

@@ -22,7 +22,7 @@ _MAX_BYTES = 16 * 1024**2
 
 @dataclass(frozen=True, slots=True)
 class ModelConfig:
-    """What was said, nothing filled in.
+    """What the user says about a model; nothing is filled in.
 
     Attributes:
         values: checked values by key: `name`, `labels`, `input.size`, …, `output.scores`.

@@ -19,18 +19,18 @@ _COMMENTS = {
 }
 
 
-def config_text(found: Mapping[str, tuple[Any, str]], said: Mapping[str, Any] | None = None) -> str:
-    """TOML with every key that is known, sections in the order of `CHECKS`, guesses marked.
+def format_config(found: Mapping[str, tuple[Any, str]], stated: Mapping[str, Any] | None = None) -> str:
+    """Write every known key as TOML: sections in the order of `toml_keys.CHECKS`, guesses marked by a comment.
 
     Args:
         found: value and origin by key, as `collect_properties` gives them; words that are no keys are left out.
-        said: what the `model.toml` before it says, so that none of it gets lost.
+        stated: what the `model.toml` before it says, so that none of it gets lost.
     """
-    properties = {key: (value, "model.toml") for key, value in (said or {}).items()} | dict(found)
+    properties = {key: (value, "model.toml") for key, value in (stated or {}).items()} | dict(found)
     lines: list[str] = []
     section = ""
     for key in CHECKS:
-        if key not in properties or not _says_something(key, properties):
+        if key not in properties or not _is_worth_a_line(key, properties):
             continue
         value, origin = properties[key]
         prefix, _, name = key.rpartition(".")
@@ -57,7 +57,7 @@ def write_config(path: Path, text: str, *, overwrite: bool) -> None:
         raise InvalidSetting(f"'{path}' cannot be written: {error.strerror}; check its folder.") from None
 
 
-def _says_something(key: str, properties: Mapping[str, tuple[Any, str]]) -> bool:
+def _is_worth_a_line(key: str, properties: Mapping[str, tuple[Any, str]]) -> bool:
     """Whether a line for the key could be read again and would not be idle beside the others."""
     if key == "input.crop_ratio" and properties.get("input.resize", ("",))[0] != "crop":
         return False

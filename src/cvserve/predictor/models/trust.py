@@ -1,8 +1,8 @@
-"""Who vouched for which file: the gate in front of every format in which code can hide.
+"""The trust check: which files in which code can hide this user vouches for.
 
-The hash of a file is either said by the caller, or stands in a store in the user's own configuration folder,
-never in a project's: a stranger's folder must not be able to vouch for itself. The gate is the only
-protection: a file that passes it can do all that the user can do.
+The hash of a file is either said by the caller, or recorded in the user's own configuration folder, never in a
+project's: a stranger's folder must not be able to vouch for itself. The check is the only protection: once its file is
+loaded, the code in it can do all that the user can do.
 """
 
 import fcntl
@@ -20,7 +20,7 @@ from typing import Any
 from cvserve.errors import Unsafe, UntrustedModel
 from cvserve.files import read_once, replace_file, xdg_folder
 from cvserve.predictor.models.file import ModelFile
-from cvserve.predictor.models.hidden_code import names_in
+from cvserve.predictor.models.hidden_code import find_names
 from cvserve.texts import list_some
 
 _MAX_NAMES_SHOWN = 12
@@ -28,22 +28,22 @@ _MAX_STORE_BYTES = 16 * 1024**2
 
 
 def require_trust(file: ModelFile, *, trust: bool, sha256: str | None) -> None:
-    """Let a file pass when somebody vouched for it.
+    """Refuse a file in which code can hide unless somebody vouches for it.
 
     Args:
-        file: read, its hash compared with `sha256` already.
-        trust: the caller vouches.
-        sha256: the hash that the caller gave, which vouches as well.
+        file: as it was read; that it has the hash `sha256` is checked already.
+        trust: whether the caller vouches for it.
+        sha256: the hash that the caller gave; who knows it vouches for the file.
 
     Raises:
-        UntrustedModel: nobody did.
-        Unsafe: the store cannot be relied on.
+        UntrustedModel: nobody does; the sentence names hash, imports, and the command that trusts it.
+        Unsafe: the record of trust cannot be relied on.
     """
     if not file.kind.hides_code or trust or sha256 is not None or is_trusted(file.sha256):
         return
     raise UntrustedModel(
         f"'{file.path.name}' is {file.kind.title}, in which code can hide, and nobody has vouched for it: "
-        f"SHA-256 {file.sha256}, {file.size:,} bytes, imports {_names_found(file)}. "
+        f"SHA-256 {file.sha256}, {file.size:,} bytes, imports {_list_names(file)}. "
         f"If you made it, run: cvserve model trust {shlex.quote(str(file.path))} --sha256 {file.sha256}",
         file.sha256,
     )
@@ -60,33 +60,33 @@ def is_trusted(sha256: str) -> bool:
     Raises:
         Unsafe: others may write to the store, it belongs to somebody else, or it is damaged.
     """
-    return sha256 in _entries(store_path())
+    return sha256 in _read_entries(store_path())
 
 
 def record(sha256: str, path: str | os.PathLike[str], size: int, note: str = "") -> None:
-    """Remember that this user vouches for a hash.
+    """Remember that this user vouches for a hash. Path, size and note are for people who read `trust.json`.
 
     Args:
         sha256: 64 hex digits.
-        path: where the file was, for people who read the store.
-        size: in bytes, for them as well.
-        note: likewise.
+        path: where the file was.
+        size: of the file, in bytes.
+        note: how it came about, e.g. `asked on a terminal`.
 
     Raises:
-        Unsafe: as `is_trusted`; also when the store cannot be written.
+        Unsafe: others may write to the store, it belongs to somebody else, it is damaged or cannot be written.
     """
     store = store_path()
     entry = {
         "path": os.path.abspath(path),
         "size": size,
-        "who": _user_name(),
+        "who": _find_user_name(),
         "when": datetime.now(UTC).isoformat(timespec="seconds"),
         "note": note,
     }
     try:
         store.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with _locked(store.parent):
-            entries = _entries(store)
+        with _lock_folder(store.parent):
+            entries = _read_entries(store)
             entries[sha256] = entry
             text = json.dumps(entries, indent=2) + "\n"
             replace_file(store, text.encode("utf-8"), mode=0o600, sync=True)
@@ -95,7 +95,7 @@ def record(sha256: str, path: str | os.PathLike[str], size: int, note: str = "")
         raise Unsafe(text) from None
 
 
-def _entries(store: Path) -> dict[str, Any]:
+def _read_entries(store: Path) -> dict[str, Any]:
     try:
         _check_private(store.parent, store.parent.stat())
         data, status = read_once(store, _MAX_STORE_BYTES, follow=False)
@@ -126,7 +126,7 @@ def _check_private(path: Path, status: os.stat_result) -> None:
 
 
 @contextmanager
-def _locked(folder: Path) -> Iterator[None]:
+def _lock_folder(folder: Path) -> Iterator[None]:
     """One writer at a time; a file of its own would be left behind."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
@@ -136,7 +136,7 @@ def _locked(folder: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def _user_name() -> str:
+def _find_user_name() -> str:
     try:
         return getpass.getuser()
     except (OSError, KeyError, ImportError):
@@ -144,7 +144,7 @@ def _user_name() -> str:
         return str(os.geteuid())
 
 
-def _names_found(file: ModelFile) -> str:
-    found = names_in(file)
+def _list_names(file: ModelFile) -> str:
+    found = find_names(file)
     text = list_some(found.names, _MAX_NAMES_SHOWN) or "nothing that could be read"
     return text if found.complete else f"{text} (it cannot be read to its end: there may be more)"

@@ -435,7 +435,7 @@ def test_an_archive_that_skops_never_writes_is_refused(tmp_path: Path, data: byt
 
 def test_limits_of_an_archive(monkeypatch: pytest.MonkeyPatch) -> None:
     data = archive(*[(f"m{number}", b"x" * 100) for number in range(20)])
-    zip_limits.check_archive(data, "m.skops")
+    zip_limits.check_archive(data)
     for limit, value, words in (
         ("MAX_MEMBERS", 20, "21 members; at most 20"),
         ("MAX_UNPACKED_BYTES", 1000, "2,002 bytes unpacked; at most 1,000"),
@@ -444,7 +444,7 @@ def test_limits_of_an_archive(monkeypatch: pytest.MonkeyPatch) -> None:
         with monkeypatch.context() as patch:
             patch.setattr(zip_limits, limit, value)
             with pytest.raises(ModelLoadError, match=words):
-                zip_limits.check_archive(data, "m.skops")
+                zip_limits.check_archive(data)
 
 
 def test_a_bad_checksum_is_damage(tmp_path: Path, skops_file: Path) -> None:

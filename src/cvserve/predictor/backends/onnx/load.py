@@ -1,6 +1,5 @@
 """ONNX models, run by ONNX Runtime from the bytes that were read and hashed."""
 
-from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -12,12 +11,13 @@ from cvserve.predictor.backends.onnx.runtime import VERSION, open_session
 from cvserve.predictor.models.fault import ModelFault
 from cvserve.predictor.models.file import ModelFile
 from cvserve.predictor.models.resolve import ModelFacts
+from cvserve.predictor.source import ModelSource
 from cvserve.texts import escape_unprintable
 
 _FLOATS = ("tensor(float)", "tensor(float16)", "tensor(double)")
 
 
-def load_onnx(file: ModelFile, _trust_types: Sequence[str]) -> ModelFacts:
+def load_onnx(file: ModelFile, _source: ModelSource) -> ModelFacts:
     """A classifier from an ONNX file.
 
     Raises:

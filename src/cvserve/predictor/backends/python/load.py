@@ -5,7 +5,6 @@ whoever names a class has vouched for it, and one that a file of settings names 
 """
 
 import inspect
-import os
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -28,6 +27,7 @@ from cvserve.predictor.models.resolve import ModelFacts
 from cvserve.predictor.models.toml_read import ModelConfig, read_config
 from cvserve.predictor.models.trust import require_trust
 from cvserve.predictor.scores import KINDS
+from cvserve.predictor.source import ModelSource
 from cvserve.predictor.steps import Steps
 from cvserve.predictor.user_code import describe_error, explain_errors
 from cvserve.texts import list_some
@@ -35,43 +35,33 @@ from cvserve.texts import list_some
 _MAX_SHOWN = 5
 
 
-def load_class(
-    where: str,
-    name: str,
-    *,
-    config: str | os.PathLike[str] | None,
-    trust: bool,
-    sha256: str | None,
-    weights: str | os.PathLike[str] | None,
-) -> LoadedModel:
+def load_class(where: str, name: str, source: ModelSource) -> LoadedModel:
     """Load a class, set it up and try it on a grey picture.
 
     Args:
         where: `my_model.py` or `package.module`.
         name: of the class, of an object, or of a function that makes one.
-        config: another `model.toml` than the one of the file's stem.
-        trust: the class was named on purpose.
-        sha256: hash that the Python file must have; it also counts as trust.
-        weights: file for the class.
+        source: that names the class; a class that a person names is trusted, one that a file of settings names needs
+            `trust` or `sha256`, which is that of the Python file.
 
     Raises:
         InvalidSetting: `sha256` is no hash.
         ModelLoadError: no such file, module or class; it is no model; or a mistake in it, by file and line.
         UntrustedModel: a file of settings named it, and nobody vouched for it.
     """
-    source = read_model_file(source_path(where))
-    if sha256 is not None:
-        check_sha256(source, sha256)
-    require_trust(source, trust=trust, sha256=sha256)
-    model_config = read_config(source.path, config)
-    weights_file = None if weights is None else read_weights(weights)
-    file = source if weights_file is None else with_weights(source, weights_file)
-    folder = code_folder(where, source.path)
-    title = f"{name} in {source.path.name}"
+    code = read_model_file(source_path(where))
+    if source.sha256 is not None:
+        check_sha256(code, source.sha256)
+    require_trust(code, trust=source.trust or not source.named_by_file, sha256=source.sha256)
+    model_config = read_config(code.path, source.config)
+    weights_file = None if source.weights is None else read_weights(source.weights)
+    file = code if weights_file is None else with_weights(code, weights_file)
+    folder = code_folder(where, code.path)
+    title = f"{name} in {code.path.name}"
     with importable(folder):
-        with about(source), explain_errors("its import", folder):
-            module = run_module(where, source)
-        thing = _find(module, name, source)
+        with about(code), explain_errors("its import", folder):
+            module = run_module(where, code)
+        thing = _find(module, name, code)
         with about(title):
             own = _make_object(thing, file, model_config, folder)
             if _is_torch_module(own):
@@ -80,10 +70,10 @@ def load_class(
             if weights_file is not None:
                 with explain_errors("taking its weights", folder):
                     own.weights = weights_file.path
-            facts = replace(_read_facts(own, name, source, folder), title=title)
+            facts = replace(_read_facts(own, name, code, folder), title=title)
             if weights_file is not None:
                 facts.extra["weights"] = str(weights_file.path)
-            if needs_input(own, model_config, source.path.name):
+            if needs_input(own, model_config, code.path.name):
                 return make_model(facts, model_config, file)
             return _make_with_preprocess(own, facts, model_config, file, folder)
 

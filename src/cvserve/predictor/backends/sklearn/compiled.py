@@ -25,6 +25,7 @@ from cvserve.predictor.contract import Backend, LoadedModel, ModelVersionWarning
 from cvserve.predictor.models.file import ModelFile
 from cvserve.predictor.models.resolve import ModelFacts
 from cvserve.predictor.models.toml_read import ModelConfig
+from cvserve.predictor.source import ModelSource
 
 _PACKAGES = ("cvserve", "numpy", "onnx", "onnxruntime", "scikit-learn", "skl2onnx", "skops")
 _NEEDED = ("onnx", "onnxruntime", "skl2onnx")
@@ -52,29 +53,27 @@ class _Entry:
 def load_compiled(
     file: ModelFile,
     config: ModelConfig,
-    trust_types: Sequence[str],
+    source: ModelSource,
     load: Callable[[], ModelFacts],
-    *,
-    is_required: bool,
 ) -> LoadedModel:
     """The model, run as ONNX where that gives the same answers, else by scikit-learn.
 
     Args:
         file: of an estimator, which somebody vouched for where that is needed.
         config: what was said about it.
-        trust_types: types that it may hold.
+        source: says whether it must be compiled, and which types it may hold.
         load: reads the estimator.
-        is_required: whether it is an error when it cannot be compiled.
 
     Raises:
         ModelLoadError: `load` or `make_model` refuses it; or it cannot be compiled and that is required.
     """
+    is_required = source.compile == "require"
     missing = [name for name in _NEEDED if importlib.util.find_spec(name) is None]
     if missing:
         if is_required:
             raise _not_compiled(file, f"{' and '.join(missing)} cannot be imported: run {_INSTALL}")
         return _note_runtime(make_model(load(), config, file), f"{_AS_ESTIMATOR}; with {_INSTALL} it may run as ONNX")
-    key = _key(file, config, trust_types)
+    key = _key(file, config, source.trust_types)
     found = _read_entry(key)
     if found is not None and not found[0].reason:
         model = _make_from_entry(*found, config, file)
@@ -109,7 +108,6 @@ def _load_and_compile(
 def _compile(model: LoadedModel, facts: ModelFacts, texts: list[str], key: str) -> tuple[Backend | None, str]:
     """The backend, or why there is none; either is kept."""
     from cvserve.predictor.backends.sklearn.compile import compile_model  # over a second of imports
-    from cvserve.predictor.backends.sklearn.compiled_backend import open_compiled
 
     made = compile_model(model, facts)
     data: dict[str, Any] = {"format": facts.format, "features": facts.features, "labels": facts.labels}
@@ -118,7 +116,13 @@ def _compile(model: LoadedModel, facts: ModelFacts, texts: list[str], key: str) 
     write_cached(key, head.encode("ascii") + b"\n" + made.graph)
     if made.reason:
         return None, made.reason
-    return open_compiled(made.graph, made.scores), ""
+    return _open_graph(made.graph, made.scores), ""
+
+
+def _open_graph(graph: bytes, scores: str) -> Backend:
+    from cvserve.predictor.backends.sklearn.compiled_backend import open_compiled  # loads ONNX Runtime
+
+    return open_compiled(graph, scores)
 
 
 def _read_entry(key: str) -> tuple[_Entry, bytes] | None:
@@ -134,10 +138,8 @@ def _read_entry(key: str) -> tuple[_Entry, bytes] | None:
 
 def _make_from_entry(entry: _Entry, graph: bytes, config: ModelConfig, file: ModelFile) -> LoadedModel | None:
     """The model without its estimator; None when the graph does not run, however that came about."""
-    from cvserve.predictor.backends.sklearn.compiled_backend import open_compiled  # loads ONNX Runtime
-
     try:
-        backend = open_compiled(graph, entry.scores)
+        backend = _open_graph(graph, entry.scores)
     except Exception:  # ONNX Runtime has a dozen kinds of errors; what cannot be used is made again
         return None
 

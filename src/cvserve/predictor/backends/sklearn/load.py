@@ -6,11 +6,12 @@ The only place where a pickle is loaded. `loading.py` has asked for trust before
 import io
 import pickle
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
+import joblib
 import numpy as np
 import sklearn
 from numpy.typing import NDArray
@@ -24,12 +25,13 @@ from cvserve.predictor.backends.sklearn.parts import use_one_thread
 from cvserve.predictor.contract import Backend, ModelVersionWarning
 from cvserve.predictor.models.fault import ModelFault
 from cvserve.predictor.models.file import ModelFile
-from cvserve.predictor.models.pickle_scan import pickle_globals
+from cvserve.predictor.models.pickle_scan import scan_pickle
 from cvserve.predictor.models.resolve import ModelFacts
+from cvserve.predictor.source import ModelSource
 from cvserve.texts import escape_unprintable
 
 
-def load_skops(file: ModelFile, trust_types: Sequence[str]) -> ModelFacts:
+def load_skops(file: ModelFile, source: ModelSource) -> ModelFacts:
     """A classifier from a skops archive; unknown types are refused before anything is made of them.
 
     Raises:
@@ -37,10 +39,10 @@ def load_skops(file: ModelFile, trust_types: Sequence[str]) -> ModelFacts:
     """
     from cvserve.predictor.backends.sklearn.skops_read import read_skops  # a slow import
 
-    return _read_facts(_read(file, lambda: read_skops(file, trust_types)))
+    return _read_facts(_read(file, lambda: read_skops(file, source.trust_types)))
 
 
-def load_pickle(file: ModelFile, _trust_types: Sequence[str]) -> ModelFacts:
+def load_pickle(file: ModelFile, _source: ModelSource) -> ModelFacts:
     """A classifier from a pickle.
 
     Raises:
@@ -49,14 +51,12 @@ def load_pickle(file: ModelFile, _trust_types: Sequence[str]) -> ModelFacts:
     return _read_facts(_read(file, lambda: pickle.loads(file.data)))  # noqa: S301 - somebody vouched for it
 
 
-def load_joblib(file: ModelFile, _trust_types: Sequence[str]) -> ModelFacts:
+def load_joblib(file: ModelFile, _source: ModelSource) -> ModelFacts:
     """A classifier from a joblib file, compressed or not.
 
     Raises:
         ModelFault: damaged, needs what is not installed, no classifier.
     """
-    import joblib  # only its own files need it
-
     return _read_facts(_read(file, lambda: joblib.load(io.BytesIO(file.data))))
 
 
@@ -87,7 +87,7 @@ def _unreadable(file: ModelFile, error: Exception, saved_with: str | None) -> Mo
         return ModelFault(
             f"needs the module '{error.name}', which is not installed here; install it, or save the model without it."
         )
-    own = [name for name in pickle_globals(file.data).names if name.startswith("__main__.")]
+    own = [name for name in scan_pickle(file.data).names if name.startswith("__main__.")]
     if isinstance(error, AttributeError) and own:
         return ModelFault(
             f"needs {', '.join(own)}, written in a notebook or script, and a pickle holds no code; "

@@ -24,7 +24,7 @@ def read_skops(file: ModelFile, trust_types: Sequence[str]) -> Any:
         ModelLoadError: the archive breaks a limit.
         ModelFault: it is damaged, or holds types that nobody allowed.
     """
-    check_archive(file.data, file.path.name)
+    check_archive(file.data)
     found = skops.io.get_untrusted_types(data=file.data)
     allowed = {*SKLEARN_TYPES, *trust_types}
     unknown = [type_name for type_name in found if type_name not in allowed]

@@ -18,7 +18,7 @@ def check_whole(file: ModelFile, saver: str) -> None:
     Raises:
         ModelFault: a member is damaged, or `check_archive` refuses the archive.
     """
-    check_archive(file.data, file.path.name, saver)
+    check_archive(file.data, saver)
     try:
         with zipfile.ZipFile(io.BytesIO(file.data)) as archive:
             damaged = archive.testzip()

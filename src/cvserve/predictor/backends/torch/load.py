@@ -16,12 +16,13 @@ from cvserve.predictor.backends.torch.module import make_facts
 from cvserve.predictor.models.fault import ModelFault
 from cvserve.predictor.models.file import ModelFile
 from cvserve.predictor.models.resolve import ModelFacts
+from cvserve.predictor.source import ModelSource
 
 # Position of `training` among the arguments of operators that do something else in training
 _TRAINING_ARGUMENT = {"aten.dropout.default": 2, "aten.batch_norm.default": 5}
 
 
-def load_torchscript(file: ModelFile, _trust_types: Sequence[str]) -> ModelFacts:
+def load_torchscript(file: ModelFile, _source: ModelSource) -> ModelFacts:
     """A program of `torch.jit.save`.
 
     Raises:
@@ -34,7 +35,7 @@ def load_torchscript(file: ModelFile, _trust_types: Sequence[str]) -> ModelFacts
     return make_facts(torch, module)
 
 
-def load_export(file: ModelFile, _trust_types: Sequence[str]) -> ModelFacts:
+def load_export(file: ModelFile, _source: ModelSource) -> ModelFacts:
     """A program of `torch.export.save`, with the size of its pictures and batches.
 
     Raises:

@@ -9,7 +9,7 @@ from typing import Any
 from cvserve.predictor.backends.torch.archive import check_whole
 from cvserve.predictor.models.fault import ModelFault, about
 from cvserve.predictor.models.file import ModelFile
-from cvserve.predictor.models.incomplete import pickled_classes
+from cvserve.predictor.models.incomplete import find_pickled_classes
 from cvserve.predictor.models.kinds import TORCH, TORCH_EXPORT, TORCHSCRIPT
 from cvserve.texts import list_some, to_one_line
 
@@ -67,7 +67,7 @@ def _read(torch: Any, file: ModelFile) -> Any:
 
 
 def _more_than_weights(file: ModelFile) -> ModelFault:
-    classes = pickled_classes(file)
+    classes = find_pickled_classes(file)
     what = f"holds more than weights ({', '.join(classes)})" if classes else "cannot be read as weights"
     return ModelFault(
         f"{what}, and nothing else is read from it; save the weights alone: "
