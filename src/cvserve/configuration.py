@@ -1,5 +1,6 @@
 """Where each setting's value comes from: flag > environment > `.env` > `cvserve.toml` > default."""
 
+import io
 import os
 import warnings
 from collections.abc import Iterable, Mapping
@@ -195,8 +196,6 @@ def _read_dotenv(path: Path) -> dict[str, str]:
     text = _text_of(path)
     if text is None:
         return {}
-    import io
-
     from dotenv import dotenv_values  # most folders have no .env
 
     entries = dotenv_values(stream=io.StringIO(text), interpolate=False)

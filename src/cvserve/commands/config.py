@@ -2,9 +2,10 @@
 
 from typing import Any
 
+from cvserve.commands.terminal.columns import Column, Row
 from cvserve.commands.terminal.options import AsJson
 from cvserve.commands.terminal.output import Format, print_json
-from cvserve.commands.terminal.table import Column, Row, print_table
+from cvserve.commands.terminal.table import print_table
 from cvserve.configuration import load_configuration
 from cvserve.settings import FIELDS, variable
 

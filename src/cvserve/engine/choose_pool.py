@@ -30,12 +30,6 @@ def pool_for(settings: Settings, predictor: "Predictor | None" = None) -> Worker
     if predictor is None and workers > 0:
         return ProcessPool(ModelOrder(_LOAD, source.to_json()), workers, settings.worker_memory)
     # A front with worker processes never loads NumPy, Pillow and what comes with a model.
-    from cvserve.engine.thread_pool import ThreadPool
+    from cvserve.engine.thread_pool import make_thread_pool
 
-    if predictor is None:
-        from cvserve.predictor.predictor import load_predictor
-
-        predictor = load_predictor(source)
-    else:
-        predictor.limits = source.limits
-    return ThreadPool(predictor, workers or usable_cores())
+    return make_thread_pool(source, predictor, workers or usable_cores())

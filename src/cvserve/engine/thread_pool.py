@@ -8,7 +8,8 @@ from queue import SimpleQueue
 from cvserve.engine.protocols import Supervisor
 from cvserve.engine.task import Outcome, Task
 from cvserve.engine.worker_loop import WorkerLoop
-from cvserve.predictor.predictor import Predictor
+from cvserve.predictor.predictor import Predictor, load_predictor
+from cvserve.predictor.source import ModelSource
 
 _JOIN_TIMEOUT_S = 30.0
 
@@ -89,3 +90,21 @@ class _ThreadWorker:
     def answer(self, outcomes: Sequence[Outcome]) -> None:
         self.is_hung = False
         self._loop.call_soon_threadsafe(self._supervisor.on_answer, self, outcomes)
+
+
+def make_thread_pool(source: ModelSource, predictor: Predictor | None, threads: int) -> ThreadPool:
+    """Threads that run a live predictor, or the model of a source, which is loaded here and now.
+
+    Args:
+        source: how to load the model, and what a picture may be, which also a live predictor follows from now on.
+        predictor: one that lives in this process; None: load one.
+        threads: how many.
+
+    Raises:
+        ModelLoadError: the model cannot be loaded.
+    """
+    if predictor is None:
+        predictor = load_predictor(source)
+    else:
+        predictor.limits = source.limits
+    return ThreadPool(predictor, threads)

@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 
+from cvserve.commands.terminal.columns import Column, Row
 from cvserve.commands.terminal.output import draw_bar
-from cvserve.commands.terminal.table import Column, Row, print_table
+from cvserve.commands.terminal.table import print_table
 from cvserve.store.columns import HistoryRow
 
 

@@ -3,8 +3,9 @@
 import sys
 from pathlib import Path
 
+from cvserve.commands.terminal.columns import Column, Row
 from cvserve.commands.terminal.output import Format, print_json, say
-from cvserve.commands.terminal.table import Column, Row, print_table
+from cvserve.commands.terminal.table import print_table
 from cvserve.loadtest.report.document import Report
 from cvserve.loadtest.report.format import DASH, format_number, format_whole
 from cvserve.loadtest.report.page import make_load_cells

@@ -4,8 +4,9 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
+from cvserve.commands.terminal.columns import Column, Row
 from cvserve.commands.terminal.output import draw_bar, print_document
-from cvserve.commands.terminal.table import Column, Row, print_table
+from cvserve.commands.terminal.table import print_table
 from cvserve.predictor.evaluation import ClassTally, Evaluation
 
 # A wider table of confusions would not fit on a terminal; above it the most frequent ones are listed.

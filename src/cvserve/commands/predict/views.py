@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from cvserve.answer import order_members
+from cvserve.commands.terminal.columns import Column, Row
 from cvserve.commands.terminal.output import Format, draw_bar, print_json, say, say_cause
-from cvserve.commands.terminal.table import Column, Row, print_table
+from cvserve.commands.terminal.table import print_table
 from cvserve.errors import CvserveError
 from cvserve.predictor.prediction import Prediction
 from cvserve.store.rows import Stored

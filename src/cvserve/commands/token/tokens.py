@@ -5,8 +5,9 @@ from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from pathlib import Path
 
+from cvserve.commands.terminal.columns import Column, Row
 from cvserve.commands.terminal.output import Format, print_json, say
-from cvserve.commands.terminal.table import Column, Row, print_table
+from cvserve.commands.terminal.table import print_table
 from cvserve.history.history import history_exists
 from cvserve.settings import DATABASE_NAME
 from cvserve.store.database import prepare_database

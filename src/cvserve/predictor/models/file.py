@@ -10,6 +10,7 @@ from pathlib import Path
 from cvserve.errors import InvalidSetting, ModelLoadError, Unsafe
 from cvserve.files import read_once
 from cvserve.predictor.models.kinds import KINDS, PYTHON, UNKNOWN, UNSERVED, Kind, kind_of, kinds_of_suffix
+from cvserve.predictor.models.plugins import plugin_kind_of
 
 MAX_BYTES = 2 * 1024**3
 _SUFFIXES_SERVED = ".skops, .joblib, .pkl, .onnx, .pt2 or .pt"
@@ -60,8 +61,6 @@ def read_model_file(path: str | os.PathLike[str], *, max_bytes: int = MAX_BYTES)
     # Source text has no mark of its own; every other format is told from its content.
     kind = kind_of(data) or (PYTHON if path.suffix in PYTHON.suffixes else None)
     if kind is None or kind in UNSERVED:
-        from cvserve.predictor.models.plugins import plugin_kind_of  # nobody else waits for plugins
-
         kind = plugin_kind_of(data, path.name) or kind
     if kind is None:
         raise ModelLoadError(
