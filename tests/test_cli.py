@@ -93,7 +93,7 @@ def test_ctrl_c_ends_with_130_and_no_traceback() -> None:
     )
     assert process.stderr
     seen = b""
-    while b"cvserve.predictor.loading" not in seen:  # it runs now, and is not just being loaded
+    while b"cvserve.commands.predict.answer" not in seen:  # the last import: it runs now
         seen = process.stderr.readline()
     process.send_signal(signal.SIGINT)
     rest = process.stderr.read()
