@@ -13,7 +13,7 @@ import pytest
 from cvserve.errors import CannotStart, CvserveError, HistoryUnavailable, Unsafe
 from cvserve.history.history import History
 from cvserve.store.database import connect, prepare_database
-from cvserve.store.schema import MIGRATIONS
+from cvserve.store.migrations import MIGRATIONS
 from cvserve.store.sqlite import sqlite3
 from support.command import cvserve
 from support.predictions import prediction

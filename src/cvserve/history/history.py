@@ -16,7 +16,7 @@ from cvserve.store.columns import HistoryRow
 from cvserve.store.database import connect, prepare_database
 from cvserve.store.predictions import PredictionReader, Query
 from cvserve.store.rows import ModelKey, Stored
-from cvserve.store.schema import SOURCES
+from cvserve.store.sources import SOURCES
 from cvserve.store.sqlite import translate_errors
 from cvserve.store.transaction import insert_rows
 from cvserve.timestamps import format_timestamp
@@ -75,7 +75,7 @@ class History:
 
         Args:
             prediction: what `Predictor.predict` answered.
-            source: through which door it came, one of `store.schema.SOURCES`.
+            source: through which door it came, one of `store.sources.SOURCES`.
             file_name: of the picture; only its cleaned last part is kept.
 
         Raises:
@@ -92,7 +92,7 @@ class History:
 
         Args:
             predictions: what `Predictor` answered.
-            source: through which door they came, one of `store.schema.SOURCES`.
+            source: through which door they came, one of `store.sources.SOURCES`.
             file_names: of their pictures, as many, None for one without.
 
         Returns:

@@ -23,7 +23,7 @@ def to_row(
 
     Args:
         prediction: what the model said.
-        source: one of `store.schema.SOURCES`.
+        source: one of `store.sources.SOURCES`.
         file_name: as the sender called the picture; only its cleaned last part is kept.
         token_id: who asked.
         request_id: in which request.

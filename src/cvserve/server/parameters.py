@@ -8,7 +8,7 @@ from cvserve import values
 from cvserve.errors import InvalidParameter
 from cvserve.server.context import Scope
 from cvserve.store.predictions import Query
-from cvserve.store.schema import SOURCES
+from cvserve.store.sources import SOURCES
 from cvserve.texts import did_you_mean, drop_unprintable
 from cvserve.timestamps import format_timestamp
 

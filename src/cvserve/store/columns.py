@@ -54,7 +54,7 @@ class HistoryRow:
         created_at: UTC, `2026-11-23T01:02:03.456Z`.
         timing_ms: milliseconds of each step that was timed.
         warning: what the model said against the picture, or None.
-        source: one of `schema.SOURCES`.
+        source: one of `sources.SOURCES`.
         token: name of the token that asked; None for the command line and notebooks.
         client: address of who asked.
         request_id: in which request.

@@ -6,7 +6,7 @@ import warnings
 from pathlib import Path
 
 from cvserve.errors import CannotStart, HistoryUnavailable, Unsafe
-from cvserve.store.schema import MIGRATION_SET, MIGRATIONS
+from cvserve.store.migrations import MIGRATION_SET, MIGRATIONS, apply_migrations
 from cvserve.store.sqlite import SAFE_VERSION, sqlite3, to_history_error, translate_errors
 
 _BUSY_TIMEOUT_MS = 5_000
@@ -168,9 +168,6 @@ def _read_migrations(path: Path) -> list[str] | None:
 
 
 def _migrate(path: Path) -> None:
-    # sqlite-utils takes as long to load as a prediction: only a file that needs it pays for it.
-    from cvserve.store.migrations import apply_migrations
-
     connection = connect(path, writer=True)
     try:
         # One lock around all steps: two programs may find the same old file at the same moment.

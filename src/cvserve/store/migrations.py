@@ -1,24 +1,26 @@
 """The tables of `cvserve.db` as dated history: small steps that are never edited once released."""
 
-from sqlite_utils import Database, Migrations
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from cvserve.store.schema import MIGRATION_SET
-from cvserve.store.sqlite import sqlite3
+if TYPE_CHECKING:
+    from sqlite_utils import Database
 
-migrations = Migrations(MIGRATION_SET)
+    from cvserve.store.sqlite import sqlite3
 
-
-def apply_migrations(connection: sqlite3.Connection) -> None:
-    """Bring the tables up to date: whatever was not applied to this file yet, in order.
-
-    Args:
-        connection: in a transaction of the caller's, who commits.
-    """
-    migrations.apply(Database(connection))
+MIGRATION_SET = "cvserve"  # the database may hold those of other programs, too
+_Step = Callable[["Database"], None]
+_STEPS: list[_Step] = []
 
 
-@migrations()
-def m001_predictions_models_tokens(db: Database) -> None:
+def _step(function: _Step) -> _Step:
+    """Make a function the next step; the database remembers its name."""
+    _STEPS.append(function)
+    return function
+
+
+@_step
+def m001_predictions_models_tokens(db: "Database") -> None:
     """The first release."""
     db.table("models").create(
         {"id": int, "name": str, "version": str, "sha256": str, "format": str, "created_at": str},
@@ -50,8 +52,8 @@ def m001_predictions_models_tokens(db: Database) -> None:
     _create_predictions(db)
 
 
-@migrations()
-def m002_loadtests(db: Database) -> None:
+@_step
+def m002_loadtests(db: "Database") -> None:
     """Runs of `cvserve loadtest`; times are milliseconds, `report` is JSON."""
     db.table("loadtests").create(
         {
@@ -76,7 +78,7 @@ def m002_loadtests(db: Database) -> None:
     )
 
 
-def _create_predictions(db: Database) -> None:
+def _create_predictions(db: "Database") -> None:
     # AUTOINCREMENT: an id that somebody was given never names another prediction later.
     db.execute(
         """
@@ -109,3 +111,24 @@ def _create_predictions(db: Database) -> None:
     db.table("predictions").create_index(["label"])
     db.table("predictions").create_index(["token_id"])
     db.table("predictions").create_index(["model_id"])
+
+
+# Known without sqlite-utils, which takes a tenth of a second to load: most databases are up to date.
+MIGRATIONS = tuple(step.__name__ for step in _STEPS)
+
+
+def apply_migrations(connection: "sqlite3.Connection") -> None:
+    """Take the steps that the database has not taken yet.
+
+    Args:
+        connection: inside a transaction, so that all steps are taken or none.
+
+    Raises:
+        sqlite3.Error: a step failed.
+    """
+    from sqlite_utils import Database, Migrations  # slow to load
+
+    migrations = Migrations(MIGRATION_SET)
+    for step in _STEPS:
+        migrations()(step)
+    migrations.apply(Database(connection))

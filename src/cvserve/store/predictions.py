@@ -8,7 +8,7 @@ from typing import Any
 
 from cvserve.store.columns import SELECT, HistoryRow, read_row
 from cvserve.store.database import connect_reader
-from cvserve.store.schema import HIDDEN_SOURCE
+from cvserve.store.sources import HIDDEN_SOURCE
 from cvserve.store.sqlite import translate_errors
 
 PAGE = 1_000

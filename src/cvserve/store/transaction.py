@@ -7,7 +7,7 @@ from typing import Any
 
 from cvserve.store.columns import ADDED_BY_TRANSACTION, GIVEN
 from cvserve.store.rows import ModelKey, NewRow, Stored
-from cvserve.store.schema import HIDDEN_SOURCE
+from cvserve.store.sources import HIDDEN_SOURCE
 from cvserve.store.sqlite import sqlite3
 from cvserve.timestamps import format_timestamp
 

@@ -6,7 +6,7 @@ import typer
 
 from cvserve.commands.terminal.options import AsCsv, AsJson, AsNl, Home
 from cvserve.commands.terminal.plain import PlainCommand, PlainGroup
-from cvserve.store.schema import SOURCES
+from cvserve.store.sources import SOURCES
 
 history_app = typer.Typer(cls=PlainGroup, help="What was predicted.", invoke_without_command=True)
 

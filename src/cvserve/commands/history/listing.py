@@ -12,7 +12,7 @@ from cvserve.configuration import find_home
 from cvserve.errors import NotFound
 from cvserve.history.history import History, history_exists
 from cvserve.store.columns import CSV_HEAD, HistoryRow
-from cvserve.store.schema import SOURCES
+from cvserve.store.sources import SOURCES
 from cvserve.values import moment, number, one_of, whole
 
 _MAX_ID = 2**63 - 1

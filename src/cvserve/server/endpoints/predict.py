@@ -10,7 +10,7 @@ from cvserve.server.problems import make_problem
 from cvserve.server.responses import send_body
 from cvserve.server.service import PredictionService, Recorded
 from cvserve.server.uploads import read_many, read_one
-from cvserve.store.schema import HIDDEN_SOURCE
+from cvserve.store.sources import HIDDEN_SOURCE
 
 _SOURCE_HEADER = b"x-cvserve-source"
 
