@@ -103,7 +103,7 @@ def _merge(places: Iterable[Entries]) -> Entries:
 
 
 def _choose_for_model(places: tuple[Entries, Entries, Entries, Entries], model: str | None) -> Entries:
-    """Weights, config and hash that go with a model: those that another model was named beside are left out.
+    """Weights and config that go with a model: those that another model was named beside are left out.
 
     Files are one folder's: what `.env` says goes with the model that it names, or that `cvserve.toml` names. What a
     person says in the environment goes with the model there. Where none is named, it goes with any.

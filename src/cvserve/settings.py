@@ -84,7 +84,6 @@ class Settings:
         values.sha256,
         outside_files=True,
         loads_model=True,
-        of_one_model=True,
     )
     trust_type: tuple[str, ...] = setting(
         (),

@@ -70,7 +70,7 @@ ELSEWHERE = {
     "server/app.py": _SERVED,
     "server/context.py": ("server/middleware/test_access_log.py", "server/test_problems.py"),
     "server/counters.py": ("server/test_metrics.py",),
-    "server/middleware/problem_writer.py": ("server/test_problems.py",),
+    "server/middleware/exceptions.py": ("server/test_problems.py",),
     "server/parameters.py": ("server/endpoints/test_predict.py", "server/endpoints/test_history.py"),
     "server/prometheus.py": ("server/test_metrics.py",),
     "server/recorder.py": ("server/endpoints/test_predict.py", "e2e/test_durability.py"),

@@ -18,7 +18,7 @@ from cvserve.server.endpoints.metrics import MetricsPage
 from cvserve.server.endpoints.predict import Predict, PredictBatch
 from cvserve.server.middleware.access_log import AccessLogMiddleware
 from cvserve.server.middleware.authentication import AuthenticationMiddleware
-from cvserve.server.middleware.problem_writer import ProblemMiddleware
+from cvserve.server.middleware.exceptions import ProblemMiddleware
 from cvserve.server.resources import Resources, open_resources
 from cvserve.server.routes import HEALTH_PATHS, Endpoint, Paths, route
 from cvserve.settings import Settings
