@@ -1,4 +1,4 @@
-"""One worker process seen from the front: frames out, frames in, and the end of its connection."""
+"""One worker process seen from the front: frames out, frames in, pings, and how it is killed when it hangs."""
 
 import asyncio
 import contextlib

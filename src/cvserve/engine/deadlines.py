@@ -1,4 +1,4 @@
-"""Nobody waits longer than `predict_timeout`: one queue of futures in the order of their deadlines."""
+"""No caller waits longer than `predict_timeout`: one queue of futures in the order of their deadlines."""
 
 import asyncio
 import time

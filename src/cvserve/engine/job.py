@@ -1,4 +1,4 @@
-"""Admitted pictures on their way through the engine, one by one and in the batch that a worker holds."""
+"""Admitted pictures on their way through the engine, one by one and in a batch, and how long a worker may hold that."""
 
 import asyncio
 import time
@@ -11,6 +11,9 @@ from loguru import logger
 from cvserve.engine.task import Abandoned, Outcome, Task
 from cvserve.errors import CvserveError
 from cvserve.predictor.prediction import Prediction
+
+# Shares of `predict_timeout` after which a worker counts as hung: a batch leaves time to try its pictures one by one.
+_BATCH_SHARE, _ALONE_SHARE, _RETRY_SHARE = 0.5, 1.0, 0.25
 
 
 @dataclass(slots=True, eq=False)
@@ -81,9 +84,8 @@ def start_batch(jobs: list[Job], timeout_s: float) -> Batch:
     """Make a batch of jobs that a worker is given now.
 
     Args:
-        jobs: at least one; the limit depends on how many there are, since a batch that hangs must leave time to try
-            its pictures one by one.
+        jobs: at least one; a picture that is tried again is alone in its batch.
         timeout_s: in which all of them are to be answered.
     """
-    share = 0.25 if jobs[0].runs_alone else 1.0 if len(jobs) == 1 else 0.5
+    share = _RETRY_SHARE if jobs[0].runs_alone else _ALONE_SHARE if len(jobs) == 1 else _BATCH_SHARE
     return Batch(jobs, time.monotonic(), timeout_s * share)

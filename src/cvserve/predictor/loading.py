@@ -11,7 +11,7 @@ from cvserve.predictor.contract import LoadedModel
 from cvserve.predictor.models.fault import ModelFault, about
 from cvserve.predictor.models.file import ModelFile, check_sha256, read_model_file
 from cvserve.predictor.models.incomplete import explain_incomplete
-from cvserve.predictor.models.kinds import PYTHON, TORCH
+from cvserve.predictor.models.kinds import PYTHON, SERVED_FORMATS, TORCH
 from cvserve.predictor.models.plugins import find_plugin
 from cvserve.predictor.models.resolve import ModelFacts
 from cvserve.predictor.models.toml_read import read_config
@@ -20,7 +20,7 @@ from cvserve.predictor.source import ModelSource
 from cvserve.values import class_reference
 
 # What each loader imports is heavy, so it is imported when a file of its format comes.
-# A new format is one file in `backends/` and one line here.
+# A new format is a folder in `backends/`, its kind in `models/kinds.py`, and one line here.
 _LOADERS = {
     "skops": "cvserve.predictor.backends.sklearn.load:load_skops",
     "joblib": "cvserve.predictor.backends.sklearn.load:load_joblib",
@@ -90,10 +90,7 @@ def _check_served(file: ModelFile) -> None:
     if file.kind in (PYTHON, TORCH):
         raise explain_incomplete(file)
     if not is_served(file):
-        raise ModelFault(
-            f"is {file.kind.title}, and cvserve serves scikit-learn files (.skops, .joblib, .pkl), "
-            "ONNX and PyTorch models; export it to ONNX."
-        )
+        raise ModelFault(f"is {file.kind.title}, and cvserve serves {SERVED_FORMATS}; export it to ONNX.")
 
 
 def _read_facts(file: ModelFile, source: ModelSource) -> ModelFacts:

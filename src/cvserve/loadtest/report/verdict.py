@@ -113,7 +113,7 @@ def judge_load(step: Step, plan: Plan, place: Place) -> Verdict:
 
 
 def _name_main_reason(step: Step) -> str:
-    """The most frequent reason of the failures, without the request: `503 queue_full`."""
+    """The most frequent reason of the failures, without the request: `503 overloaded`."""
     ((reason, _),) = step.whole.failures.most_common(1)
     return reason.partition(": ")[2]
 

@@ -1,1 +1,1 @@
-"""One file a model format; the table in `predictor/loading.py` says which one reads what."""
+"""One folder a library; the table in `predictor/loading.py` says which loader reads which format."""

@@ -9,11 +9,19 @@ from pathlib import Path
 
 from cvserve.errors import InvalidSetting, ModelLoadError, Unsafe
 from cvserve.files import read_once
-from cvserve.predictor.models.kinds import KINDS, PYTHON, UNKNOWN, UNSERVED, Kind, kind_of, kinds_of_suffix
+from cvserve.predictor.models.kinds import (
+    KINDS,
+    PYTHON,
+    SERVED_SUFFIXES,
+    UNKNOWN,
+    UNSERVED,
+    Kind,
+    kind_of,
+    kinds_of_suffix,
+)
 from cvserve.predictor.models.plugins import find_plugin_kind
 
 MAX_BYTES = 2 * 1024**3
-_SUFFIXES_SERVED = ".skops, .joblib, .pkl, .onnx, .pt2 or .pt"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +72,7 @@ def read_model_file(path: str | os.PathLike[str], *, max_bytes: int = MAX_BYTES)
         kind = find_plugin_kind(data, path.name) or kind
     if kind is None:
         raise ModelLoadError(
-            f"'{path.name}' ({len(data):,} bytes) is no model file that cvserve knows; save it as {_SUFFIXES_SERVED}."
+            f"'{path.name}' ({len(data):,} bytes) is no model file that cvserve knows; save it as {SERVED_SUFFIXES}."
         )
     _check_suffix(path, kind)
     sha256 = hashlib.sha256(data).hexdigest()
@@ -123,7 +131,7 @@ def _read(path: Path, max_bytes: int) -> tuple[bytes, os.stat_result]:
 
 def _check_status(path: Path, status: os.stat_result, max_bytes: int) -> None:
     if stat.S_ISDIR(status.st_mode):
-        raise ModelLoadError(f"'{path}' is a folder; name the model file in it, {_SUFFIXES_SERVED}.")
+        raise ModelLoadError(f"'{path}' is a folder; name the model file in it, {SERVED_SUFFIXES}.")
     if not stat.S_ISREG(status.st_mode):
         raise ModelLoadError(f"'{path}' is a pipe or a device, not a file; give the path of a model file.")
     if status.st_mode & stat.S_IWOTH:

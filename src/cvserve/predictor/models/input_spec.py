@@ -1,4 +1,4 @@
-"""How a picture becomes the array that a model file expects: the section `[input]` of `model.toml`."""
+"""Makes a picture the array that a model file expects, as the section `[input]` of `model.toml` says."""
 
 import math
 from dataclasses import dataclass

@@ -45,6 +45,10 @@ KINDS = (SKOPS, PICKLE, JOBLIB, ONNX, TORCHSCRIPT, TORCH, TORCH_EXPORT, HDF5, KE
 # Known by name only: files of a plugin's format may look like these.
 UNSERVED = (HDF5, KERAS, SAFETENSORS, ZIP)
 
+# The others, as sentences call them.
+SERVED_SUFFIXES = ".skops, .joblib, .pkl, .onnx, .pt2 or .pt"
+SERVED_FORMATS = "scikit-learn files (.skops, .joblib, .pkl), ONNX and PyTorch models"
+
 # joblib's own table of compressors; LZ4 needs a package of its own
 COMPRESSORS = {
     b"\x1f\x8b": "gzip",

@@ -1,4 +1,4 @@
-"""Gives each request an id, counts its bytes and its time, and writes its line in `output.log`."""
+"""Gives each request an id, counts its bytes and its time, and hands its line to the access log."""
 
 import time
 

@@ -1,4 +1,4 @@
-"""Turns every exception into an HTTP answer; no other place does."""
+"""Catches whatever a layer or endpoint raises and has it answered as a problem (`server/problems.py`)."""
 
 import asyncio
 
