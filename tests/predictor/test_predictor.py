@@ -192,3 +192,10 @@ def test_reprs_tell_what_it_is(builtin: Predictor) -> None:
 def test_a_class_without_infer_says_so() -> None:
     with pytest.raises(ModelError, match="infer"):
         Predictor().predict(grey(10))
+
+
+def test_its_public_names_are_these_so_that_others_are_free_for_users() -> None:
+    attributes = {"guessed", "info", "labels", "limits", "model_format", "name", "scores", "weights"}
+    steps = {"infer", "prepares_itself", "preprocess", "setup", "want", "warm_up_size"}
+    uses = {"ensure_set_up", "load", "predict", "predict_batch", "predict_each", "warm_up"}
+    assert {name for name in dir(Predictor()) if not name.startswith("_")} == attributes | steps | uses

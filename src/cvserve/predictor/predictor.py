@@ -177,7 +177,7 @@ class Predictor(ConfiguredSteps):
             return
         with self._setup_lock:
             if not self._is_set_up:
-                self.read_config()
+                self._read_config()
                 self.setup()
                 self._is_set_up = True
 

@@ -5,6 +5,7 @@ loader, which may have been given another `model.toml`, hands over what it has r
 """
 
 import hashlib
+import inspect
 import os
 import sys
 from collections.abc import Sequence
@@ -44,25 +45,26 @@ class ClassConfig(NamedTuple):
 class Overridden:
     """An attribute of a class that its `model.toml` overrides: the file is read when an object is first asked for it.
 
-    On the class it is what the class says, so that `MaskModel.labels` stays what was written there. From the first
-    look on it is a plain attribute of the object, and so it is when the object assigns to it.
+    On the class it is what the class says, so that `MaskModel.labels` stays what was written there. What `model.toml`
+    says is from the first look on a plain attribute of the object, and so is what the object assigns to it.
 
     Args:
         name: of the attribute.
-        value: that the class says.
+        stated: what stands in the class: a value, or a property or the like that gives one.
     """
 
-    def __init__(self, name: str, value: Any) -> None:
+    def __init__(self, name: str, stated: Any) -> None:
         self._name = name
-        self._value = value
+        self.stated = stated
 
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
         if instance is None:
-            return self._value
-        found: ClassConfig | None = instance.class_config
-        value = self._value if found is None else found.config.values.get(_KEYS[self._name], self._value)
-        vars(instance)[self._name] = value
-        return value
+            return _bind(self.stated, None, owner)
+        configured = _look_up(instance, self._name)
+        if configured is None:
+            return _bind(self.stated, instance, owner)
+        vars(instance)[self._name] = configured
+        return configured
 
 
 class ConfiguredSteps(Steps):
@@ -77,37 +79,60 @@ class ConfiguredSteps(Steps):
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
         for name in _KEYS:
-            value = getattr(cls, name)  # of an `Overridden` that was inherited: what its class says
-            if not hasattr(value, "__get__"):
-                setattr(cls, name, Overridden(name, value))
+            stated = inspect.getattr_static(cls, name)
+            if not isinstance(stated, Overridden) and not _has_setter(stated):
+                setattr(cls, name, Overridden(name, stated))
 
     @cached_property
-    def class_config(self) -> ClassConfig | None:
+    def _class_config(self) -> ClassConfig | None:
         """The class's file and its `model.toml`; None when the class has no file, as in a notebook."""
         return read_class_config(type(self))
 
     @cached_property
     def info(self) -> ModelInfo:
         """Which model this is; its hash is that of the Python file, 64 zeros where there is none."""
-        found = self.class_config
+        found = self._class_config
         if found is None:
             return ModelInfo(name_of(self), _UNKNOWN_SHA256, self.model_format)
         return ModelInfo(found.config.values.get("name", name_of(self)), found.file.sha256, self.model_format)
 
     @cached_property
     def _preparation(self) -> Preparation | None:
-        found = self.class_config
+        found = self._class_config
         if found is None or not needs_input(self, found.config, found.file.path.name):
             return None
         return resolve_input(InputFacts(), found.config, found.file)[0]
 
-    def read_config(self) -> None:
+    def _read_config(self) -> None:
         """Read all that `model.toml` says, if that was not done.
 
         Raises:
             ModelLoadError: it cannot be used.
         """
-        _ = self.info, self.labels, self.scores, self._preparation  # each is read when it is looked at
+        _ = self.info, self._preparation  # each is read when it is looked at
+        # Set rather than looked at: labels that the class was given after its body have taken the place of its
+        # `Overridden`, and a property may need what `setup` has yet to load.
+        for name in _KEYS:
+            configured = _look_up(self, name)
+            if configured is not None and name not in vars(self):
+                setattr(self, name, configured)
+
+
+def _look_up(own: ConfiguredSteps, name: str) -> Any:
+    """What `model.toml` says of an attribute; None when it says nothing."""
+    found = own._class_config
+    return None if found is None else found.config.values.get(_KEYS[name])
+
+
+def _bind(stated: Any, instance: Any, owner: type | None) -> Any:
+    """The value of what stands in a class: of a property and the like what it gives for an object, else itself."""
+    return stated.__get__(instance, owner) if hasattr(stated, "__get__") else stated
+
+
+def _has_setter(stated: Any) -> bool:
+    """Whether to assign to the attribute is the class's own affair, as of a property with a setter."""
+    is_read_only = isinstance(stated, property) and stated.fset is None
+    return hasattr(stated, "__set__") and not is_read_only
 
 
 def read_class_config(kind: type) -> ClassConfig | None:
@@ -133,7 +158,7 @@ def hand_over(own: Any, file: ModelFile, config: ModelConfig) -> None:
         config: of its `model.toml`.
     """
     if isinstance(own, Steps):
-        vars(own)["class_config"] = ClassConfig(file, config)
+        vars(own)["_class_config"] = ClassConfig(file, config)
 
 
 def name_of(own: Any) -> str:
@@ -155,8 +180,17 @@ def labels_of(own: Any, file_name: str) -> tuple[str, ...] | None:
 
 
 def read_stated(own: Any, name: str) -> Any:
-    """An attribute as the object or its class states it, whatever `model.toml` says; None when there is none."""
-    return vars(own).get(name, getattr(type(own), name)) if isinstance(own, Steps) else getattr(own, name, None)
+    """An attribute as the object or its class states it, whatever `model.toml` says; None when there is none.
+
+    Raises:
+        Exception: whatever a property of the class raises.
+    """
+    if not isinstance(own, ConfiguredSteps):
+        return getattr(own, name, None)
+    if name in vars(own) and vars(own)[name] is not _look_up(own, name):
+        return vars(own)[name]
+    stated = inspect.getattr_static(type(own), name)
+    return _bind(stated.stated if isinstance(stated, Overridden) else stated, own, type(own))
 
 
 def needs_input(own: Any, config: ModelConfig, file_name: str) -> bool:

@@ -14,7 +14,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from cvserve.errors import ModelLoadError
-from cvserve.predictor.backends.probe import assemble_model, make_model
+from cvserve.predictor.backends.probe import assemble_model, make_model, prepare_grey
 from cvserve.predictor.backends.python.arguments import check_arguments
 from cvserve.predictor.backends.python.backend import UserBackend, UserPreparation, set_up
 from cvserve.predictor.backends.python.class_config import hand_over, labels_of, name_of, needs_input, read_stated
@@ -23,7 +23,7 @@ from cvserve.predictor.backends.torch.module import module_facts
 from cvserve.predictor.contract import Backend, LoadedModel
 from cvserve.predictor.models.fault import ModelFault, about
 from cvserve.predictor.models.file import ModelFile, check_sha256, read_model_file, read_weights, with_weights
-from cvserve.predictor.models.resolve import ModelFacts
+from cvserve.predictor.models.resolve import InputFacts, ModelFacts, resolve_input
 from cvserve.predictor.models.toml_read import ModelConfig, read_config
 from cvserve.predictor.models.trust import require_trust
 from cvserve.predictor.scores import KINDS
@@ -70,11 +70,16 @@ def load_class(where: str, name: str, source: ModelSource) -> LoadedModel:
             if weights_file is not None:
                 with explain_errors("taking its weights", folder):
                     own.weights = weights_file.path
+            is_fed = needs_input(own, model_config, code.path.name)
+            # A fault of the config is found before `setup`, which may take minutes; labels only after it.
+            spec, origins = resolve_input(InputFacts(), model_config, file) if is_fed else (None, {})
+            with explain_errors("setup", folder):
+                set_up(own)
             facts = replace(_read_facts(own, name, code, folder), title=title)
             if weights_file is not None:
                 facts.extra["weights"] = str(weights_file.path)
-            if needs_input(own, model_config, code.path.name):
-                return make_model(facts, model_config, file)
+            if spec is not None:
+                return assemble_model(facts, model_config, file, spec, prepare_grey(spec), origins)
             return _make_with_preprocess(own, facts, model_config, file, folder)
 
 
@@ -120,20 +125,21 @@ def _is_torch_module(own: Any) -> bool:
 
 
 def _read_facts(own: Any, name: str, source: ModelFile, folder: Path) -> ModelFacts:
-    """What the object's attributes say."""
-    scores = read_stated(own, "scores")
+    """What the object's attributes say, some of which its `setup` may have set."""
+    with explain_errors("scores", folder):
+        scores = read_stated(own, "scores")
     if scores is not None and scores not in KINDS:
         raise ModelFault(f"has scores = {scores!r}; write one of {', '.join(KINDS)}.")
+    with explain_errors("labels", folder):
+        labels = labels_of(own, source.path.name)
 
     def make_backend(_batch: NDArray[Any], wanted: str | None) -> tuple[Backend, str | None]:
-        with explain_errors("setup", folder):
-            set_up(own)
         return UserBackend(own), wanted or scores
 
     return ModelFacts(
         format="python",
         connect=make_backend,
-        labels=labels_of(own, source.path.name),
+        labels=labels,
         extra={"class": name},
         name=name_of(own),
         describe_failure=lambda error, _batch: f"failed in infer: {describe_error(error, folder)}",
@@ -143,9 +149,7 @@ def _read_facts(own: Any, name: str, source: ModelFile, folder: Path) -> ModelFa
 def _make_with_preprocess(
     own: Any, facts: ModelFacts, config: ModelConfig, file: ModelFile, folder: Path
 ) -> LoadedModel:
-    """The object with its own `preprocess`, which needs its `setup` and may take any picture."""
-    with explain_errors("setup", folder):
-        set_up(own)
+    """The object with its own `preprocess`, which may take any picture."""
     preparation = UserPreparation(own)
     with explain_errors("preprocess", folder):
         batch = preparation.prepare_sample()
