@@ -50,8 +50,8 @@ class Predictor(ConfiguredSteps):
 
     guessed: tuple[str, ...] = ()
 
-    def __init__(self, limits: Limits | None = None) -> None:
-        self.limits = limits or Limits()
+    def __init__(self) -> None:  # without parameters: `[model] args` are those of a user-defined class
+        self.limits = Limits()
         self._setup_lock = threading.Lock()
         self._is_set_up = False
 
@@ -198,7 +198,9 @@ class LoadedPredictor(Predictor):
     """
 
     def __init__(self, model: LoadedModel, limits: Limits | None = None) -> None:
-        super().__init__(limits)
+        super().__init__()
+        if limits is not None:
+            self.limits = limits
         self.model = model
         self.info = model.info
         self.name = model.info.name
