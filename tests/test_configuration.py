@@ -302,3 +302,15 @@ def test_home_is_found_where_serve_finds_it(home: Path, monkeypatch: pytest.Monk
 
 def test_the_readme_of_settings_is_the_table() -> None:
     assert all(field.metadata["help"].endswith(".") for field in FIELDS.values())
+
+
+def test_a_flag_of_zero_is_given(home: Path) -> None:
+    said_in(home, ".env", {"workers": "4", "port": "9000", "log_keep": "5"})
+    configuration = load_configuration({"workers": 0, "port": 0, "log_keep": 0, "no_auth": False}, {}, home)
+    assert [getattr(configuration.settings, name) for name in ("workers", "port", "log_keep")] == [0, 0, 0]
+    assert [configuration.origins[name] for name in ("workers", "port", "log_keep", "no_auth")] == [
+        "flag",
+        "flag",
+        "flag",
+        "default",
+    ]

@@ -93,7 +93,8 @@ def _read_places(
     options = {
         name: (True if value is True else parse_value(name, value, flag(name)), "flag")
         for name, value in flags.items()
-        if value not in (None, False, (), [])
+        # A switch that is off and a list without entries were not given; a 0 was, although it equals False.
+        if value is not None and value is not False and value not in ((), [])
     }
     return toml, dotenv, environment, options
 
