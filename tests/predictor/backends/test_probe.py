@@ -45,7 +45,10 @@ def make(answer: Any, kind: str | None = None, said: dict[str, Any] | None = Non
         (lambda: make([0.5]), "'m.xyz' cannot be served: The model answered shape [1] for 1 pictures"),
         (lambda: make("text"), "'m.xyz' cannot be served: The model answered something that is not an array"),
         (lambda: make(ModelError("It gives a dict.")), "'m.xyz' cannot be served: It gives a dict."),
-        (lambda: make([[np.nan, 1]]), "'m.xyz' gives a grey picture a score that is not a finite number; check"),
+        (
+            lambda: make([[np.nan, 1]]),
+            "score that is not a finite number; check [input] in its model.toml, and the model",
+        ),
         (lambda: make(MemoryError("/etc")), "'m.xyz' fails on a grey picture as [input] in its model.toml prepares it"),
         (lambda: make(SystemExit(3)), "float32 [1, 3, 4, 4]: SystemExit"),
         (lambda: make(ModelLoadError("A whole sentence.")), "A whole sentence."),
@@ -58,7 +61,10 @@ def make(answer: Any, kind: str | None = None, said: dict[str, Any] | None = Non
             lambda: make([[1, 2, 3]], said={"labels": ("a", "b")}),
             "m.toml has 2 labels, but 'm.xyz' knows 3 classes; write one label for each class",
         ),
-        (lambda: make([[1, 2, 3]], labels=("a", "b")), "'m.xyz' has 2 labels and gives 3 scores"),
+        (
+            lambda: make([[1, 2, 3]], labels=("a", "b")),
+            "'m.xyz' has 2 labels and gives 3 scores; give it one label for each",
+        ),
         (lambda: make([[0.3]], "logits", labels=("a", "b", "c")), "'m.xyz' has 3 labels and gives 2 scores"),
     ],
 )

@@ -71,7 +71,8 @@ def assemble_model(
     labels = resolve_labels(facts, config, file)
     with about(title_of(facts, file)):
         backend, kind = facts.connect(batch, config.values.get("output.scores"))
-        classes = probe_backend(backend, batch, kind, facts)
+        prepared_by = "[input] in its model.toml" if isinstance(preparation, InputSpec) else "its preprocess"
+        classes = probe_backend(backend, batch, kind, facts, prepared_by)
         _compare_labels(labels, classes, facts, config, file)
     name = config.values.get("name", facts.name or file.path.stem)
     all_origins: Origins = {"name": (name, config.origins.get("name", "default"))}
@@ -90,7 +91,7 @@ def prepare_grey(spec: InputSpec) -> NDArray[Any]:
     return spec.prepare(picture)[None]
 
 
-def probe_backend(backend: Backend, batch: NDArray[Any], kind: str | None, facts: ModelFacts) -> int:
+def probe_backend(backend: Backend, batch: NDArray[Any], kind: str | None, facts: ModelFacts, prepared_by: str) -> int:
     """Run a backend once and count the classes for which it gives scores.
 
     Args:
@@ -98,6 +99,7 @@ def probe_backend(backend: Backend, batch: NDArray[Any], kind: str | None, facts
         batch: prepared pictures, [N, …].
         kind: of its scores, `probabilities`, `logits` or `labels`; None: not known.
         facts: its `describe_failure` finds the words for what the backend raises.
+        prepared_by: what to check when the scores are no numbers, e.g. "its preprocess".
 
     Returns:
         The number of classes; 2 for a model that gives one number a picture, of a known kind.
@@ -119,8 +121,7 @@ def probe_backend(backend: Backend, batch: NDArray[Any], kind: str | None, facts
     except (Exception, SystemExit) as error:  # any model may fail in any way
         raise ModelFault((facts.describe_failure or describe_failure)(error, batch)) from None
     raise ModelFault(
-        "gives a grey picture a score that is not a finite number; check [input] in its model.toml, and the model "
-        "itself."
+        f"gives a grey picture a score that is not a finite number; check {prepared_by}, and the model itself."
     )
 
 
@@ -146,6 +147,6 @@ def _compare_labels(
     if "labels" in config.values:
         raise label_mismatch(config, title_of(facts, file), classes)
     raise ModelFault(
-        f"has {len(labels)} labels and gives {classes} scores; save it with one label for each class, in the order "
-        "of their indices."
+        f"has {len(labels)} labels and gives {classes} scores; give it one label for each class, in the order of their "
+        "indices."
     )

@@ -321,7 +321,10 @@ def test_a_file_without_a_class_is_told_how_to_name_one(write: Callable[..., Pat
         (BRIGHTNESS.replace("Brightness", "M").replace('"probabilities"', '"percent"'), "'percent'; write one of"),
         (BRIGHTNESS.replace("Brightness", "M").replace('"light")', '"light", "grey")'), "3 labels"),
         (BRIGHTNESS.replace("Brightness", "M").replace('"light")', '"dark")'), "stands for class 0 and for class 1"),
-        (BRIGHTNESS.replace("Brightness", "M").replace("1 - light", "light / 0"), "not a finite number"),
+        (
+            BRIGHTNESS.replace("Brightness", "M").replace("1 - light", "light / 0"),
+            "not a finite number; check its preprocess",
+        ),
         (BRIGHTNESS.replace("Brightness", "M").replace("return np.stack", "return None and np.stack"), "shape []"),
         (BRIGHTNESS.replace("Brightness", "M").replace(", axis=1)", ", axis=1)[None]"), "shape [1, 1, 2]"),
     ],
@@ -336,7 +339,10 @@ def test_labels_that_are_not_as_many_as_its_scores(write: Callable[..., Path]) -
     path = write(PLAIN, toml='labels = ["a", "b", "c"]\n' + SIZE)
     assert "my_model.toml has 3 labels, but Plain in my_model.py knows 2 classes" in refused(f"{path}:Plain")
     write(PLAIN.replace('labels = ["dark", "light"]', "labels = 'abc'"), toml=SIZE)
-    assert "Plain in my_model.py has 3 labels and gives 2 scores" in refused(f"{path}:Plain")
+    assert refused(f"{path}:Plain") == (
+        "Plain in my_model.py has 3 labels and gives 2 scores; give it one label for each class, in the order of their "
+        "indices."
+    )
 
 
 ONE_NUMBER = BRIGHTNESS.replace("np.stack([1 - light, light], axis=1)", "light[:, None]")
