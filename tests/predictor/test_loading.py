@@ -58,6 +58,16 @@ def test_without_a_path_it_is_the_built_in_model() -> None:
     assert model.guessed == ()
 
 
+def test_a_hash_holds_for_the_built_in_model_as_well() -> None:
+    sha256 = load_model(None).info.sha256
+    assert load_model(None, sha256=sha256.upper()).info.sha256 == sha256
+    with pytest.raises(ModelLoadError) as caught:
+        load_model(None, sha256="0" * 64)
+    assert str(caught.value).startswith(f"The built-in model has the SHA-256 {sha256}, not 000")
+    with pytest.raises(InvalidSetting, match="give the 64 hex digits"):
+        load_model(None, sha256="abc")
+
+
 def test_a_model_knows_its_name_its_hash_its_input_and_its_labels(skops_file: Path) -> None:
     model = load_model(str(skops_file))
     assert (model.info.name, model.info.format) == ("digits", "sklearn")

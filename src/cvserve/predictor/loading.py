@@ -9,7 +9,7 @@ from cvserve.errors import InvalidSetting
 from cvserve.predictor.backends.probe import make_model
 from cvserve.predictor.contract import LoadedModel
 from cvserve.predictor.models.fault import ModelFault, about
-from cvserve.predictor.models.file import ModelFile, check_sha256, read_model_file
+from cvserve.predictor.models.file import ModelFile, check_sha256, compare_sha256, read_model_file
 from cvserve.predictor.models.incomplete import explain_incomplete
 from cvserve.predictor.models.kinds import PYTHON, SERVED_FORMATS, TORCH
 from cvserve.predictor.models.plugins import find_plugin
@@ -41,7 +41,8 @@ def load_model(source: ModelSource) -> LoadedModel:
 
     Raises:
         InvalidSetting: `sha256` is no hash, `compile` none of its words, or there are `weights` without a class.
-        ModelLoadError: no such file, not a model, or it does not fit its input or labels.
+        ModelLoadError: no such file, not a model, it has another hash than `sha256`, or it does not fit its input or
+            labels.
         UntrustedModel: a pickle that nobody vouched for.
         Unsafe: others may replace the file or the record of trust.
     """
@@ -50,7 +51,11 @@ def load_model(source: ModelSource) -> LoadedModel:
     if source.path is None:
         from cvserve.predictor.backends.builtin.load import load_builtin  # heavy as every loader
 
-        return load_builtin()
+        model = load_builtin()
+        if source.sha256 is not None:
+            with about("The built-in model"):
+                compare_sha256(model.info.sha256, source.sha256)
+        return model
     reference = class_reference(os.fspath(source.path))
     if reference is not None:
         from cvserve.predictor.backends.python.load import load_class  # most models are files
@@ -70,15 +75,15 @@ def _load_file(path: str | os.PathLike[str], source: ModelSource) -> LoadedModel
         check_sha256(file, source.sha256)
     with about(file):
         _check_served(file)
-    require_trust(file, trust=source.trust, sha256=source.sha256)
-    # The config is cheap to check and a pickle is not: its faults come first.
-    config = read_config(file.path, source.config)
-    read = partial(_read_facts, file, source)
-    if source.compile == "never" or file.kind.key not in _COMPILED:
-        return make_model(read(), config, file)
-    from cvserve.predictor.backends.sklearn.compiled import load_compiled  # with what it needs
+        require_trust(file, trust=source.trust, sha256=source.sha256)
+        # The config is cheap to check and a pickle is not: its faults come first.
+        config = read_config(file.path, source.config)
+        read = partial(_read_facts, file, source)
+        if source.compile == "never" or file.kind.key not in _COMPILED:
+            return make_model(read(), config, file)
+        from cvserve.predictor.backends.sklearn.compiled import load_compiled  # with what it needs
 
-    return load_compiled(file, config, source, read)
+        return load_compiled(file, config, source, read)
 
 
 def is_served(file: ModelFile) -> bool:
@@ -95,6 +100,5 @@ def _check_served(file: ModelFile) -> None:
 
 def _read_facts(file: ModelFile, source: ModelSource) -> ModelFacts:
     module, _, function = _LOADERS.get(file.kind.key, _PLUGIN_LOADER).partition(":")
-    with about(file):
-        loader: _Loader = getattr(importlib.import_module(module), function)
-        return loader(file, source)
+    loader: _Loader = getattr(importlib.import_module(module), function)
+    return loader(file, source)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from cvserve.errors import InvalidSetting, ModelLoadError, Unsafe
 from cvserve.files import read_once
+from cvserve.predictor.models.fault import ModelFault, about
 from cvserve.predictor.models.kinds import (
     KINDS,
     PYTHON,
@@ -105,14 +106,26 @@ def check_sha256(file: ModelFile, sha256: str) -> None:
         InvalidSetting: `sha256` is no SHA-256.
         ModelLoadError: the file has another one.
     """
+    with about(file):
+        compare_sha256(file.sha256, sha256)
+
+
+def compare_sha256(found: str, sha256: str) -> None:
+    """Refuse a model whose hash is another than the one given.
+
+    Args:
+        found: hash of the model, 64 hex digits in lower case.
+        sha256: the one given, as somebody wrote it.
+
+    Raises:
+        InvalidSetting: `sha256` is no SHA-256.
+        ModelFault: the model has another one.
+    """
     wanted = sha256.strip().lower()
     if len(wanted) != 64 or wanted.strip("0123456789abcdef"):
         raise InvalidSetting(f"'{sha256}' is no SHA-256; give the 64 hex digits that `sha256sum` prints.")
-    if wanted != file.sha256:
-        raise ModelLoadError(
-            f"'{file.path.name}' has the SHA-256 {file.sha256}, not {wanted}: it was changed, or the hash is "
-            "of another file."
-        )
+    if wanted != found:
+        raise ModelFault(f"has the SHA-256 {found}, not {wanted}: it was changed, or the hash is of another file.")
 
 
 def _read(path: Path, max_bytes: int) -> tuple[bytes, os.stat_result]:

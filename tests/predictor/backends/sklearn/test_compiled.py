@@ -25,7 +25,7 @@ from sklearn.svm import SVC, LinearSVC
 from cvserve import Predictor
 from cvserve.errors import InvalidSetting, ModelLoadError, UntrustedModel
 from cvserve.predictor.contract import LoadedModel, ModelVersionWarning
-from support.command import loaded_modules
+from support.command import cvserve, loaded_modules
 from support.models import load_model
 
 CONFIG = '[input]\nscale = 0.00392156862745098\nresize = "exact"\n'
@@ -285,3 +285,26 @@ def test_without_the_extra_the_estimator_runs_and_nothing_is_said(
     assert (ended.stdout, ended.stderr) == ("scikit-learn; with pip install 'cvserve[onnx]' it may run as ONNX\n", "")
     refused = run("require").stderr.splitlines()[-1]
     assert f"cannot be compiled to ONNX: {package} cannot be imported: run pip install 'cvserve[onnx]'" in refused
+
+
+@pytest.mark.parametrize("mode", ["auto", "require"])
+@pytest.mark.parametrize(
+    ("module", "words"),
+    [
+        ("onnxruntime", "'m.skops' needs ONNX Runtime, which cannot be imported here"),
+        ("onnx", "'m.skops' needs the package onnx, which cannot be imported here"),
+        ("skl2onnx", "'m.skops' is converted by skl2onnx, which cannot be imported here"),
+    ],
+)
+def test_a_library_that_is_there_and_broken_is_told_with_the_file(
+    saved: Callable[..., Path], logistic: Any, tmp_path: Path, mode: str, module: str, words: str
+) -> None:
+    path = saved(logistic)
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / f"{module}.py").write_text("raise ImportError('a library of the system')")
+    done = cvserve("model", "inspect", str(path), "--compile", mode, PYTHONPATH=str(tmp_path / "broken"))
+    assert (done.code, done.out) == (5, "")
+    assert done.err.startswith(f"cvserve: {words}")
+    assert "Traceback" not in done.err
+    assert "run: pip install 'cvserve[onnx]'" in done.err
+    assert cvserve("model", "inspect", str(path), "--compile", "never", PYTHONPATH=str(tmp_path / "broken")).code == 0

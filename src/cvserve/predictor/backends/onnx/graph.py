@@ -11,7 +11,9 @@ from cvserve.texts import escape_unprintable
 try:
     import onnx
 except ImportError:
-    raise ModelFault("needs the package onnx, which is not installed here; run: pip install 'cvserve[onnx]'") from None
+    raise ModelFault(
+        "needs the package onnx, which cannot be imported here; run: pip install 'cvserve[onnx]'"
+    ) from None
 
 # Domains of operators that ONNX Runtime brings along.
 _KNOWN_DOMAINS = frozenset({"", "ai.onnx", "ai.onnx.ml", "com.microsoft", "com.microsoft.nchwc", "org.pytorch.aten"})

@@ -12,7 +12,7 @@ os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 try:
     import onnxruntime
 except ImportError:
-    raise ModelFault("needs ONNX Runtime, which is not installed here; run: pip install 'cvserve[onnx]'") from None
+    raise ModelFault("needs ONNX Runtime, which cannot be imported here; run: pip install 'cvserve[onnx]'") from None
 
 VERSION: str = onnxruntime.__version__
 # What goes wrong is said by us: the library's texts name files of its own sources.

@@ -5,16 +5,23 @@ import warnings
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-import skl2onnx
-from skl2onnx.common.data_types import DoubleTensorType, FloatTensorType
-
 from cvserve.predictor.backends.onnx.graph import cut_zip_map
 from cvserve.predictor.backends.onnx.runtime import VERSION
 from cvserve.predictor.backends.sklearn.backend import EstimatorBackend
 from cvserve.predictor.backends.sklearn.compiled_backend import open_compiled
 from cvserve.predictor.backends.sklearn.compiled_check import describe_difference
 from cvserve.predictor.contract import LoadedModel
+from cvserve.predictor.models.fault import ModelFault
 from cvserve.predictor.models.resolve import ModelFacts
+
+try:
+    import skl2onnx
+    from skl2onnx.common.data_types import DoubleTensorType, FloatTensorType
+except ImportError:  # it is there, or it would not be asked for, and broken
+    raise ModelFault(
+        "is converted by skl2onnx, which cannot be imported here; run: pip install 'cvserve[onnx]', or use "
+        "--compile never"
+    ) from None
 
 # float32 is what ONNX Runtime is fastest with; some sums need the other.
 _TYPES = (FloatTensorType, DoubleTensorType)
