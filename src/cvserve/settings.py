@@ -24,6 +24,7 @@ def setting(
     outside_files: bool = False,
     loads_model: bool = False,
     of_one_model: bool = False,
+    metavar: str = "",
 ) -> Any:
     """A field of `Settings`.
 
@@ -37,6 +38,7 @@ def setting(
         outside_files: only a flag or the real environment may set it, never `.env` or `cvserve.toml`.
         loads_model: every command that loads a model has an option for it.
         of_one_model: it describes the model that is named beside it, and is left out when another one is loaded.
+        metavar: what stands behind its option in `--help`; empty: the last word of the setting's name.
     """
     metadata = {
         "help": help_,
@@ -47,6 +49,7 @@ def setting(
         "outside_files": outside_files,
         "loads_model": loads_model,
         "of_one_model": of_one_model,
+        "metavar": metavar,
     }
     return dataclasses.field(default=default, metadata=metadata)
 
@@ -57,7 +60,7 @@ class Settings:
 
     host: str = setting("127.0.0.1", "Address to listen on.", values.host)
     port: int = setting(8000, "Port to listen on; 0 takes a free one.", values.whole(0, 65535), alias="PORT")
-    home: Path = setting(Path(), "Folder of cvserve.db and output.log.", values.path)
+    home: Path = setting(Path(), "Folder of cvserve.db and output.log.", values.path, metavar="DIR")
     model: str | None = setting(
         None,
         "Model file, or a class: my_model.py:MyModel; default: builtin, the built-in model for digits.",
@@ -70,6 +73,7 @@ class Settings:
         values.path,
         loads_model=True,
         of_one_model=True,
+        metavar="FILE",
     )
     model_config: Path | None = setting(
         None,
@@ -77,6 +81,7 @@ class Settings:
         values.path,
         loads_model=True,
         of_one_model=True,
+        metavar="FILE",
     )
     model_sha256: str | None = setting(
         None,
@@ -84,6 +89,7 @@ class Settings:
         values.sha256,
         outside_files=True,
         loads_model=True,
+        metavar="HEX",
     )
     trust_type: tuple[str, ...] = setting(
         (),
@@ -117,9 +123,7 @@ class Settings:
     predict_timeout: float = setting(30.0, "Longest time of one prediction.", values.seconds)
     body_timeout: float = setting(30.0, "Longest time for a body to arrive.", values.seconds)
     shutdown_timeout: float = setting(30.0, "How long a stop waits for requests that run.", values.seconds)
-    top_k: int = setting(
-        5, "Classes in an answer, unless the request asks for another number.", values.whole(1, 10_000)
-    )
+    top_k: int = setting(5, "Classes in an answer; a request may ask for another number.", values.whole(1, 10_000))
     durability: str = setting(
         "full",
         "full: each answer survives a power cut; normal: those of the last second may not.",

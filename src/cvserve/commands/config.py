@@ -13,7 +13,7 @@ _COLUMNS = (Column("setting"), Column("value"), Column("origin"), Column("variab
 
 
 def config(as_json: AsJson = False) -> None:
-    """Show each setting that `serve` would use in this folder, and where its value comes from."""
+    """Show the settings of this folder, and where each comes from."""
     configuration = load_configuration()
     entries = []
     for name, field in FIELDS.items():

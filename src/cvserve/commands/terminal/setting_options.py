@@ -62,6 +62,7 @@ def _text_type(default: Any) -> Any:
 
 
 def _make_text_option(name: str) -> Any:
-    shown = format_default(name)
-    help_ = FIELDS[name].metadata["help"] + (f" Default: {shown}" if shown else "")
-    return typer.Option(flag(name), help=help_, metavar=name.rpartition("_")[2].upper(), show_default=False)
+    shown, metadata = format_default(name), FIELDS[name].metadata
+    help_ = metadata["help"] + (f" Default: {shown}" if shown else "")
+    metavar = metadata["metavar"] or name.rpartition("_")[2].upper()
+    return typer.Option(flag(name), help=help_, metavar=metavar, show_default=False)
