@@ -55,7 +55,7 @@ def make_target(url: str, token: str | None, *, may_load: bool) -> Target:
     """Check the URL of a running server that somebody wants to load.
 
     Args:
-        url: as it was typed; a slash or `/predict` at its end is dropped.
+        url: raw text; a slash or `/predict` at its end is dropped.
         token: for every request; None: the server asks for none.
         may_load: somebody confirmed that a server on another machine may be loaded.
 

@@ -42,7 +42,7 @@ def describe_error(error: BaseException, folder: Path) -> str:
 
     Args:
         error: as it was raised.
-        folder: of the code that is to blame; a file in it is named without the folder.
+        folder: of the model's code; a file in it is named without the folder.
     """
     text = to_one_line(str(error), _MAX_TEXT_CHARACTERS)
     if isinstance(error, SyntaxError) and error.filename is not None:

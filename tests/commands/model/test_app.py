@@ -70,6 +70,14 @@ def test_inspect_says_where_each_value_came_from(skops_file: Path) -> None:
     assert "guessed" not in result.stderr.replace("guessed: resize", "")
 
 
+def test_a_line_about_guesses_is_yellow_on_a_terminal_alone(skops_file: Path) -> None:
+    coloured = cvserve("model", "inspect", str(skops_file), "--compile", "never", NO_COLOR="", FORCE_COLOR="1")
+    assert coloured.err.startswith("\x1b[33mguessed: ")
+    plain = cvserve("model", "inspect", str(skops_file), "--compile", "never").err
+    assert plain.startswith("guessed: resize, scale – check with: cvserve model try ")
+    assert plain.count("\n") == 1
+
+
 def test_inspect_for_programs(skops_file: Path) -> None:
     result = run("inspect", skops_file, "--json")
     found = json.loads(result.stdout)

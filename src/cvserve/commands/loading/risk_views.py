@@ -1,4 +1,4 @@
-"""What can be told of a file in which code can hide, without loading it: for the person who decides about trust."""
+"""What can be found out about a file in which code can hide, without loading it: for who decides about trust."""
 
 import pwd
 

@@ -1,4 +1,4 @@
-"""`cvserve model check`: a model against labelled pictures, with what a gate in a script wants to hear."""
+"""`cvserve model check`: a model against labelled pictures, with an exit code for scripts."""
 
 from collections.abc import Mapping
 from pathlib import Path

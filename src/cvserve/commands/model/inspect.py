@@ -6,7 +6,7 @@ from typing import Any
 from cvserve.commands.loading.guesses import describe_guesses, try_command
 from cvserve.commands.loading.load import load_predictor_of
 from cvserve.commands.loading.risk_views import show_untrusted
-from cvserve.commands.model.views import show_properties
+from cvserve.commands.model.views import show_guesses, show_properties
 from cvserve.commands.terminal.output import say
 from cvserve.configuration import load_configuration
 from cvserve.errors import InvalidSetting, UntrustedModel
@@ -21,7 +21,7 @@ from cvserve.settings import Settings
 def inspect_model(flags: Mapping[str, Any], *, writes: bool, overwrites: bool, as_json: bool) -> None:
     """Print each property of a model, its value and where that came from.
 
-    Of a file that nobody vouches for, only what can be told without loading it is printed.
+    Of a file that nobody vouches for, only what can be found out without loading it is printed.
 
     Args:
         flags: settings from the command line, raw.
@@ -46,7 +46,7 @@ def inspect_model(flags: Mapping[str, Any], *, writes: bool, overwrites: bool, a
         _write(file, found, settings, overwrites=overwrites)
     show_properties(predictor, found, file, as_json=as_json)
     if predictor.guessed and not as_json:
-        say(describe_guesses(predictor.guessed, settings))
+        show_guesses(describe_guesses(predictor.guessed, settings))
 
 
 def _write(file: ModelFile | None, found: Properties, settings: Settings, *, overwrites: bool) -> None:

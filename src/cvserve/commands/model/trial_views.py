@@ -41,7 +41,7 @@ def show_trials(trials: Iterable[NamedTrial], predictor: LoadedPredictor, *, as_
         say(f"cvserve: {name}: {error.detail}")
         say_cause(error, f"{name}: ")
     if predictor.guessed:
-        say(f"guessed: {', '.join(predictor.guessed)} - a wrong guess often keeps the class and spoils the score")
+        say(f"guessed: {', '.join(predictor.guessed)} – a wrong guess often keeps the class and spoils the score")
     return bool(failed)
 
 

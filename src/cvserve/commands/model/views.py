@@ -9,7 +9,7 @@ from cvserve.commands.terminal.output import make_console, print_document
 from cvserve.predictor.models.file import ModelFile
 from cvserve.predictor.predictor import LoadedPredictor
 from cvserve.predictor.properties import Properties
-from cvserve.texts import list_some
+from cvserve.texts import list_some, replace_unprintable
 from cvserve.values import BUILTIN_MODEL
 
 _MAX_LABELS_SHOWN = 12
@@ -39,6 +39,15 @@ def show_properties(
         style = _ORIGIN_STYLES.get(origin, "default")
         table.add_row(key, Text(_to_text(value), style, overflow="fold"), Text(origin, style))
     make_console().print(table)
+
+
+def show_guesses(line: str) -> None:
+    """Print the line about guesses on stderr; on a terminal it is as yellow as they are in the table.
+
+    Args:
+        line: as `describe_guesses` gives it.
+    """
+    make_console(stderr=True).print(Text(replace_unprintable(line), "yellow"), soft_wrap=True)
 
 
 def _describe_file(predictor: LoadedPredictor, file: ModelFile | None) -> dict[str, Any]:

@@ -20,7 +20,7 @@ _PROGRESS_FROM = 100
 
 
 def predict_pictures(images: Sequence[str], flags: Mapping[str, Any], form: Format, *, keeps_history: bool) -> int:
-    """Answer each picture on stdout and, unless told otherwise, keep the answers in the history.
+    """Answer each picture on stdout and, if asked for, store the answers in the history.
 
     Args:
         images: files, folders, or `-` for stdin.

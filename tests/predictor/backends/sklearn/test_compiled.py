@@ -287,7 +287,6 @@ def test_without_the_extra_the_estimator_runs_and_nothing_is_said(
     assert f"cannot be compiled to ONNX: {package} cannot be imported: run pip install 'cvserve[onnx]'" in refused
 
 
-@pytest.mark.parametrize("mode", ["auto", "require"])
 @pytest.mark.parametrize(
     ("module", "words"),
     [
@@ -297,14 +296,13 @@ def test_without_the_extra_the_estimator_runs_and_nothing_is_said(
     ],
 )
 def test_a_library_that_is_there_and_broken_is_told_with_the_file(
-    saved: Callable[..., Path], logistic: Any, tmp_path: Path, mode: str, module: str, words: str
+    saved: Callable[..., Path], logistic: Any, tmp_path: Path, module: str, words: str
 ) -> None:
     path = saved(logistic)
     (tmp_path / "broken").mkdir()
     (tmp_path / "broken" / f"{module}.py").write_text("raise ImportError('a library of the system')")
-    done = cvserve("model", "inspect", str(path), "--compile", mode, PYTHONPATH=str(tmp_path / "broken"))
+    done = cvserve("model", "inspect", str(path), PYTHONPATH=str(tmp_path / "broken"))
     assert (done.code, done.out) == (5, "")
     assert done.err.startswith(f"cvserve: {words}")
     assert "Traceback" not in done.err
     assert "run: pip install 'cvserve[onnx]'" in done.err
-    assert cvserve("model", "inspect", str(path), "--compile", "never", PYTHONPATH=str(tmp_path / "broken")).code == 0

@@ -15,7 +15,7 @@ except ImportError:
     raise ModelFault("needs ONNX Runtime, which cannot be imported here; run: pip install 'cvserve[onnx]'") from None
 
 VERSION: str = onnxruntime.__version__
-# What goes wrong is said by us: the library's texts name files of its own sources.
+# The library logs nothing: its texts name files of its own sources, and our errors describe what went wrong.
 _FATAL = 4
 
 
@@ -33,7 +33,7 @@ def open_session(model: bytes) -> Any:
     options.inter_op_num_threads = 1
     options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
     options.log_severity_level = _FATAL
-    # What fails is not tried a second time, which would be told on stdout.
+    # A second try after a failure would print to stdout.
     return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"], enable_fallback=False)
 
 

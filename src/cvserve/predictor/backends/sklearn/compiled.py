@@ -1,7 +1,7 @@
 """scikit-learn estimators that run as ONNX: compiled once, compared, kept, and found again.
 
 What is found in the cache needs neither skl2onnx nor scikit-learn: a start takes a fraction of the time and memory.
-It is found by what the outcome depends on: the hash of the model file, what was said about its input, and versions.
+It is found by what the outcome depends on: the hash of the model file, its `[input]`, and versions.
 """
 
 import contextlib
@@ -60,7 +60,7 @@ def load_compiled(
 
     Args:
         file: of an estimator, which somebody vouched for where that is needed.
-        config: what was said about it.
+        config: its `model.toml`.
         source: says whether it must be compiled, and which types it may hold.
         load: reads the estimator.
 
