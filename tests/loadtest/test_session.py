@@ -49,6 +49,29 @@ def test_open_load_that_is_held_keeps_its_rate_and_its_latency(known: KnownServe
     assert (report["limited_by"], report["capacity_rps"]) == (None, None)
 
 
+def test_a_search_climbs_closes_in_holds_and_opens_half_and_most_of_it(known: KnownServer) -> None:
+    seen: list[str] = []
+    plan = quick(users=8, step_s=0.6, share_s=0.5, run_time_s=0.8, window_s=0.2)
+    ended = run_loadtest(target(known), plan, on_window=lambda phase, _window: seen.append(phase))
+    report = ended.report
+    assert (ended.error, report["is_partial"]) == (None, False)
+    phases = [step["phase"] for step in report["steps"]]
+    assert phases == sorted(phases, key=["step", "hold", "half", "most"].index)
+    assert list(dict.fromkeys(phases)) == ["step", "hold", "half", "most"]
+    assert set(report["shares"]) == {"50%", "80%", "100%"}
+    # What was held is what the two open loads are shares of; how much that is depends on the machine.
+    held = report["shares"]["100%"]["rps"]
+    assert [report["shares"][share]["rate"] for share in ("50%", "80%")] == pytest.approx(
+        [0.5 * held, 0.8 * held], abs=0.01
+    )
+    users = [step["users"] for step in report["steps"] if step["phase"] == "step"]
+    assert users[:3] == [1, 2, 4]
+    assert report["failures"] == 0
+    assert report["capacity_rps"] > 0
+    assert report["requests"] > 0
+    assert {"step", "hold"} <= set(seen)
+
+
 def test_rows_are_marked_and_hidden_and_csvs_are_locusts(known: KnownServer, home: Path) -> None:
     with History.open(known.home) as history:
         before = len(history.rows(source="loadtest"))
