@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from cvserve.errors import InvalidImage, ModelLoadError
+from cvserve.predictor.contract import Inferred
 from cvserve.predictor.predictor import Predictor
 from support import fakes
 from support.every_error import every_error
@@ -91,6 +92,17 @@ class Refusing(BrightnessPredictor):
 
     def warm_up(self) -> "Refusing":
         return self
+
+
+class WarningInBytes(BrightnessPredictor):
+    """Warns of black pictures in something that is no text."""
+
+    def warm_up(self) -> "WarningInBytes":
+        return self
+
+    def infer(self, batch: NDArray[Any]) -> Any:
+        warnings: list[Any] = [b"too dark" if level < 1 else None for level in batch[:, 0]]
+        return Inferred(super().infer(batch), warnings)
 
 
 class Deadly(BrightnessPredictor):
