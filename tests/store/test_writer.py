@@ -112,7 +112,25 @@ def test_what_cannot_be_stored_leaves_no_trace_and_the_next_row_is_stored(
     assert [stored.id for stored in submitted(writer, row())] == [1]
 
 
-def test_a_connection_that_failed_is_not_gone_on_with(made: Callable[..., HistoryWriter]) -> None:
+@pytest.mark.parametrize(
+    "bad", [{"label": "\ud800"}, {"warning": ["a list"]}, {"result": 2**70}], ids=["unicode", "type", "size"]
+)
+def test_a_value_that_the_database_cannot_hold_fails_its_own_request_only(path: Path, bad: dict[str, Any]) -> None:
+    writer = HistoryWriter(path, deliver)
+    connection = writer._connection
+    heard: SimpleQueue[Any] = SimpleQueue()
+    for entry in (row(), row(**bad), row()):
+        writer.submit([entry], heard.put)
+    writer.start()  # all three are one group
+    first, second, third = (heard.get(timeout=30) for _ in range(3))
+    assert [stored.id for stored in (*first, *third)] == [1, 2]
+    assert isinstance(second, HistoryError)
+    assert writer.failure is None
+    assert writer._connection is connection
+    writer.close()
+
+
+def test_a_connection_that_failed_is_replaced(made: Callable[..., HistoryWriter]) -> None:
     writer = made()
     failed = writer._connection
     assert isinstance(submitted(writer, row(label=None)), HistoryError)

@@ -134,7 +134,7 @@ class HistoryWriter:
 
     def _fail(self, group: list[_Entry], error: Exception) -> None:
         """Tell everybody who waits that nothing of the group was stored, and make sure that the next group can be."""
-        if not isinstance(error, sqlite3.Error):
+        if not isinstance(error, sqlite3.Error) or _is_unbindable(error):
             # Not the database but a value that it cannot hold, such as a model's label that is no Unicode.
             if len(group) > 1:
                 for entry in group:
@@ -174,6 +174,12 @@ class HistoryWriter:
         finally:
             os.close(descriptor)
         return True
+
+
+def _is_unbindable(error: "sqlite3.Error") -> bool:
+    """Whether a value is of a type that SQLite does not know."""
+    kinds = (sqlite3.InterfaceError, sqlite3.ProgrammingError)  # which of them depends on the version of Python
+    return isinstance(error, kinds) and "Error binding parameter" in str(error)
 
 
 def _breaks_connection(error: "sqlite3.Error") -> bool:
