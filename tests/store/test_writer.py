@@ -140,6 +140,22 @@ def test_a_connection_that_failed_is_replaced(made: Callable[..., HistoryWriter]
     assert writer.failure is None
 
 
+def test_a_connection_that_failed_is_not_written_to_while_no_other_can_be_opened(
+    home: Path, path: Path, made: Callable[..., HistoryWriter], tmp_path: Path
+) -> None:
+    writer = made()
+    away = tmp_path / "away"
+    home.rename(away)  # the connection still has its files; another one finds none
+    assert isinstance(submitted(writer, row(label=None)), HistoryError)
+    assert isinstance(submitted(writer, row()), HistoryError)
+    assert writer.failure is not None
+    assert ids_in(away / path.name) == []
+    away.rename(home)
+    assert [stored.id for stored in submitted(writer, row())] == [1]
+    assert writer.failure is None
+    assert ids_in(path) == [1]
+
+
 def test_the_wal_stays_short(path: Path, made: Callable[..., HistoryWriter]) -> None:
     writer = made()
     for _ in range(1_500):

@@ -52,6 +52,7 @@ class HistoryWriter:
         self._lock = threading.Lock()  # no entry may come behind that None
         self._is_closed = False
         self._model_ids: dict[ModelKey, int] = {}
+        self._is_broken = False  # the connection failed and no other could be opened yet
         self._connection = connect(path, writer=True, durability=durability)
         self._thread = threading.Thread(target=self._run, name="cvserve-writer", daemon=True)
         self.failure: HistoryError | None = None
@@ -118,6 +119,10 @@ class HistoryWriter:
         return group, True
 
     def _commit(self, group: list[_Entry]) -> None:
+        if self._is_broken and (failure := self._reopen()) is not None:
+            self.failure = failure
+            self._deliver([(done, failure) for _, done in group])
+            return
         rows = [row for entry, _ in group for row in entry]
         try:
             stored = insert_rows(self._connection, rows, self._model_ids)
@@ -147,18 +152,25 @@ class HistoryWriter:
         logger.error("history: a commit of {} rows failed: {}", sum(len(entry) for entry, _ in group), error)
         self._deliver([(done, self.failure) for _, done in group])
         if _breaks_connection(error):
+            self._is_broken = True
             self._reopen()
 
-    def _reopen(self) -> None:
-        """Open another connection: one whose sync failed may hold pages that are not on the disk."""
+    def _reopen(self) -> HistoryError | None:
+        """Open another connection: one whose sync failed may hold pages that are not on the disk.
+
+        Returns:
+            Why there is none, so that nothing may be written; the next commit begins with another attempt.
+        """
         try:
             fresh = connect(self._path, writer=True, durability=self._durability)
         except HistoryError as error:
             logger.error("history: cannot be opened again yet: {}", error)
-            return
+            return error
         self._connection.close()
         self._connection = fresh
-        self._model_ids.clear()
+        self._is_broken = False
+        self._model_ids.clear()  # the file may be another one by now, such as a backup that somebody has put back
+        return None
 
     def _sync_wal(self) -> bool:
         """Sync the write-ahead log (WAL) to the disk; False when that failed and is to be tried again."""
