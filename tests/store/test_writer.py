@@ -3,10 +3,11 @@
 import errno
 import os
 import threading
+import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import Any
 
 import pytest
@@ -96,8 +97,12 @@ def test_another_programs_lock_is_waited_for(path: Path, made: Callable[..., His
     other = connect(path)
     other.execute("BEGIN IMMEDIATE")
     heard: SimpleQueue[Any] = SimpleQueue()
+    statements: SimpleQueue[str] = SimpleQueue()
+    writer._connection.set_trace_callback(statements.put)
     writer.submit([row()], heard.put)
-    assert heard.empty()
+    assert statements.get(timeout=30) == "BEGIN IMMEDIATE"
+    with pytest.raises(Empty):  # one that does not wait fails in a moment
+        heard.get(timeout=0.2)
     other.execute("ROLLBACK")
     other.close()
     assert [stored.id for stored in heard.get(timeout=30)] == [1]
@@ -165,24 +170,44 @@ def test_the_wal_stays_short(path: Path, made: Callable[..., HistoryWriter]) -> 
     assert wal.stat().st_size < 2_500 * _PAGE_BYTES  # 1,500 commits are some 9,000 pages
 
 
-def test_what_was_committed_is_synced_a_moment_later(
-    path: Path, made: Callable[..., HistoryWriter], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    synced: SimpleQueue[str] = SimpleQueue()
+@pytest.fixture
+def synced(monkeypatch: pytest.MonkeyPatch) -> SimpleQueue[tuple[str, float]]:
+    """Which file was synced, and when by `time.monotonic()`."""
+    synced: SimpleQueue[tuple[str, float]] = SimpleQueue()
     sync = os.fsync
 
-    def seen(descriptor: int) -> None:
-        synced.put(os.readlink(f"/proc/self/fd/{descriptor}"))
+    def note(descriptor: int) -> None:
         sync(descriptor)
+        synced.put((os.readlink(f"/proc/self/fd/{descriptor}"), time.monotonic()))
 
-    monkeypatch.setattr(os, "fsync", seen)
+    monkeypatch.setattr(os, "fsync", note)
+    return synced
+
+
+def test_what_was_committed_is_synced_a_moment_later(
+    path: Path, made: Callable[..., HistoryWriter], synced: SimpleQueue[tuple[str, float]]
+) -> None:
     writer = made()
     for _ in range(2):
         submitted(writer, row())
-        assert synced.get(timeout=10) == str(path.with_name(f"{path.name}-wal"))
+        committed_at = time.monotonic()
+        file, synced_at = synced.get(timeout=30)
+        assert file == str(path.with_name(f"{path.name}-wal"))
+        assert synced_at - committed_at < 2
     connection = connect(path)
     assert connection.execute("SELECT token_id, predictions FROM token_usage").fetchall() == [(NO_TOKEN, 2)]
     connection.close()
+
+
+def test_what_was_committed_last_is_synced_before_the_writer_is_closed(
+    path: Path, made: Callable[..., HistoryWriter], synced: SimpleQueue[tuple[str, float]]
+) -> None:
+    writer = made()
+    submitted(writer, row())
+    synced.get(timeout=30)  # the next one is not due for a second
+    submitted(writer, row())
+    writer.close()
+    assert synced.get_nowait()[0] == str(path.with_name(f"{path.name}-wal"))
 
 
 def test_a_sync_that_failed_is_tried_again(made: Callable[..., HistoryWriter], monkeypatch: pytest.MonkeyPatch) -> None:
