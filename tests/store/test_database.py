@@ -50,6 +50,33 @@ def refused(path: Path, kind: type[CvserveError], words: str) -> None:
     assert sorted(os.listdir(path.parent)) == listed
 
 
+NOTE_WHAT_IS_LOADED = """
+import sys
+from pathlib import Path
+from cvserve.store import database
+
+connect = database.connect
+
+def note_and_connect(*arguments, **options):
+    print("sqlite_utils" in sys.modules)
+    return connect(*arguments, **options)
+
+database.connect = note_and_connect
+database.prepare_database(Path(sys.argv[1]))
+"""
+
+
+def test_what_is_slow_to_load_is_loaded_before_the_database_is_locked(home: Path) -> None:
+    ended = subprocess.run(
+        [sys.executable, "-c", NOTE_WHAT_IS_LOADED, str(home / "cvserve.db")],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    assert ended.stdout == "True\n"
+
+
 @pytest.mark.parametrize("mask", [0o000, 0o022, 0o077])
 def test_nobody_else_can_read_any_of_the_files(home: Path, mask: int) -> None:
     old = os.umask(mask)

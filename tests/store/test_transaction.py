@@ -81,7 +81,9 @@ def test_a_model_is_looked_up_once_for_each_cache(connection: sqlite3.Connection
     connection.set_trace_callback(None)
     assert counts == [1, 0]
     insert_rows(connection, [row(model=MODEL._replace(name="other"))], cache)
-    found = connection.execute("SELECT p.id, m.name FROM predictions p JOIN models m ON m.id = p.model_id ORDER BY p.id")
+    found = connection.execute(
+        "SELECT p.id, m.name FROM predictions p JOIN models m ON m.id = p.model_id ORDER BY p.id"
+    )
     assert found.fetchall() == [(1, "m"), (2, "m"), (3, "other")]
 
 

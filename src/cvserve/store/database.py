@@ -6,7 +6,7 @@ import warnings
 from pathlib import Path
 
 from cvserve.errors import CannotStart, HistoryUnavailable, Unsafe
-from cvserve.store.migrations import MIGRATION_SET, MIGRATIONS, apply_migrations
+from cvserve.store.migrations import MIGRATION_SET, MIGRATIONS, load_migrations
 from cvserve.store.sqlite import SAFE_VERSION, sqlite3, to_history_error, translate_errors
 
 _BUSY_TIMEOUT_MS = 5_000
@@ -168,11 +168,12 @@ def _read_migrations(path: Path) -> list[str] | None:
 
 
 def _migrate(path: Path) -> None:
+    migrate = load_migrations()
     connection = connect(path, writer=True)
     try:
         # One lock around all steps: two programs may find the same old file at the same moment.
         connection.execute("BEGIN IMMEDIATE")
-        apply_migrations(connection)
+        migrate(connection)
         connection.execute("COMMIT")
     except sqlite3.Error as error:
         raise to_history_error(error) from error

@@ -117,18 +117,18 @@ def _create_predictions(db: "Database") -> None:
 MIGRATIONS = tuple(step.__name__ for step in _STEPS)
 
 
-def apply_migrations(connection: "sqlite3.Connection") -> None:
-    """Take the steps that the database has not taken yet.
+def load_migrations() -> Callable[["sqlite3.Connection"], None]:
+    """Load sqlite-utils, and give the function that takes the steps which a database has not taken yet.
 
-    Args:
-        connection: inside a transaction, so that all steps are taken or none.
+    Loading is a step of its own, so that no other program waits for a lock meanwhile.
 
-    Raises:
-        sqlite3.Error: a step failed.
+    Returns:
+        A function of a connection inside a transaction, so that all steps are taken or none. It raises `sqlite3.Error`
+        when a step failed.
     """
     from sqlite_utils import Database, Migrations  # slow to load
 
     migrations = Migrations(MIGRATION_SET)
     for step in _STEPS:
         migrations()(step)
-    migrations.apply(Database(connection))
+    return lambda connection: migrations.apply(Database(connection))
