@@ -19,7 +19,7 @@ _TEMPLATE = "{" + ",".join([f'"{name}":%s' for name in MEMBERS]) + "}"
 _get_members = itemgetter(*MEMBERS)
 
 encode_json = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode
-# For texts that come again and again: a model has few labels and few warnings.
+# For texts that come again and again: a model has few labels. A warning may be another one each time.
 encode_text = lru_cache(maxsize=1024)(encode_json)
 
 
