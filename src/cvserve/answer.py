@@ -1,6 +1,6 @@
 """The members of an answer, once: which there are, in which order, and how each is written as JSON.
 
-Whatever door an answer leaves by (HTTP, the command line, Python, the history), it is made from `MEMBERS`.
+Whatever interface an answer leaves by (HTTP, the command line, Python, the history), it is made from `MEMBERS`.
 """
 
 import json

@@ -103,6 +103,6 @@ def test_answer_that_cannot_be_sent_is_the_models_error_and_not_its_neighbours(p
         b"[" * 100_000,
     ],
 )
-def test_bytes_that_are_no_frame_are_told_from_one(body: bytes) -> None:
+def test_bytes_that_are_no_frame_are_refused(body: bytes) -> None:
     with pytest.raises(BrokenFrame):
         unpack_outcomes(body, prediction().model)

@@ -90,7 +90,7 @@ class Engine:
 
     @property
     def guessed(self) -> tuple[str, ...]:
-        """What about the model was neither said nor read from its file."""
+        """What about the model was neither configured nor read from the file."""
         return self._pool.guessed
 
     @property
@@ -177,7 +177,10 @@ class Engine:
             job.resolve(outcome, batch.given_at)
 
     def on_lost(self, worker: Worker, *, hung: bool) -> None:
-        """Try what a worker held once more, one by one; a picture that has ended two workers is refused."""
+        """Try what a worker held once more, one by one.
+
+        A picture is refused when a second worker ends with it, or when a worker hangs that holds it alone.
+        """
         if worker in self._free:
             self._free.remove(worker)
         batch = self._busy.pop(worker, None)

@@ -1,6 +1,6 @@
 """The one writer of a server: a thread that stores all rows that wait in one transaction (group commit).
 
-A caller hands over rows and a function, which is called after COMMIT: an id that it is told is in the database. While
+A caller hands over rows and a function, which is called after COMMIT: an id it receives is committed. While
 one commit syncs to the disk, the rows of the next group gather by themselves, so there is no timer.
 """
 
@@ -37,7 +37,7 @@ class HistoryWriter:
         path: a prepared database.
         deliver: called in the writer's thread with the results of a whole group, so that they can be handed to an
             event loop in one go; it must see to it that each function is called with its result.
-        durability: `full` syncs each commit to the disk before its ids are told; `normal` syncs once a second, so
+        durability: `full` syncs each commit to the disk before its ids are returned; `normal` syncs once a second, so
             that a power cut may take the rows of the last second.
 
     Attributes:
