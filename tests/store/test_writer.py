@@ -210,15 +210,19 @@ def test_what_was_committed_last_is_synced_before_the_writer_is_closed(
     assert synced.get_nowait()[0] == str(path.with_name(f"{path.name}-wal"))
 
 
-def test_a_sync_that_failed_is_tried_again(made: Callable[..., HistoryWriter], monkeypatch: pytest.MonkeyPatch) -> None:
-    tried: SimpleQueue[int] = SimpleQueue()
+@pytest.mark.parametrize(("call", "number"), [("fsync", errno.EIO), ("open", errno.EMFILE)])
+def test_a_sync_that_failed_is_tried_again(
+    made: Callable[..., HistoryWriter], monkeypatch: pytest.MonkeyPatch, call: str, number: int
+) -> None:
+    tried: SimpleQueue[Any] = SimpleQueue()
 
-    def fail(descriptor: int) -> None:
+    def fail(descriptor: Any, *_: int) -> None:
         tried.put(descriptor)
-        raise OSError(errno.EIO, "no")
+        raise OSError(number, "no")
 
-    monkeypatch.setattr(os, "fsync", fail)
-    submitted(made(), row())
+    writer = made()
+    monkeypatch.setattr(f"cvserve.store.writer.os.{call}", fail)
+    submitted(writer, row())
     for _ in range(2):
         tried.get(timeout=10)
 

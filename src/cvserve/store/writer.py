@@ -176,15 +176,15 @@ class HistoryWriter:
         """Sync the write-ahead log (WAL) to the disk; False when that failed and is to be tried again."""
         try:
             descriptor = os.open(f"{self._path}-wal", os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
         except FileNotFoundError:
             return True
-        try:
-            os.fsync(descriptor)
         except OSError as error:
             logger.error("history: the WAL cannot be synced: {}", error.strerror)
             return False
-        finally:
-            os.close(descriptor)
         return True
 
 
