@@ -13,7 +13,7 @@ import pytest
 from cvserve.errors import CannotStart, CvserveError, HistoryUnavailable, Unsafe
 from cvserve.history.history import History
 from cvserve.store.database import connect, prepare_database
-from cvserve.store.migrations import MIGRATIONS
+from cvserve.store.migrations import list_migrations
 from cvserve.store.sqlite import sqlite3
 from support.command import cvserve
 from support.predictions import prediction
@@ -284,7 +284,7 @@ def test_several_processes_may_make_the_same_database_at_once(home: Path, round_
     with History.open(home) as history:
         assert [row.id for row in history.rows()] == [1, 2, 3, 4]
         applied = [row[0] for row in history.db.execute("SELECT name FROM _sqlite_migrations").fetchall()]
-    assert tuple(applied) == MIGRATIONS
+    assert tuple(applied) == list_migrations()
 
 
 def test_only_the_server_moves_the_wal_into_the_file(home: Path) -> None:
