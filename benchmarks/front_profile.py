@@ -104,7 +104,7 @@ class Sampler:
     @staticmethod
     def _step(frame: FrameType | None) -> str:
         while frame is not None:
-            if found := re.search(r"/(cvserve/(?!log_file)\S+|uvicorn/protocols\S+)$", frame.f_code.co_filename):
+            if found := re.search(r"/(cvserve/(?!logs/file)\S+|uvicorn/protocols\S+)$", frame.f_code.co_filename):
                 return found[1]
             frame = frame.f_back
         return "event loop and sockets"

@@ -124,7 +124,7 @@ A path in a file is relative to that file. Sizes are written like `20MiB` or `10
 
 """
 
-_ERRORS_HEAD = """Every error, at every door, is `application/problem+json` ([RFC 9457](https://www.rfc-editor.org/rfc/rfc9457)):
+_ERRORS_HEAD = """Every error, at every interface, is `application/problem+json` ([RFC 9457](https://www.rfc-editor.org/rfc/rfc9457)):
 
 ```json
 {"type": "/problems/not_found", "title": "Not found", "status": 404,

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from cvserve.answer import MEMBERS, PREDICTED_MEMBERS, encode_json, encode_top, order_members
+from cvserve.answer import MEMBERS, PREDICTED_MEMBERS, encode_json, encode_text, encode_top, order_members
 from cvserve.commands.predict.views import Line
 from cvserve.history.history import History
 from cvserve.history.record import to_row
@@ -43,6 +43,15 @@ def test_the_fast_way_writes_what_the_encoder_would(label: str, warning: str | N
     text = Recorded(row, STORED, list_times(row, 1.25)).to_json()
     assert text == encode_json(json.loads(text))
     assert json.loads(text)["timing_ms"] == {"decode": 1.5, "infer": 0.5, "store": 1.25}
+
+
+def test_warnings_do_not_crowd_labels_out_of_their_cache() -> None:
+    Recorded(to_row(prediction("4"), "http"), STORED, []).to_json()
+    kept = encode_text.cache_info().currsize
+    for number in range(3):
+        text = Recorded(to_row(prediction("4", warning=f"score {number}"), "http"), STORED, []).to_json()
+        assert json.loads(text)["warning"] == f"score {number}"
+    assert encode_text.cache_info().currsize == kept
 
 
 @pytest.mark.parametrize("label", ["4", 'say "4"\\', "äöü 数"])

@@ -51,6 +51,21 @@ def test_a_file_is_made_with_its_mode_and_replaced(folder: Path, mode: int, want
     assert os.listdir(folder) == ["a"]
 
 
+@pytest.mark.parametrize("sync", [True, False])
+def test_a_file_is_synced_before_it_takes_its_place_if_that_is_asked_for(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, sync: bool
+) -> None:
+    synced: list[tuple[bytes, bool]] = []
+
+    def note(descriptor: int) -> None:
+        written = Path(f"/proc/self/fd/{descriptor}").read_bytes()
+        synced.append((written, (folder / "a").exists()))
+
+    monkeypatch.setattr(os, "fsync", note)
+    replace_file(folder / "a", b"data", sync=sync)
+    assert synced == ([(b"data", False)] if sync else [])
+
+
 def test_a_reader_keeps_the_old_file(folder: Path) -> None:
     replace_file(folder / "a", b"old")
     with open(folder / "a", "rb") as reader:

@@ -107,10 +107,25 @@ def test_a_subject_is_a_test(test: str) -> None:
 
 @pytest.mark.parametrize("page", ["docs/architecture.md", "CONTRIBUTING.md"])
 def test_a_file_that_a_page_names_is_there(page: str) -> None:
+    """And so is what is named after its colon."""
     text, _, _ = (ROOT / page).read_text(encoding="utf-8").partition("<!-- rooms -->")
-    for named in re.findall(r"`([\w/]+(?:\.py|/))(?:: ?\w+)?`", text):
-        at_root = (ROOT / named).exists()
-        assert at_root or any(f"/{shorten(path)}".endswith(f"/{named}") for path in FILES) or is_folder(named), named
+    for named, name in re.findall(r"`([\w/]+(?:\.py|/))(?:: ?(\w+))?`", text):
+        files = [path for path in FILES if f"/{shorten(path)}".endswith(f"/{named}")]
+        files += [ROOT / named] if (ROOT / named).is_file() else []
+        assert files or (ROOT / named).exists() or is_folder(named), named
+        assert not name or any(name in list_names(path) for path in files), f"{named}: {name}"
+
+
+def list_names(path: Path) -> set[str]:
+    """Whatever a file defines at its top: classes, functions, values."""
+    names: set[str] = set()
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        if isinstance(node, (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)):
+            names.add(node.name)
+        elif isinstance(node, (ast.Assign, ast.AnnAssign)):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            names |= {target.id for target in targets if isinstance(target, ast.Name)}
+    return names
 
 
 def is_folder(named: str) -> bool:

@@ -1,6 +1,6 @@
 """The members of an answer, once: which there are, in which order, and how each is written as JSON.
 
-Whatever door an answer leaves by (HTTP, the command line, Python, the history), it is made from `MEMBERS`.
+Whatever interface an answer leaves by (HTTP, the command line, Python, the history), it is made from `MEMBERS`.
 """
 
 import json
@@ -19,7 +19,7 @@ _TEMPLATE = "{" + ",".join([f'"{name}":%s' for name in MEMBERS]) + "}"
 _get_members = itemgetter(*MEMBERS)
 
 encode_json = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode
-# For texts that come again and again: a model has few labels and few warnings.
+# For texts that come again and again: a model has few labels. A warning may be another one each time.
 encode_text = lru_cache(maxsize=1024)(encode_json)
 
 

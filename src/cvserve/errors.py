@@ -32,7 +32,8 @@ Those that the library raises are also in the package itself:
         print(error.code, error.detail)
 
 An error of a new kind is a class here, and a row in `server/problems.py` if its code is new. A worker process can
-answer with any of them (`engine/frames.py`), whatever its constructor takes, as long as its attributes are JSON.
+answer with any of them (`engine/frames.py`), whatever its constructor takes; of its attributes cross those without a
+leading underscore that are texts, numbers, truth values or None.
 """
 
 from typing import ClassVar

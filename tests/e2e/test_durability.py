@@ -45,7 +45,7 @@ def ids_in(home: Path) -> list[int]:
 
 @pytest.fixture(params=["full", "normal"])
 def durability(request: pytest.FixtureRequest) -> str:
-    """With `normal`, the row of a request that is alone is committed by the event loop."""
+    """Both durabilities; kill -9 is no power cut, so neither may lose an id."""
     return str(request.param)
 
 

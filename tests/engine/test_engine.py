@@ -111,6 +111,26 @@ def test_error_of_ours_that_a_preprocess_raises_is_an_answer_and_costs_no_worker
     assert counts.restarts == []
 
 
+def test_error_of_a_users_class_comes_through_whatever_it_keeps(kind: str) -> None:
+    async def use(engine: Engine) -> list[Any]:
+        return await outcomes(engine.submit(tasks(BLACK, WHITE)))
+
+    for error in run(kind, order("Refusing"), use):
+        assert isinstance(error, InvalidImage)
+        assert str(error) == "This picture is too blurred."
+        assert vars(error)["sharpness"] == 0.25
+
+
+def test_warning_that_is_no_text_fails_its_own_picture_only(kind: str) -> None:
+    async def use(engine: Engine) -> list[Any]:
+        return await outcomes(engine.submit(tasks(WHITE, BLACK, WHITE)))
+
+    first, second, third = run(kind, order("WarningInBytes"), use)
+    assert (first.result, third.result) == (3, 3)
+    assert isinstance(second, ModelError)
+    assert str(second) == "The model gave a warning that is no text."
+
+
 @pytest.mark.parametrize(
     "how", ["too few rows", "too many rows", "not a number", "infinite", "too few classes", "a number"]
 )

@@ -2,8 +2,10 @@
 
 import io
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from cvserve.engine.frames import LENGTH, BrokenFrame, pack_outcomes, pack_tasks, read_tasks, unpack_outcomes
@@ -19,6 +21,13 @@ def cross(*outcomes: Outcome) -> list[Any]:
     (size,) = LENGTH.unpack(frame[: LENGTH.size])
     assert len(frame) == LENGTH.size + size
     return unpack_outcomes(frame[LENGTH.size :], prediction().model)
+
+
+def make_circular() -> list[Any]:
+    """A list that holds itself."""
+    circular: list[Any] = []
+    circular.append(circular)
+    return circular
 
 
 def test_tasks_come_out_as_they_went_in() -> None:
@@ -57,11 +66,24 @@ def test_cause_of_an_error_comes_out_as_its_traceback() -> None:
     assert "RuntimeError: what the library says" in str(found.__cause__)
 
 
-@pytest.mark.parametrize("part", [b"bytes", object(), {1, 2}])
-def test_answer_that_cannot_be_sent_is_the_models_error_and_not_its_neighbours(part: Any) -> None:
+def test_attribute_that_json_cannot_say_is_left_behind_and_the_error_comes_out() -> None:
+    error = InvalidImage("Damaged.")
+    known = {"text": "ü\ud800", "count": 3, "share": 0.5, "is_cut": True, "nothing": None}
+    vars(error).update(known, data=b"\xff", path=Path("a"), array=np.zeros(2), circular=make_circular(), _hidden=1)
+    (found,) = cross(error)
+    assert type(found) is InvalidImage
+    assert vars(found) == known
+
+
+@pytest.mark.parametrize(
+    ("part", "reason"),
+    [(b"bytes", "TypeError"), (object(), "TypeError"), ({1, 2}, "TypeError"), (make_circular(), "RecursionError")],
+    ids=lambda value: value if isinstance(value, str) else type(value).__name__,
+)
+def test_answer_that_cannot_be_sent_is_the_models_error_and_not_its_neighbours(part: Any, reason: str) -> None:
     outcomes = cross(prediction(), prediction(warning=part), InvalidImage("Damaged."))
     assert [type(outcome).__name__ for outcome in outcomes] == ["Prediction", "ModelError", "InvalidImage"]
-    assert "TypeError" in str(outcomes[1].__cause__)
+    assert reason in str(outcomes[1].__cause__)
 
 
 @pytest.mark.parametrize(
@@ -81,6 +103,6 @@ def test_answer_that_cannot_be_sent_is_the_models_error_and_not_its_neighbours(p
         b"[" * 100_000,
     ],
 )
-def test_bytes_that_are_no_frame_are_told_from_one(body: bytes) -> None:
+def test_bytes_that_are_no_frame_are_refused(body: bytes) -> None:
     with pytest.raises(BrokenFrame):
         unpack_outcomes(body, prediction().model)

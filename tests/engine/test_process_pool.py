@@ -231,6 +231,11 @@ def test_model_that_cannot_be_warmed_up_is_said_at_once(how: str, text: str, cap
     assert ("this is what the model's own code says" in capfd.readouterr().err) == (how == "raise")
 
 
+def test_error_at_the_warm_up_is_told_by_its_sentence_whatever_it_keeps() -> None:
+    with pytest.raises(ModelLoadError, match=r"^There is no table of names\.$"):
+        pool("processes", order("Unloadable", how="refuse"))
+
+
 @linux
 def test_nothing_is_left_when_the_engine_is_closed_or_killed() -> None:
     async def use(engine: Engine) -> None:

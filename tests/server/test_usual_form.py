@@ -26,10 +26,10 @@ bounded = settings(max_examples=1_500, deadline=None, derandomize=True)
 
 def as_read_by_the_parser(body: bytes) -> list[Part] | str:
     """The glance knows headers in their usual case only."""
-    return told(body.replace(b"Content-Disposition", b"content-disposition", 1))
+    return parse_or_error(body.replace(b"Content-Disposition", b"content-disposition", 1))
 
 
-def told(body: bytes) -> list[Part] | str:
+def parse_or_error(body: bytes) -> list[Part] | str:
     try:
         return parse_multipart(body, TYPE, 17)
     except CvserveError as error:
@@ -46,13 +46,13 @@ def test_a_changed_form_is_read_as_the_parser_reads_it(
 ) -> None:
     whole = BEGIN + data + END
     body = whole[:place] + b"".join(pieces) + whole[place + removed :]
-    assert told(body) == as_read_by_the_parser(body)
+    assert parse_or_error(body) == as_read_by_the_parser(body)
 
 
 @bounded
 @given(st.binary(max_size=200))
 def test_any_bytes_between_the_boundaries_are_the_file(data: bytes) -> None:
-    assert told(BEGIN + data + END) == as_read_by_the_parser(BEGIN + data + END)
+    assert parse_or_error(BEGIN + data + END) == as_read_by_the_parser(BEGIN + data + END)
 
 
 def test_the_usual_form_does_not_need_the_parser() -> None:

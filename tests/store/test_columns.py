@@ -10,13 +10,13 @@ from cvserve.answer import MEMBERS
 from cvserve.history.history import History
 from cvserve.history.record import to_row
 from cvserve.store.columns import ADDED_BY_TRANSACTION, COLUMNS, CSV_HEAD, GIVEN, SELECT, STEPS, WRITTEN, HistoryRow
-from cvserve.store.migrations import apply_migrations
+from cvserve.store.migrations import load_migrations
 from support.predictions import prediction
 
 
 def test_the_columns_are_those_of_a_freshly_migrated_database() -> None:
     database = Database(memory=True)
-    apply_migrations(database.conn)
+    load_migrations()(database.conn)
     assert sorted(["id", *WRITTEN]) == sorted(column.name for column in database.table("predictions").columns)
     asked = [name for name, *_ in database.execute(f"{SELECT} LIMIT 0").description]
     assert asked == [column.name for column in COLUMNS]

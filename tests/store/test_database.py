@@ -13,7 +13,7 @@ import pytest
 from cvserve.errors import CannotStart, CvserveError, HistoryUnavailable, Unsafe
 from cvserve.history.history import History
 from cvserve.store.database import connect, prepare_database
-from cvserve.store.migrations import MIGRATIONS
+from cvserve.store.migrations import list_migrations
 from cvserve.store.sqlite import sqlite3
 from support.command import cvserve
 from support.predictions import prediction
@@ -48,6 +48,33 @@ def refused(path: Path, kind: type[CvserveError], words: str) -> None:
         assert (said.out, said.err.count("\n")) == ("", 1), said.err
     assert (digest(path) if path.is_file() else "") == before
     assert sorted(os.listdir(path.parent)) == listed
+
+
+NOTE_WHAT_IS_LOADED = """
+import sys
+from pathlib import Path
+from cvserve.store import database
+
+connect = database.connect
+
+def note_and_connect(*arguments, **options):
+    print("sqlite_utils" in sys.modules)
+    return connect(*arguments, **options)
+
+database.connect = note_and_connect
+database.prepare_database(Path(sys.argv[1]))
+"""
+
+
+def test_what_is_slow_to_load_is_loaded_before_the_database_is_locked(home: Path) -> None:
+    ended = subprocess.run(
+        [sys.executable, "-c", NOTE_WHAT_IS_LOADED, str(home / "cvserve.db")],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    assert ended.stdout == "True\n"
 
 
 @pytest.mark.parametrize("mask", [0o000, 0o022, 0o077])
@@ -257,7 +284,7 @@ def test_several_processes_may_make_the_same_database_at_once(home: Path, round_
     with History.open(home) as history:
         assert [row.id for row in history.rows()] == [1, 2, 3, 4]
         applied = [row[0] for row in history.db.execute("SELECT name FROM _sqlite_migrations").fetchall()]
-    assert tuple(applied) == MIGRATIONS
+    assert tuple(applied) == list_migrations()
 
 
 def test_only_the_server_moves_the_wal_into_the_file(home: Path) -> None:

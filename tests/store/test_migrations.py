@@ -5,7 +5,7 @@ from pathlib import Path
 from sqlite_utils import Database
 
 from cvserve.history.history import History
-from cvserve.store.migrations import MIGRATION_SET, MIGRATIONS, apply_migrations
+from cvserve.store.migrations import MIGRATION_SET, list_migrations, load_migrations
 
 FIRST_COLUMNS = [
     "id", "result", "label", "score", "top", "warning", "model_id", "created_at", "decode_ms", "queue_ms", "infer_ms",
@@ -16,9 +16,9 @@ FIRST_COLUMNS = [
 
 def test_the_list_of_names_is_the_list_of_steps() -> None:
     database = Database(memory=True)
-    apply_migrations(database.conn)
-    assert tuple(row["name"] for row in database["_sqlite_migrations"].rows) == MIGRATIONS
-    assert MIGRATIONS[:2] == ("m001_predictions_models_tokens", "m002_loadtests")  # released names never change
+    load_migrations()(database.conn)
+    assert tuple(row["name"] for row in database["_sqlite_migrations"].rows) == list_migrations()
+    assert list_migrations()[:2] == ("m001_predictions_models_tokens", "m002_loadtests")  # released names never change
     assert {row["migration_set"] for row in database["_sqlite_migrations"].rows} == {MIGRATION_SET}
 
 

@@ -70,6 +70,23 @@ def test_the_write_lock_is_taken_before_anything_is_read(connection: sqlite3.Con
     assert said.count("COMMIT") == 1
 
 
+def test_a_model_is_looked_up_once_for_each_cache(connection: sqlite3.Connection) -> None:
+    cache: dict[ModelKey, int] = {}
+    counts = []
+    for _ in range(2):
+        statements: list[str] = []
+        connection.set_trace_callback(statements.append)
+        insert_rows(connection, [row()], cache)
+        counts.append(sum("INTO models" in statement for statement in statements))
+    connection.set_trace_callback(None)
+    assert counts == [1, 0]
+    insert_rows(connection, [row(model=MODEL._replace(name="other"))], cache)
+    found = connection.execute(
+        "SELECT p.id, m.name FROM predictions p JOIN models m ON m.id = p.model_id ORDER BY p.id"
+    )
+    assert found.fetchall() == [(1, "m"), (2, "m"), (3, "other")]
+
+
 def test_a_locked_database_is_said_in_our_words(home: Path, connection: sqlite3.Connection) -> None:
     other = connect(home / "cvserve.db")
     other.execute("BEGIN IMMEDIATE")

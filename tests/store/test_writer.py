@@ -3,10 +3,11 @@
 import errno
 import os
 import threading
+import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import Any
 
 import pytest
@@ -96,8 +97,12 @@ def test_another_programs_lock_is_waited_for(path: Path, made: Callable[..., His
     other = connect(path)
     other.execute("BEGIN IMMEDIATE")
     heard: SimpleQueue[Any] = SimpleQueue()
+    statements: SimpleQueue[str] = SimpleQueue()
+    writer._connection.set_trace_callback(statements.put)
     writer.submit([row()], heard.put)
-    assert heard.empty()
+    assert statements.get(timeout=30) == "BEGIN IMMEDIATE"
+    with pytest.raises(Empty):  # one that does not wait fails in a moment
+        heard.get(timeout=0.2)
     other.execute("ROLLBACK")
     other.close()
     assert [stored.id for stored in heard.get(timeout=30)] == [1]
@@ -112,7 +117,25 @@ def test_what_cannot_be_stored_leaves_no_trace_and_the_next_row_is_stored(
     assert [stored.id for stored in submitted(writer, row())] == [1]
 
 
-def test_a_connection_that_failed_is_not_gone_on_with(made: Callable[..., HistoryWriter]) -> None:
+@pytest.mark.parametrize(
+    "bad", [{"label": "\ud800"}, {"warning": ["a list"]}, {"result": 2**70}], ids=["unicode", "type", "size"]
+)
+def test_a_value_that_the_database_cannot_hold_fails_its_own_request_only(path: Path, bad: dict[str, Any]) -> None:
+    writer = HistoryWriter(path, deliver)
+    connection = writer._connection
+    heard: SimpleQueue[Any] = SimpleQueue()
+    for entry in (row(), row(**bad), row()):
+        writer.submit([entry], heard.put)
+    writer.start()  # all three are one group
+    first, second, third = (heard.get(timeout=30) for _ in range(3))
+    assert [stored.id for stored in (*first, *third)] == [1, 2]
+    assert isinstance(second, HistoryError)
+    assert writer.failure is None
+    assert writer._connection is connection
+    writer.close()
+
+
+def test_a_connection_that_failed_is_replaced(made: Callable[..., HistoryWriter]) -> None:
     writer = made()
     failed = writer._connection
     assert isinstance(submitted(writer, row(label=None)), HistoryError)
@@ -120,6 +143,22 @@ def test_a_connection_that_failed_is_not_gone_on_with(made: Callable[..., Histor
     assert [stored.id for stored in submitted(writer, row())] == [1]
     assert writer._connection is not failed
     assert writer.failure is None
+
+
+def test_a_connection_that_failed_is_not_written_to_while_no_other_can_be_opened(
+    home: Path, path: Path, made: Callable[..., HistoryWriter], tmp_path: Path
+) -> None:
+    writer = made()
+    away = tmp_path / "away"
+    home.rename(away)  # the connection still has its files; another one finds none
+    assert isinstance(submitted(writer, row(label=None)), HistoryError)
+    assert isinstance(submitted(writer, row()), HistoryError)
+    assert writer.failure is not None
+    assert ids_in(away / path.name) == []
+    away.rename(home)
+    assert [stored.id for stored in submitted(writer, row())] == [1]
+    assert writer.failure is None
+    assert ids_in(path) == [1]
 
 
 def test_the_wal_stays_short(path: Path, made: Callable[..., HistoryWriter]) -> None:
@@ -131,35 +170,59 @@ def test_the_wal_stays_short(path: Path, made: Callable[..., HistoryWriter]) -> 
     assert wal.stat().st_size < 2_500 * _PAGE_BYTES  # 1,500 commits are some 9,000 pages
 
 
-def test_what_was_committed_is_synced_a_moment_later(
-    path: Path, made: Callable[..., HistoryWriter], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    synced: SimpleQueue[str] = SimpleQueue()
+@pytest.fixture
+def synced(monkeypatch: pytest.MonkeyPatch) -> SimpleQueue[tuple[str, float]]:
+    """Which file was synced, and when by `time.monotonic()`."""
+    synced: SimpleQueue[tuple[str, float]] = SimpleQueue()
     sync = os.fsync
 
-    def seen(descriptor: int) -> None:
-        synced.put(os.readlink(f"/proc/self/fd/{descriptor}"))
+    def note(descriptor: int) -> None:
         sync(descriptor)
+        synced.put((os.readlink(f"/proc/self/fd/{descriptor}"), time.monotonic()))
 
-    monkeypatch.setattr(os, "fsync", seen)
+    monkeypatch.setattr(os, "fsync", note)
+    return synced
+
+
+def test_what_was_committed_is_synced_a_moment_later(
+    path: Path, made: Callable[..., HistoryWriter], synced: SimpleQueue[tuple[str, float]]
+) -> None:
     writer = made()
     for _ in range(2):
         submitted(writer, row())
-        assert synced.get(timeout=10) == str(path.with_name(f"{path.name}-wal"))
+        committed_at = time.monotonic()
+        file, synced_at = synced.get(timeout=30)
+        assert file == str(path.with_name(f"{path.name}-wal"))
+        assert synced_at - committed_at < 2
     connection = connect(path)
     assert connection.execute("SELECT token_id, predictions FROM token_usage").fetchall() == [(NO_TOKEN, 2)]
     connection.close()
 
 
-def test_a_sync_that_failed_is_tried_again(made: Callable[..., HistoryWriter], monkeypatch: pytest.MonkeyPatch) -> None:
-    tried: SimpleQueue[int] = SimpleQueue()
+def test_what_was_committed_last_is_synced_before_the_writer_is_closed(
+    path: Path, made: Callable[..., HistoryWriter], synced: SimpleQueue[tuple[str, float]]
+) -> None:
+    writer = made()
+    submitted(writer, row())
+    synced.get(timeout=30)  # the next one is not due for a second
+    submitted(writer, row())
+    writer.close()
+    assert synced.get_nowait()[0] == str(path.with_name(f"{path.name}-wal"))
 
-    def fail(descriptor: int) -> None:
+
+@pytest.mark.parametrize(("call", "number"), [("fsync", errno.EIO), ("open", errno.EMFILE)])
+def test_a_sync_that_failed_is_tried_again(
+    made: Callable[..., HistoryWriter], monkeypatch: pytest.MonkeyPatch, call: str, number: int
+) -> None:
+    tried: SimpleQueue[Any] = SimpleQueue()
+
+    def fail(descriptor: Any, *_: int) -> None:
         tried.put(descriptor)
-        raise OSError(errno.EIO, "no")
+        raise OSError(number, "no")
 
-    monkeypatch.setattr(os, "fsync", fail)
-    submitted(made(), row())
+    writer = made()
+    monkeypatch.setattr(f"cvserve.store.writer.os.{call}", fail)
+    submitted(writer, row())
     for _ in range(2):
         tried.get(timeout=10)
 

@@ -14,6 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from cvserve.errors import InvalidImage, ModelLoadError
+from cvserve.predictor.contract import Inferred
 from cvserve.predictor.predictor import Predictor
 from support import fakes
 from support.every_error import every_error
@@ -75,6 +77,32 @@ class Raising(BrightnessPredictor):
         if (level := int(array[0])) < len(errors := every_error()):
             raise errors[level]
         return array
+
+
+class Refusing(BrightnessPredictor):
+    """Its `preprocess` refuses every picture, by an error of its own that keeps what JSON cannot say."""
+
+    def preprocess(self, image: Image.Image) -> NDArray[Any]:
+        class TooBlurred(InvalidImage):
+            def __init__(self, sharpness: float, pixels: bytes) -> None:
+                super().__init__("This picture is too blurred.")
+                self.sharpness, self.pixels = sharpness, pixels
+
+        raise TooBlurred(0.25, image.tobytes())
+
+    def warm_up(self) -> "Refusing":
+        return self
+
+
+class WarningInBytes(BrightnessPredictor):
+    """Warns of black pictures in something that is no text."""
+
+    def warm_up(self) -> "WarningInBytes":
+        return self
+
+    def infer(self, batch: NDArray[Any]) -> Any:
+        warnings: list[Any] = [b"too dark" if level < 1 else None for level in batch[:, 0]]
+        return Inferred(super().infer(batch), warnings)
 
 
 class Deadly(BrightnessPredictor):
@@ -186,6 +214,10 @@ class Unloadable(BrightnessPredictor):
     def setup(self) -> None:
         if self.how == "kill":
             os.kill(os.getpid(), signal.SIGKILL)
+        if self.how == "refuse":
+            error = ModelLoadError("There is no table of names.")
+            error.table = Path("/nowhere/names.csv")  # type: ignore[attr-defined]
+            raise error
         raise RuntimeError("this is what the model's own code says")
 
 

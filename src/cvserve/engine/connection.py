@@ -40,7 +40,7 @@ class ProcessWorker(asyncio.Protocol):
         info: the model that the worker runs.
 
     Attributes:
-        pid: of the process, once the fork server has told it.
+        pid: of the process, once the fork server has reported it.
         is_warm: it has said that it can work.
         is_retiring: it gets no further batch.
         hung: it was ended because it did not answer.

@@ -21,7 +21,7 @@ from cvserve.predictor.prediction import ModelInfo, Prediction
 
 _SWEEP_INTERVAL_S = 0.1
 # A batch is to be done in this share of `predict_timeout`, as far as one can tell from the batches before it.
-_BATCH_SHARE = 0.25
+_PLANNED_SHARE = 0.25
 _REFUSED = "This picture has ended the process that read it, more than once; it is refused for some minutes."
 _DIED = "The process that worked on this picture ended, twice; the server's own log has the reason."
 
@@ -90,7 +90,7 @@ class Engine:
 
     @property
     def guessed(self) -> tuple[str, ...]:
-        """What about the model was neither said nor read from its file."""
+        """What about the model was neither configured nor read from the file."""
         return self._pool.guessed
 
     @property
@@ -177,7 +177,10 @@ class Engine:
             job.resolve(outcome, batch.given_at)
 
     def on_lost(self, worker: Worker, *, hung: bool) -> None:
-        """Try what a worker held once more, one by one; a picture that has ended two workers is refused."""
+        """Try what a worker held once more, one by one.
+
+        A picture is refused when a second worker ends with it, or when a worker hangs that holds it alone.
+        """
         if worker in self._free:
             self._free.remove(worker)
         batch = self._busy.pop(worker, None)
@@ -232,7 +235,7 @@ class Engine:
 
     def _batch_limit(self) -> int | None:
         """How many pictures are surely done in a share of the timeout; None while nobody knows."""
-        return max(1, int(self._timeout_s * _BATCH_SHARE / self._picture_s)) if self._picture_s else None
+        return max(1, int(self._timeout_s * _PLANNED_SHARE / self._picture_s)) if self._picture_s else None
 
     def _sweep(self) -> None:
         """End what took too long: answers that somebody waits for, and workers."""

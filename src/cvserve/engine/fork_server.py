@@ -1,4 +1,4 @@
-"""The fork server seen from the front: started, asked for workers, and heard when one of them has ended.
+"""The fork server seen from the front: it is started, makes workers when asked, and reports when a worker ends.
 
 A fork server (as in Python's `multiprocessing`) is a process that has loaded the model and forks a worker from itself
 whenever it is asked to. What runs in it is `fork_server_main.py`.
@@ -51,7 +51,7 @@ class ForkServer:
         control: the front's end of the socket; non-blocking after `wait_loaded`, for the event loop to watch.
         process: the process itself.
         info: which model it has loaded, after `wait_loaded`.
-        guessed: what about the model was neither said nor read from its file, after `wait_loaded`.
+        guessed: what about the model was neither configured nor read from the file, after `wait_loaded`.
     """
 
     def __init__(self, order: ModelOrder) -> None:

@@ -17,7 +17,7 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
-from cvserve.engine import garbage_collector as collector
+from cvserve.engine import garbage_collector
 from cvserve.engine.frames import pack_error
 from cvserve.engine.worker_main import die_with_parent, ignore_stop_signals, run_worker
 from cvserve.errors import CvserveError
@@ -60,7 +60,7 @@ class ForkLoop:
             self._send({"failed": pack_error(error)})
             return
         self._send({"ready": _describe_model(predictor)})
-        collector.tune()  # what is there now is shared by all workers; a collection would copy its pages
+        garbage_collector.tune()  # what is there now is shared by all workers; a collection would copy its pages
         self._serve(predictor)
 
     def _serve(self, predictor: Predictor) -> None:

@@ -1,4 +1,4 @@
-"""What is said between front and worker process: bytes with their sizes before them, nothing pickled, a batch a frame.
+"""The messages between front and worker process: bytes with their sizes before them, nothing pickled, a batch a frame.
 
     to a worker     u32 count | count × (u32 top_k, u32 size) | the pictures, one after another
     to the front    u32 length | JSON: a list with one entry a picture
@@ -27,6 +27,8 @@ LENGTH = struct.Struct("!I")
 _TASK = struct.Struct("!II")
 _json = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
 _from_json = json.JSONDecoder().decode  # `json.loads` first looks for the encoding, which we know
+# What the encoder raises: an unknown type, an impossible value, a list that holds itself.
+_UNPACKABLE = (TypeError, ValueError, RecursionError)
 # The whole tree: whatever error a worker answers with, the front can make it again.
 _ERRORS = {
     kind.__name__: kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, CvserveError)
@@ -62,10 +64,10 @@ def read_tasks(read: Callable[[int], bytes]) -> list[Task]:
 
 
 def pack_outcomes(outcomes: Sequence[Outcome]) -> bytes:
-    """Make the frame of a batch's answers; one that JSON cannot say, such as a warning in bytes, is a `ModelError`."""
+    """Make the frame of a batch's answers; one that JSON cannot say is a `ModelError`."""
     try:
         text = _json([_pack_outcome(outcome) for outcome in outcomes])
-    except (TypeError, ValueError):
+    except _UNPACKABLE:
         text = _json([_pack_or_fail(outcome) for outcome in outcomes])
     body = text.encode("ascii")
     return LENGTH.pack(len(body)) + body
@@ -88,9 +90,18 @@ def unpack_outcomes(body: bytes, info: ModelInfo) -> list[Outcome]:
 
 
 def pack_error(error: CvserveError) -> list[Any]:
-    """Take an error apart: its class, text and attributes. Of a user's subclass, it is the nearest class of ours."""
+    """Take an error apart: class, text, and those of its attributes that are text, number, truth value or None.
+
+    A user's subclass becomes the nearest class of ours. What else a user's code keeps on an error (a path, an array)
+    is left behind: JSON cannot say it, and the error itself must come through.
+    """
     name = next(kind.__name__ for kind in type(error).__mro__ if kind.__module__ == errors.__name__)
-    return [name, str(error), {key: value for key, value in vars(error).items() if not key.startswith("_")}]
+    attributes = {
+        key: value
+        for key, value in vars(error).items()
+        if not key.startswith("_") and (value is None or isinstance(value, (str, int, float)))
+    }
+    return [name, str(error), attributes]
 
 
 def unpack_error(name: str, text: str, attributes: dict[str, Any]) -> CvserveError:
@@ -115,7 +126,7 @@ def _pack_or_fail(outcome: Outcome) -> list[Any]:
     try:
         entry = _pack_outcome(outcome)
         _json(entry)
-    except (TypeError, ValueError) as error:
+    except _UNPACKABLE as error:
         failure = ModelError(
             "The model gave something that is neither number nor text; the server's own log has the reason."
         )

@@ -22,7 +22,8 @@ class Job:
 
     Attributes:
         has_left: asked right before a worker gets the task, whether nobody waits any more.
-        deaths: workers that ended while they held it; after the first it runs alone, after the second it is refused.
+        deaths: workers that ended while they held it; after the first it runs alone, after the second it is refused, or
+            after the first if that hung and held nothing else.
     """
 
     task: Task

@@ -179,7 +179,7 @@ class ProcessPool:
         pause_s = _FIRST_PAUSE_S
         self._fork_server.end()
         self._requested.clear()
-        self._by_pid.clear()  # nobody tells any more how those ended
+        self._by_pid.clear()  # their exits are no longer reported
         while not self._is_closing:
             fork_server = ForkServer(self._order)
             with self._end_lock:

@@ -66,7 +66,7 @@ class WorkerPool(Protocol):
 
     Attributes:
         info: which model they run.
-        guessed: what about it was neither said nor read from its file.
+        guessed: what about it was neither configured nor read from the file.
         wanted: how many workers there should be.
     """
 

@@ -10,8 +10,9 @@ _MAX_PICTURES = 1_024
 class Quarantine:
     """Remembers which pictures are refused.
 
-    A picture that makes the decoder or the model crash would cost a worker each time that it is sent; in here it costs
-    a hash. It keeps the SHA-256 of the encoded bytes only.
+    A picture at which the decoder or the model crashes or hangs would cost workers each time that it is sent. The
+    engine adds it when a second worker ends with it, or when one hangs that holds it alone; from then on it costs a
+    hash. Only the SHA-256 of its encoded bytes is kept.
 
     Args:
         refused_s: seconds that a picture stays in.
@@ -28,7 +29,7 @@ class Quarantine:
         self._until[hashlib.sha256(data).digest()] = time.monotonic() + self._refused_s
 
     def refuses(self, data: bytes) -> bool:
-        """Whether the picture is in; hashes nothing while nobody is."""
+        """Whether the picture is in; hashes nothing while it is empty."""
         if not self._until:
             return False
         digest = hashlib.sha256(data).digest()

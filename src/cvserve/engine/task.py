@@ -22,4 +22,7 @@ Outcome = Prediction | CvserveError
 
 
 class Abandoned(Exception):
-    """The picture was dropped before a worker took it: who had sent it waits no longer. It never leaves the server."""
+    """The picture was dropped before a worker took it: who had sent it waits no longer.
+
+    It never leaves the server; its service turns it into `ClientGone`.
+    """

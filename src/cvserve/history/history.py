@@ -75,7 +75,7 @@ class History:
 
         Args:
             prediction: what `Predictor.predict` answered.
-            source: through which door it came, one of `store.sources.SOURCES`.
+            source: through which entry point it came, one of `store.sources.SOURCES`.
             file_name: of the picture; only its cleaned last part is kept.
 
         Raises:
@@ -92,7 +92,7 @@ class History:
 
         Args:
             predictions: what `Predictor` answered.
-            source: through which door they came, one of `store.sources.SOURCES`.
+            source: through which entry point they came, one of `store.sources.SOURCES`.
             file_names: of their pictures, as many, None for one without.
 
         Returns:

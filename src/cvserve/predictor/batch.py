@@ -154,9 +154,15 @@ def infer_batch(
 def _predict(
     top: tuple[ClassScore, ...], entry: Decoded, warning: str | None, model: ModelInfo, infer_ms: float
 ) -> Prediction:
-    """The answer for one picture, whose warning at the preparation comes before the model's."""
+    """The answer for one picture, whose warning at the preparation comes before the model's.
+
+    Raises:
+        ModelError: the warning, which a user's code may have made of anything, is no text.
+    """
     timing_ms = {"decode": entry.decode_ms, "infer": infer_ms}
     warning = entry.warning or warning
+    if warning is not None and not isinstance(warning, str):
+        raise ModelError("The model gave a warning that is no text.")
     return Prediction(top[0].index, top[0].label, top[0].score, top, model, warning, timing_ms, entry.info)
 
 

@@ -120,7 +120,7 @@ class Metrics:
         self._restarts = Counter(
             "cvserve_worker_restarts_total",
             ("reason",),
-            "Workers that were lost and replaced; `nursery` is the process that makes them.",
+            "Workers that were lost and replaced; `nursery`: the fork server, which makes them.",
             [(reason,) for reason in RESTART_REASONS],
         )
 

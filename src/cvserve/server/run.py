@@ -9,7 +9,7 @@ from types import FrameType
 
 import uvicorn
 
-from cvserve.engine import garbage_collector as collector
+from cvserve.engine import garbage_collector
 from cvserve.engine.protocols import WorkerPool
 from cvserve.errors import CannotStart, InvalidSetting
 from cvserve.logs.events import configure_events
@@ -45,7 +45,7 @@ class Server(uvicorn.Server):
         """Start as uvicorn does, then call `on_started`."""
         await super().startup(sockets)
         if self.started:
-            collector.tune()
+            garbage_collector.tune()
             self._on_started()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:

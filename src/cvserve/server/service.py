@@ -36,6 +36,7 @@ class Recorded(NamedTuple):
     def to_json(self) -> str:
         """The answer to POST."""
         values, stored = self.row.values, self.stored
+        warning = values["warning"]
         return join_members(
             {
                 "id": stored.id,
@@ -44,9 +45,9 @@ class Recorded(NamedTuple):
                 "score": values["score"],
                 "top": values["top"],
                 "model": encode_model(self.row.model),
-                "created_at": encode_json(stored.created_at),
+                "created_at": f'"{stored.created_at}"',
                 "timing_ms": encode_times(self.times),
-                "warning": encode_text(values["warning"]),
+                "warning": "null" if warning is None else encode_json(warning),
             }
         )
 

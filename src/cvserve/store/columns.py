@@ -20,7 +20,8 @@ class Column:
     Attributes:
         name: under which it is read, and in the head of a CSV; by default the name of the field that declares it.
         sql: what SELECT asks for: `p` is the prediction, `m` its model, `t` its token; default: `p.` and the name.
-        written_as: its column in the table `predictions`, by default its name; None when no row brings it along.
+        written_as: its column in the table `predictions`, by default its name; None: INSERT does not fill it from a
+            row.
         csv: its place in a CSV, from 1; None: not there. Programs count on the places: a new column is the last.
     """
 
@@ -53,7 +54,7 @@ class HistoryRow:
         model: `{"name", "version"}`.
         created_at: UTC, `2026-11-23T01:02:03.456Z`.
         timing_ms: milliseconds of each step that was timed.
-        warning: what the model said against the picture, or None.
+        warning: why the model doubts the picture, or None.
         source: one of `sources.SOURCES`.
         token: name of the token that asked; None for the command line and notebooks.
         client: address of who asked.

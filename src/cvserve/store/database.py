@@ -6,7 +6,7 @@ import warnings
 from pathlib import Path
 
 from cvserve.errors import CannotStart, HistoryUnavailable, Unsafe
-from cvserve.store.migrations import MIGRATION_SET, MIGRATIONS, apply_migrations
+from cvserve.store.migrations import MIGRATION_SET, list_migrations, load_migrations
 from cvserve.store.sqlite import SAFE_VERSION, sqlite3, to_history_error, translate_errors
 
 _BUSY_TIMEOUT_MS = 5_000
@@ -43,9 +43,10 @@ def prepare_database(path: Path) -> None:
         known = _read_migrations(path)
     if known is None:
         raise HistoryUnavailable(f"'{path.name}' is a database of another program; use another folder (--home).")
-    if unknown := [name for name in known if name not in MIGRATIONS]:
+    steps = list_migrations()
+    if unknown := [name for name in known if name not in steps]:
         raise CannotStart(f"'{path.name}' was written by a newer cvserve (it knows '{unknown[0]}'); upgrade cvserve.")
-    if tuple(known) != MIGRATIONS:
+    if tuple(known) != steps:
         _migrate(path)
 
 
@@ -168,11 +169,12 @@ def _read_migrations(path: Path) -> list[str] | None:
 
 
 def _migrate(path: Path) -> None:
+    migrate = load_migrations()
     connection = connect(path, writer=True)
     try:
         # One lock around all steps: two programs may find the same old file at the same moment.
         connection.execute("BEGIN IMMEDIATE")
-        apply_migrations(connection)
+        migrate(connection)
         connection.execute("COMMIT")
     except sqlite3.Error as error:
         raise to_history_error(error) from error

@@ -19,6 +19,28 @@ def _step(function: _Step) -> _Step:
     return function
 
 
+def list_migrations() -> tuple[str, ...]:
+    """Name the steps, in order, without loading sqlite-utils: most databases are up to date."""
+    return tuple(step.__name__ for step in _STEPS)
+
+
+def load_migrations() -> Callable[["sqlite3.Connection"], None]:
+    """Load sqlite-utils, and give the function that takes the steps which a database has not taken yet.
+
+    Loading is a step of its own, so that no other program waits for a lock meanwhile.
+
+    Returns:
+        A function of a connection inside a transaction, so that all steps are taken or none. It raises `sqlite3.Error`
+        when a step failed.
+    """
+    from sqlite_utils import Database, Migrations  # slow to load
+
+    migrations = Migrations(MIGRATION_SET)
+    for step in _STEPS:
+        migrations()(step)
+    return lambda connection: migrations.apply(Database(connection))
+
+
 @_step
 def m001_predictions_models_tokens(db: "Database") -> None:
     """The first release."""
@@ -111,24 +133,3 @@ def _create_predictions(db: "Database") -> None:
     db.table("predictions").create_index(["label"])
     db.table("predictions").create_index(["token_id"])
     db.table("predictions").create_index(["model_id"])
-
-
-# Known without sqlite-utils, which takes a tenth of a second to load: most databases are up to date.
-MIGRATIONS = tuple(step.__name__ for step in _STEPS)
-
-
-def apply_migrations(connection: "sqlite3.Connection") -> None:
-    """Take the steps that the database has not taken yet.
-
-    Args:
-        connection: inside a transaction, so that all steps are taken or none.
-
-    Raises:
-        sqlite3.Error: a step failed.
-    """
-    from sqlite_utils import Database, Migrations  # slow to load
-
-    migrations = Migrations(MIGRATION_SET)
-    for step in _STEPS:
-        migrations()(step)
-    migrations.apply(Database(connection))

@@ -1,4 +1,4 @@
-"""The doors through which predictions come into the history: the values of the column `source`."""
+"""The entry points through which predictions come into the history: the values of the column `source`."""
 
 SOURCES = ("http", "cli", "notebook", "oip", "loadtest")
 # Shown and counted only when asked for.

@@ -1,4 +1,4 @@
-"""Writing predictions in one short transaction, for the server's writer and for everybody else."""
+"""The statements that write predictions, from BEGIN to COMMIT; `writer.py` decides which requests share them."""
 
 from collections.abc import Sequence
 from itertools import chain

@@ -1,6 +1,6 @@
 """The one writer of a server: a thread that stores all rows that wait in one transaction (group commit).
 
-A caller hands over rows and a function, which is called after COMMIT: an id that it is told is in the database. While
+A caller hands over rows and a function, which is called after COMMIT: an id it receives is committed. While
 one commit syncs to the disk, the rows of the next group gather by themselves, so there is no timer.
 """
 
@@ -37,7 +37,7 @@ class HistoryWriter:
         path: a prepared database.
         deliver: called in the writer's thread with the results of a whole group, so that they can be handed to an
             event loop in one go; it must see to it that each function is called with its result.
-        durability: `full` syncs each commit to the disk before its ids are told; `normal` syncs once a second, so
+        durability: `full` syncs each commit to the disk before its ids are returned; `normal` syncs once a second, so
             that a power cut may take the rows of the last second.
 
     Attributes:
@@ -52,6 +52,7 @@ class HistoryWriter:
         self._lock = threading.Lock()  # no entry may come behind that None
         self._is_closed = False
         self._model_ids: dict[ModelKey, int] = {}
+        self._is_broken = False  # the connection failed and no other could be opened yet
         self._connection = connect(path, writer=True, durability=durability)
         self._thread = threading.Thread(target=self._run, name="cvserve-writer", daemon=True)
         self.failure: HistoryError | None = None
@@ -118,6 +119,10 @@ class HistoryWriter:
         return group, True
 
     def _commit(self, group: list[_Entry]) -> None:
+        if self._is_broken and (failure := self._reopen()) is not None:
+            self.failure = failure
+            self._deliver([(done, failure) for _, done in group])
+            return
         rows = [row for entry, _ in group for row in entry]
         try:
             stored = insert_rows(self._connection, rows, self._model_ids)
@@ -134,7 +139,7 @@ class HistoryWriter:
 
     def _fail(self, group: list[_Entry], error: Exception) -> None:
         """Tell everybody who waits that nothing of the group was stored, and make sure that the next group can be."""
-        if not isinstance(error, sqlite3.Error):
+        if not isinstance(error, sqlite3.Error) or _is_unbindable(error):
             # Not the database but a value that it cannot hold, such as a model's label that is no Unicode.
             if len(group) > 1:
                 for entry in group:
@@ -147,33 +152,46 @@ class HistoryWriter:
         logger.error("history: a commit of {} rows failed: {}", sum(len(entry) for entry, _ in group), error)
         self._deliver([(done, self.failure) for _, done in group])
         if _breaks_connection(error):
+            self._is_broken = True
             self._reopen()
 
-    def _reopen(self) -> None:
-        """Open another connection: one whose sync failed may hold pages that are not on the disk."""
+    def _reopen(self) -> HistoryError | None:
+        """Open another connection: one whose sync failed may hold pages that are not on the disk.
+
+        Returns:
+            Why there is none, so that nothing may be written; the next commit begins with another attempt.
+        """
         try:
             fresh = connect(self._path, writer=True, durability=self._durability)
         except HistoryError as error:
             logger.error("history: cannot be opened again yet: {}", error)
-            return
+            return error
         self._connection.close()
         self._connection = fresh
-        self._model_ids.clear()
+        self._is_broken = False
+        self._model_ids.clear()  # the file may be another one by now, such as a backup that somebody has put back
+        return None
 
     def _sync_wal(self) -> bool:
         """Sync the write-ahead log (WAL) to the disk; False when that failed and is to be tried again."""
         try:
             descriptor = os.open(f"{self._path}-wal", os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
         except FileNotFoundError:
             return True
-        try:
-            os.fsync(descriptor)
         except OSError as error:
             logger.error("history: the WAL cannot be synced: {}", error.strerror)
             return False
-        finally:
-            os.close(descriptor)
         return True
+
+
+def _is_unbindable(error: "sqlite3.Error") -> bool:
+    """Whether a value is of a type that SQLite does not know."""
+    kinds = (sqlite3.InterfaceError, sqlite3.ProgrammingError)  # which of them depends on the version of Python
+    return isinstance(error, kinds) and "Error binding parameter" in str(error)
 
 
 def _breaks_connection(error: "sqlite3.Error") -> bool:

@@ -1,4 +1,4 @@
-"""Predictions as tables for people."""
+"""What `cvserve history` shows to people: which columns, and what a narrow terminal leaves out."""
 
 from collections.abc import Sequence
 

@@ -100,7 +100,7 @@ def _read_limited(reader: PredictionReader, query: Query) -> tuple[list[HistoryR
 
 
 def _make_next_link(scope: Scope, found: dict[str, Any], last_id: int) -> bytes:
-    """RFC 8288: the same question from behind the last row."""
+    """RFC 8288: the same query, continued after the last row."""
     texts = dict(parse_qsl(scope["query_string"].decode("ascii")))
     texts["before" if found.get("order") == "desc" else "after"] = str(last_id)
     path = scope.get("root_path", "") + "/predict"

@@ -183,7 +183,7 @@ def test_another_number_of_labels_is_told_while_loading(
         load_model(saved(linear(shape), config))
 
 
-def test_probabilities_are_told_from_logits(saved: Callable[..., Path], pictures: list[NDArray[Any]]) -> None:
+def test_probabilities_and_logits_are_distinguished(saved: Callable[..., Path], pictures: list[NDArray[Any]]) -> None:
     for soft_max in (True, False):
         predictor = Predictor.load(saved(linear(("N", 3, 6, 4), soft_max=soft_max)))
         assert predictor.scores == ("probabilities" if soft_max else "logits")

@@ -1,7 +1,8 @@
 """User-defined classes: `my_model.py:MaskModel` or `package.module:MaskModel`.
 
-A `Predictor` subclass, any object with `infer`, or a PyTorch module. The only place where a Python file is run:
-whoever names a class has vouched for it, and one that a file of settings names has passed the trust check.
+A `Predictor` subclass, any object with `infer`, or a PyTorch module, with its `model.toml`. The only place where a
+Python file is run: whoever names a class has vouched for it, and one that a file of settings names has passed the
+trust check.
 """
 
 import inspect
