@@ -53,9 +53,8 @@ def _ask_trust(settings: Settings) -> None:
     if settings.model is None or settings.model_is_code or settings.model_sha256 is not None:
         return
     if sys.stdin.isatty():
-        from cvserve.commands.loading.ask_trust import (
-            ask_trust,  # NumPy comes with it, and most models need no question
-        )
+        # NumPy comes with it, and most models need no question.
+        from cvserve.commands.loading.ask_trust import ask_trust
 
         ask_trust(settings.model)
 

@@ -24,7 +24,7 @@ def load_plugin(file: ModelFile, _source: ModelSource) -> ModelFacts:
         ModelLoadError: the plugin refuses the file, fails on it, or gives what is no model.
     """
     plugin = find_plugin(file.kind)
-    assert plugin is not None, "told from the content by this very plugin"
+    assert plugin is not None, "its format was recognised by this very plugin"
     title = f"'{file.path.name}', loaded by the plugin {plugin.title},"
     with _name_plugin(plugin, title):
         facts = plugin.format.load(file)

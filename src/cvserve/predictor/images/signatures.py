@@ -1,4 +1,4 @@
-"""Which image format some bytes are, told from their first bytes alone, never from a name or a type."""
+"""Which image format some bytes are, recognised by their first bytes alone, never by a name or a type."""
 
 # What picture files are called; their content is looked at when they are read.
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff")

@@ -33,7 +33,7 @@ class ModelFile:
         path: as it was given.
         data: everything in it.
         sha256: hash of `data`, 64 hex digits.
-        kind: its format, told from `data`.
+        kind: its format, recognised by `data`.
         owner: user id of the file.
         mode: permission bits, e.g. 0o644.
     """
@@ -67,7 +67,7 @@ def read_model_file(path: str | os.PathLike[str], *, max_bytes: int = MAX_BYTES)
     """
     path = Path(path)
     data, status = _read(path, max_bytes)
-    # Source text has no mark of its own; every other format is told from its content.
+    # Source text has no mark of its own; every other format is recognised by its content.
     kind = kind_of(data) or (PYTHON if path.suffix in PYTHON.suffixes else None)
     if kind is None or kind in UNSERVED:
         kind = find_plugin_kind(data, path.name) or kind

@@ -1,4 +1,4 @@
-"""Which model format some bytes are: told from what is in them, never from a name."""
+"""Which model format some bytes are: recognised by what is in them, never by a name."""
 
 import io
 import lzma
