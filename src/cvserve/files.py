@@ -35,6 +35,11 @@ def read_once(path: Path, max_bytes: int, *, follow: bool = True) -> tuple[bytes
         os.close(descriptor)
 
 
+def describe_read_error(error: OSError | ValueError) -> str:
+    """Say in a few words why `read_once` failed, e.g. `Permission denied`; never the library's whole text."""
+    return getattr(error, "strerror", None) or "not a usable name"
+
+
 def replace_file(path: Path, data: bytes, *, mode: int = 0o666, sync: bool = False) -> None:
     """Write a file whole or not at all: readers find the old one or the new one, never half of it.
 

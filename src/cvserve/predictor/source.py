@@ -11,7 +11,7 @@ from cvserve.predictor.images.limits import Limits
 if TYPE_CHECKING:
     from cvserve.settings import Settings
 
-Path = str | os.PathLike[str]
+AnyPath = str | os.PathLike[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +36,10 @@ class ModelSource:
         limits: what a picture may be.
     """
 
-    path: Path | None = None
+    path: AnyPath | None = None
     _: KW_ONLY
-    weights: Path | None = None
-    config: Path | None = None
+    weights: AnyPath | None = None
+    config: AnyPath | None = None
     sha256: str | None = None
     trust_types: tuple[str, ...] = ()
     compile: str = "auto"

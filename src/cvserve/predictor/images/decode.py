@@ -17,7 +17,7 @@ import numpy as np
 from PIL import Image
 
 from cvserve.errors import ImageError, ImageTooLarge, InvalidImage, InvalidParameter, UnsupportedImage
-from cvserve.files import read_once
+from cvserve.files import describe_read_error, read_once
 from cvserve.predictor.images import jpeg
 from cvserve.predictor.images.colour import flatten
 from cvserve.predictor.images.info import ImageInfo
@@ -90,8 +90,7 @@ def read_picture(path: str | os.PathLike[str]) -> bytes:
     except FileNotFoundError:
         raise InvalidImage(f"There is no file '{path}'.") from None
     except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or "not a usable name"
-        raise InvalidImage(f"'{name}' cannot be read: {reason}.") from None
+        raise InvalidImage(f"'{name}' cannot be read: {describe_read_error(error)}.") from None
     if not stat.S_ISREG(status.st_mode):
         raise InvalidImage(f"'{name}' is not a file but a folder, a pipe or a device.")
     if status.st_size > _MAX_FILE_BYTES:

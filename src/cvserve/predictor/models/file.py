@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from cvserve.errors import InvalidSetting, ModelLoadError, Unsafe
-from cvserve.files import read_once
+from cvserve.files import describe_read_error, read_once
 from cvserve.predictor.models.fault import ModelFault, about
 from cvserve.predictor.models.kinds import (
     KINDS,
@@ -134,8 +134,7 @@ def _read(path: Path, max_bytes: int) -> tuple[bytes, os.stat_result]:
     except FileNotFoundError:
         raise ModelLoadError(f"There is no model file '{path}'; check the path.") from None
     except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or "not a usable name"
-        raise ModelLoadError(f"The model file '{path}' cannot be read: {reason}.") from None
+        raise ModelLoadError(f"The model file '{path}' cannot be read: {describe_read_error(error)}.") from None
     _check_status(path, status, max_bytes)
     if len(data) > max_bytes:
         raise _too_large(path, len(data), max_bytes)

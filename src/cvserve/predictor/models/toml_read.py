@@ -9,7 +9,7 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from cvserve.errors import ModelLoadError
-from cvserve.files import read_once
+from cvserve.files import describe_read_error, read_once
 from cvserve.predictor.models.fault import ModelFault, about
 from cvserve.predictor.models.toml_keys import CHECKS, check_labels
 from cvserve.texts import did_you_mean
@@ -87,8 +87,7 @@ def _read_text(path: Path) -> str | None:
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or "not a usable name"
-        raise ModelLoadError(f"'{path}' cannot be read: {reason}.") from None
+        raise ModelLoadError(f"'{path}' cannot be read: {describe_read_error(error)}.") from None
     if not stat.S_ISREG(status.st_mode):
         raise ModelLoadError(f"'{path}' is a folder, a pipe or a device; give the path of a text file.")
     if status.st_size > _MAX_BYTES:

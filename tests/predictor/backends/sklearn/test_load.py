@@ -311,6 +311,20 @@ def npy(array: NDArray[Any]) -> bytes:
     return buffer.getvalue()
 
 
+def set_first(field: str, value: Any) -> Callable[[str, bytes], bytes]:
+    """A change for `rewritten`: this value in the first row of every array that has the field."""
+
+    def change(_: str, content: bytes) -> bytes:
+        if content[:6] != b"\x93NUMPY":
+            return content
+        array = np.load(io.BytesIO(content))
+        if array.dtype.names and field in array.dtype.names:
+            array[field][0] = value
+        return npy(array)
+
+    return change
+
+
 FORGERIES = {
     "feature-outside": ("feature", 10**9),
     "feature-negative": ("feature", -5),
@@ -325,17 +339,8 @@ def test_a_forged_tree_is_refused_before_it_is_followed(
     tmp_path: Path, digits: tuple[NDArray[Any], NDArray[Any]], model: Any, forgery: str
 ) -> None:
     field, value = FORGERIES[forgery]
-
-    def forge(_: str, content: bytes) -> str | bytes:
-        if content[:6] != b"\x93NUMPY":
-            return content
-        array = np.load(io.BytesIO(content))
-        if array.dtype.names and field in array.dtype.names:
-            array[field][0] = value
-        return npy(array)
-
     path = tmp_path / "m.skops"
-    path.write_bytes(rewritten(skops.io.dumps(model.fit(*digits)), forge))
+    path.write_bytes(rewritten(skops.io.dumps(model.fit(*digits)), set_first(field, value)))
     with pytest.raises(ModelLoadError, match="points outside of itself"):
         load_model(path)
 
@@ -344,17 +349,9 @@ def test_a_forged_tree_is_refused_before_it_is_followed(
 def test_a_forged_histogram_tree_is_refused(
     tmp_path: Path, digits: tuple[NDArray[Any], NDArray[Any]], field: str, value: int
 ) -> None:
-    def forge(_: str, content: bytes) -> str | bytes:
-        if content[:6] != b"\x93NUMPY":
-            return content
-        array = np.load(io.BytesIO(content))
-        if array.dtype.names and field in array.dtype.names:
-            array[field][0] = value
-        return npy(array)
-
     model = HistGradientBoostingClassifier(max_iter=1).fit(*digits)
     path = tmp_path / "m.skops"
-    path.write_bytes(rewritten(skops.io.dumps(model), forge))
+    path.write_bytes(rewritten(skops.io.dumps(model), set_first(field, value)))
     with pytest.raises(ModelLoadError, match="points outside of itself"):
         load_model(path)
 
