@@ -15,8 +15,8 @@ from cvserve.errors import CannotStart, InvalidSetting
 from cvserve.logs.events import configure_events
 from cvserve.server.app import create_app
 from cvserve.server.lifecycle import Lifecycle
-from cvserve.server.protocol import HttpProtocol
 from cvserve.server.resources import Resources, open_resources
+from cvserve.server.transport.protocol import HttpProtocol
 from cvserve.settings import Settings
 
 _BACKLOG = 2_048

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from cvserve.server.protocol import MAX_HEAD_BYTES, MAX_HEADERS, MAX_TARGET_BYTES
 from cvserve.server.resources import Resources
 from cvserve.server.run import server_config
+from cvserve.server.transport.protocol import MAX_HEAD_BYTES, MAX_HEADERS, MAX_TARGET_BYTES
 from support.answers import assert_problem
 from support.fakes import BrightnessPredictor, GatedPredictor
 from support.lines import parsed
