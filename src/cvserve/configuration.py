@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from cvserve.errors import InvalidSetting, Unsafe
+from cvserve.setting_field import Reach
 from cvserve.settings import FIELDS, Settings, flag, parse_value, variable
 from cvserve.texts import did_you_mean
 from cvserve.values import BUILTIN_MODEL, class_reference
@@ -158,7 +159,7 @@ def _read_file(entries: Mapping[str, tuple[Any, str]], file: str, directory: Pat
     """The values of one file; a path in it is relative to its folder."""
     found: Entries = {}
     for name, (text, origin) in entries.items():
-        if FIELDS[name].metadata["outside_files"]:
+        if FIELDS[name].metadata["reach"] is Reach.PERSON:
             raise InvalidSetting(f"{name} cannot be set in {file}; use {flag(name)} or {variable(name)}.")
         value = parse_value(name, text, origin)
         if name == "model" and value is not None and not Path(value).is_absolute() and not _is_import_path(value):
