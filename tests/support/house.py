@@ -66,6 +66,8 @@ ELSEWHERE = {
     "predictor/models/toml_keys.py": ("predictor/models/test_toml_read.py",),
     "predictor/models/zip_limits.py": ("predictor/backends/sklearn/test_load.py",),
     "predictor/user_code.py": ("predictor/backends/python/test_load.py",),
+    # A record of this user's is looked at where trust is kept in one.
+    "private_record.py": ("predictor/models/test_trust.py",),
     # The server is asked over a socket.
     "server/app.py": _SERVED,
     "server/context.py": ("server/middleware/test_access_log.py", "server/test_problems.py"),
