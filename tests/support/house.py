@@ -81,5 +81,6 @@ ELSEWHERE = {
     "server/service.py": ("server/endpoints/test_predict.py", "server/test_batch.py"),
     "server/uploads.py": ("server/endpoints/test_predict.py", "server/test_multipart.py", "server/test_usual_form.py"),
     "settings.py": ("test_configuration.py", "test_values.py"),
+    "settings_files.py": ("test_configuration.py",),
     "store/rows.py": ("store/test_predictions.py", "store/test_transaction.py"),
 }
