@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from cvserve.errors import Unsafe
-from cvserve.files import read_once, replace_file
+from cvserve.files import make_folders, read_once, replace_file
 
 _MAX_BYTES = 16 * 1024**2
 
@@ -66,7 +66,7 @@ class PrivateRecord:
         now = datetime.now(UTC).isoformat(timespec="seconds")
         entry = {**facts, "who": _find_user_name(), "when": now}
         try:
-            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_folders(self.path.parent)
             with _lock_folder(self.path.parent):
                 text = json.dumps({**self.read(), key: entry}, indent=2) + "\n"
                 replace_file(self.path, text.encode("utf-8"), mode=0o600, sync=True)

@@ -128,7 +128,9 @@ class Settings:
         flag=False,
         reach=Reach.LOOPBACK,
     )
-    token_file: Path | None = setting(None, "A file that holds the fixed token.", values.path, reach=Reach.INSIDE)
+    token_file: Path | None = setting(
+        None, "A file that holds the fixed token.", values.path, reach=Reach.INSIDE_LOOPBACK
+    )
     no_auth: bool = setting(False, "Ask for no token; only on a loopback address.", values.boolean, reach=Reach.TRUSTED)
     public_health: bool = setting(
         False, "Answer /livez and /readyz without a token.", values.boolean, reach=Reach.LOOPBACK
