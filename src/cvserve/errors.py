@@ -16,6 +16,7 @@
     │   └── UnsupportedImage     an image, but of a format that is not allowed
     ├── RequestError             a request that cannot be read
     │   ├── MissingFile, MalformedBody, UnsupportedMediaType, PayloadTooLarge
+    │   ├── HeadersTooLarge, UriTooLong, RequestTimeout
     │   ├── NotFound, MethodNotAllowed, Unauthenticated, Forbidden
     └── PredictError             the picture was fine, the server or the model was not
         ├── Overloaded, NotReady, PredictTimeout, ModelError, WorkerDied
@@ -163,6 +164,24 @@ class PayloadTooLarge(RequestError):
     """The body, or the number of its parts, is over the limit."""
 
     code = "payload_too_large"
+
+
+class HeadersTooLarge(RequestError):
+    """A request's head, or what comes after its body, has too many or too large headers."""
+
+    code = "headers_too_large"
+
+
+class UriTooLong(RequestError):
+    """A request's target, its path with the query, is over the limit."""
+
+    code = "uri_too_long"
+
+
+class RequestTimeout(RequestError):
+    """A request's head or body did not arrive in time, or came too slowly."""
+
+    code = "request_timeout"
 
 
 class NotFound(RequestError):

@@ -114,14 +114,22 @@ class Settings:
     )
     max_batch_size: int = setting(64, "Pictures that one model call takes, at most.", values.whole(1, 4096))
     max_queue: int = setting(1024, "Requests that may wait for the model.", values.whole(1, 1_000_000))
-    max_queue_bytes: int = setting(256 * 1024**2, "Bytes of pictures that may wait for the model.", values.size_bytes)
+    max_queue_bytes: int = setting(256 * 1024**2, "Bytes of all requests that may be in memory.", values.size_bytes)
     max_body: int = setting(20 * 1024**2, "Largest body of POST /predict.", values.size_bytes)
     max_pixels: int = setting(64_000_000, "Largest width × height of a picture.", values.whole(1, 1_000_000_000))
     formats: tuple[str, ...] = setting(
         ("JPEG", "PNG", "WEBP"), "Image formats that are decoded, by Pillow's names.", values.image_formats
     )
     predict_timeout: float = setting(30.0, "Longest time of one prediction.", values.seconds)
-    body_timeout: float = setting(30.0, "Longest time for a body to arrive.", values.seconds)
+    body_timeout: float = setting(900.0, "Longest time for a body to arrive.", values.seconds)
+    min_body_rate: int = setting(
+        8192,
+        "Bytes a second at which a body must come, on the average, after the first ten seconds.",
+        values.size_bytes,
+    )
+    min_read_rate: int = setting(
+        8192, "Bytes a second at which an answer must be taken, on the average, after ten seconds.", values.size_bytes
+    )
     shutdown_timeout: float = setting(30.0, "How long a stop waits for requests that run.", values.seconds)
     top_k: int = setting(5, "Classes in an answer; a request may ask for another number.", values.whole(1, 10_000))
     durability: str = setting(
@@ -192,7 +200,7 @@ def format_default(name: str) -> str:
     if isinstance(value, tuple):
         return ",".join(value)
     if field.metadata["parse"] is values.size_bytes:
-        return f"{value // 2**20}MiB"
+        return f"{value // 2**20}MiB" if value >= 2**20 else f"{value // 2**10}KiB"
     if field.metadata["parse"] is values.seconds:
         return f"{value:g}s"
     return str(value).lower() if isinstance(value, bool) else str(value)
