@@ -46,7 +46,7 @@ ELSEWHERE = {
     "engine/thread_pool.py": _ENGINE,
     "engine/worker_main.py": _ENGINE,
     # Errors have no behaviour of their own; who raises them is tested for it.
-    "errors.py": ("server/test_problems.py", "docs/test_pages.py"),
+    "errors/": ("server/test_problems.py", "docs/test_pages.py"),
     # A load test is run whole: its processes, its requests and its report belong together.
     "loadtest/": _LOADTEST,
     # A backend is tested by loading files of its format and asking them.

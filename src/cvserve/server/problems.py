@@ -1,7 +1,7 @@
 """Every error answer, of every endpoint: `application/problem+json` (RFC 9457), from one table and one writer.
 
 The members `error` (for Open Inference Protocol clients), `code` and `request_id` are additions of ours. A new error
-is a class in `errors.py`, with a `code`, and a row in the table here if the code is new.
+is a class in `errors/`, with a `code`, and a row in the table here if the code is new.
 """
 
 import json
