@@ -88,7 +88,7 @@ class Settings:
         1024, "Requests that may wait for the model.", values.whole(1, 1_000_000), reach=Reach.FOLDER
     )
     max_queue_bytes: int = setting(
-        256 * 1024**2, "Bytes of pictures that may wait for the model.", values.size_bytes, reach=Reach.FOLDER
+        256 * 1024**2, "Bytes of all requests that may be in memory.", values.size_bytes, reach=Reach.FOLDER
     )
     max_body: int = setting(20 * 1024**2, "Largest body of POST /predict.", values.size_bytes, reach=Reach.FOLDER)
     max_pixels: int = setting(
@@ -101,7 +101,19 @@ class Settings:
         reach=Reach.FOLDER,
     )
     predict_timeout: float = setting(30.0, "Longest time of one prediction.", values.seconds, reach=Reach.FOLDER)
-    body_timeout: float = setting(30.0, "Longest time for a body to arrive.", values.seconds, reach=Reach.FOLDER)
+    body_timeout: float = setting(900.0, "Longest time for a body to arrive.", values.seconds, reach=Reach.FOLDER)
+    min_body_rate: int = setting(
+        8192,
+        "Bytes a second at which a body must come, on the average, after the first ten seconds.",
+        values.size_bytes,
+        reach=Reach.FOLDER,
+    )
+    min_read_rate: int = setting(
+        8192,
+        "Bytes a second at which an answer must be taken, on the average, after ten seconds.",
+        values.size_bytes,
+        reach=Reach.FOLDER,
+    )
     shutdown_timeout: float = setting(
         30.0, "How long a stop waits for requests that run.", values.seconds, reach=Reach.FOLDER
     )
@@ -190,7 +202,7 @@ def format_default(name: str) -> str:
     if isinstance(value, tuple):
         return ",".join(value)
     if field.metadata["parse"] is values.size_bytes:
-        return f"{value // 2**20}MiB"
+        return f"{value // 2**20}MiB" if value >= 2**20 else f"{value // 2**10}KiB"
     if field.metadata["parse"] is values.seconds:
         return f"{value:g}s"
     return str(value).lower() if isinstance(value, bool) else str(value)

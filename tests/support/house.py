@@ -28,6 +28,7 @@ SUBJECTS = {
 _ENGINE = ("engine/test_engine.py", "engine/test_process_pool.py", "server/test_workers.py")
 _LOADTEST = ("loadtest/test_session.py", "commands/loadtest/test_command.py")
 _MODEL = ("commands/model/test_app.py", "commands/model/test_check.py")
+_CONNECTION = ("server/transport/test_protocol.py", "server/transport/test_connection.py")
 _SERVED = ("server/endpoints/test_predict.py", "e2e/test_life.py")
 
 # Source files and folders without a test of their own name, and the tests whose front door leads through them.
@@ -46,7 +47,7 @@ ELSEWHERE = {
     "engine/thread_pool.py": _ENGINE,
     "engine/worker_main.py": _ENGINE,
     # Errors have no behaviour of their own; who raises them is tested for it.
-    "errors.py": ("server/test_problems.py", "docs/test_pages.py"),
+    "errors/": ("server/test_problems.py", "docs/test_pages.py"),
     # Who may say what is asked in a folder that is a stranger's.
     "folder_trust.py": ("e2e/test_strangers_folder.py", "commands/config/test_trust.py"),
     # A load test is run whole: its processes, its requests and its report belong together.
@@ -83,6 +84,13 @@ ELSEWHERE = {
     "server/resources.py": ("commands/test_serve.py", "e2e/test_life.py"),
     "server/run.py": _SERVED,
     "server/service.py": ("server/endpoints/test_predict.py", "server/test_batch.py"),
+    "server/transport/cycle.py": _CONNECTION,
+    "server/transport/frames.py": _CONNECTION,
+    "server/transport/head.py": _CONNECTION,
+    "server/transport/limits.py": _CONNECTION,
+    "server/transport/outlet.py": _CONNECTION,
+    "server/transport/refusal.py": _CONNECTION,
+    "server/transport/shared.py": _CONNECTION,
     "server/uploads.py": ("server/endpoints/test_predict.py", "server/test_multipart.py", "server/test_usual_form.py"),
     "settings.py": ("test_configuration.py", "test_values.py"),
     "settings_files.py": ("test_configuration.py",),
