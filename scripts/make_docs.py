@@ -163,6 +163,8 @@ read: for every command, `create_app()` without settings, and `History.open()`.
   else name the server with `--url`. It follows no redirect.
 - A `token` in a file counts on loopback. It, or a `token_file` inside the folder, is refused as soon as `host` lets
   others in, whoever says so.
+- A folder may come with a `cvserve.db`, and that with tokens. Those that you have neither made nor looked at
+  (`cvserve token list`) are named at each start of `cvserve serve`.
 
 ## The settings
 

@@ -6,7 +6,7 @@ import json
 import os
 import shlex
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -63,12 +63,22 @@ class PrivateRecord:
         Raises:
             Unsafe: others may write to it, it belongs to somebody else, it is damaged or cannot be written.
         """
-        now = datetime.now(UTC).isoformat(timespec="seconds")
-        entry = {**facts, "who": _find_user_name(), "when": now}
+        self.add_all({key: facts})
+
+    def add_all(self, facts: Mapping[str, dict[str, Any]]) -> None:
+        """Write several entries at once, as `add` does; for none the file is left as it is.
+
+        Raises:
+            Unsafe: as `add`.
+        """
+        if not facts:
+            return
+        note = {"who": _find_user_name(), "when": datetime.now(UTC).isoformat(timespec="seconds")}
+        entries = {key: {**entry, **note} for key, entry in facts.items()}
         try:
             make_folders(self.path.parent)
             with _lock_folder(self.path.parent):
-                text = json.dumps({**self.read(), key: entry}, indent=2) + "\n"
+                text = json.dumps({**self.read(), **entries}, indent=2) + "\n"
                 replace_file(self.path, text.encode("utf-8"), mode=0o600, sync=True)
         except OSError as error:
             text = f"{self.title} '{self.path}' cannot be written: {error.strerror}; check its folder."

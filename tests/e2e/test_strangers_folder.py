@@ -261,3 +261,28 @@ def test_what_any_folder_may_say_needs_no_trust(
             assert (folder / path).stat().st_mode & 0o777 == 0o700
     finally:
         server.stop()
+
+
+def test_tokens_that_a_database_came_with_are_announced_until_they_were_looked_at(
+    tmp_path: Path, clone: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state-of-the-stranger"))
+    (tmp_path / "stranger").mkdir()
+    theirs = ["--scope", "predict,history", "--home", str(tmp_path / "stranger")]
+    assert cvserve("token", "new", "back\u202edoor", *theirs).code == 2  # what hides itself in a line is no name
+    assert cvserve("token", "new", "backdoor", *theirs).code == 0
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    folder = clone({"cvserve.db": (tmp_path / "stranger" / "cvserve.db").read_bytes()})
+    (folder / "cvserve.db").chmod(0o600)
+    words = "cvserve.db accepts a token that is not of your making: backdoor (history, predict) "
+
+    def start() -> str:
+        server = ServerProcess(folder, CVSERVE_TOKEN="a-token-of-the-user-itself")
+        assert server.stop() == 0
+        return server.stderr
+
+    for _ in range(2):
+        assert f"{words}– look with: cvserve token list\n" in start()
+    assert cvserve("token", "list").code == 0
+    assert cvserve("token", "new", "alice").code == 0
+    assert "not of your making" not in start()
