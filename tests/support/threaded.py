@@ -24,6 +24,7 @@ class ThreadedServer:
     Args:
         home: of its history and log.
         model: runs on threads of this process; or a pool that is loaded, or what an app has opened already.
+        limits: of its connections; default: as the settings say.
         **settings: of the server.
 
     Attributes:
@@ -31,7 +32,14 @@ class ThreadedServer:
         url: where it listens.
     """
 
-    def __init__(self, home: Path, model: Predictor | WorkerPool | Resources, **settings: object) -> None:
+    def __init__(
+        self,
+        home: Path,
+        model: Predictor | WorkerPool | Resources,
+        *,
+        limits: Any = None,  # a `ConnectionLimits`, or None
+        **settings: object,
+    ) -> None:
         if not settings.get("no_auth"):
             settings.setdefault("token", TOKEN)
         self.home = home
@@ -44,7 +52,7 @@ class ThreadedServer:
         self._listener = bind("127.0.0.1", 0)
         self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
         self.token = self.settings.token
-        self._server = _Server(server_config(self.resources))
+        self._server = _Server(server_config(self.resources, limits))
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
         assert self._server.is_up.wait(timeout=30), "the server did not start"
@@ -55,6 +63,11 @@ class ThreadedServer:
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         options.setdefault("verify", False)  # loading certificates takes longer than most tests
         return httpx.Client(base_url=self.url, headers=headers, timeout=30, **options)
+
+    @property
+    def connections(self) -> set[Any]:
+        """Those that are open."""
+        return self._server.server_state.connections
 
     def log_lines(self) -> list[str]:
         """The lines of output.log."""
