@@ -42,7 +42,12 @@ ELSEWHERE = {
     "engine/connection.py": _ENGINE,
     "engine/fork_server.py": _ENGINE,
     "engine/fork_server_main.py": _ENGINE,
+    "engine/guilt.py": _ENGINE,
+    "engine/kernel.py": _ENGINE,
+    "engine/losses.py": _ENGINE,
     "engine/protocols.py": _ENGINE,
+    "engine/start.py": _ENGINE,
+    "engine/suspects.py": _ENGINE,
     "engine/thread_pool.py": _ENGINE,
     "engine/worker_main.py": _ENGINE,
     # Errors have no behaviour of their own; who raises them is tested for it.
