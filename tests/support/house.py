@@ -34,6 +34,7 @@ _SERVED = ("server/endpoints/test_predict.py", "e2e/test_life.py")
 # Source files and folders without a test of their own name, and the tests whose front door leads through them.
 ELSEWHERE = {
     # What a command prints is looked at where the command is run.
+    "commands/config/show.py": ("commands/config/test_app.py",),
     "commands/history/": ("commands/history/test_app.py",),
     "commands/loadtest/": ("commands/loadtest/test_command.py",),
     "commands/model/": _MODEL,
@@ -52,6 +53,8 @@ ELSEWHERE = {
     "engine/worker_main.py": _ENGINE,
     # Errors have no behaviour of their own; who raises them is tested for it.
     "errors/": ("server/test_problems.py", "docs/test_pages.py"),
+    # Who may say what is asked in a folder that is a stranger's.
+    "folder_trust.py": ("e2e/test_strangers_folder.py", "commands/config/test_trust.py"),
     # A load test is run whole: its processes, its requests and its report belong together.
     "loadtest/": _LOADTEST,
     # A backend is tested by loading files of its format and asking them.
@@ -62,6 +65,7 @@ ELSEWHERE = {
     "predictor/backends/sklearn/": ("predictor/backends/sklearn/test_load.py",),
     "predictor/backends/torch/": ("predictor/backends/torch/test_load.py", "predictor/backends/torch/test_library.py"),
     "predictor/contract.py": ("predictor/test_predictor.py", "predictor/test_loading.py"),
+    "predictor/models/config_files.py": ("e2e/test_strangers_folder.py", "predictor/models/test_toml_read.py"),
     "predictor/models/incomplete.py": (
         "predictor/backends/torch/test_load.py",
         "predictor/backends/python/test_load.py",

@@ -19,7 +19,8 @@ from cvserve.server.recorder import Recorder
 from cvserve.server.service import PredictionService
 from cvserve.settings import Settings
 from cvserve.store.database import prepare_database
-from cvserve.store.tokens import SCOPES, TokenStore
+from cvserve.store.known_tokens import find_unknown, note_known
+from cvserve.store.tokens import SCOPES, Token, TokenStore
 
 FIRST_TOKEN_NAME = "first"  # noqa: S105 - the name of a token, not one
 
@@ -54,9 +55,23 @@ class Resources:
         if self.settings.token or self.settings.no_auth:
             return None
         with TokenStore(self.settings.database_path) as store:
-            secret = None if store.list_tokens() else store.create(FIRST_TOKEN_NAME, SCOPES)[0]
+            if store.list_tokens():
+                return None
+            secret, token = store.create(FIRST_TOKEN_NAME, SCOPES)
+        note_known([token])
         self.authenticator.forget()
         return secret
+
+    def find_unknown_tokens(self) -> list[Token]:
+        """Tokens that open this server and that its user has neither made nor looked at: the database came with them.
+
+        Raises:
+            HistoryError: the table cannot be read.
+        """
+        if self.settings.no_auth:
+            return []
+        with TokenStore(self.settings.database_path) as store:
+            return find_unknown(store.list_tokens())
 
     async def start(self) -> None:
         """Begin to write, and let the workers come.
