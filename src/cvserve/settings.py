@@ -138,6 +138,11 @@ class Settings:
     )
     token_file: Path | None = setting(None, "A file that holds the fixed token.", values.path)
     no_auth: bool = setting(False, "Ask for no token; only on a loopback address.", values.boolean)
+    allowed_hosts: tuple[str, ...] = setting(
+        (),
+        "Names that a request's Host may have, separated by commas; default: any, with no_auth only this machine's.",
+        values.host_names,
+    )
     public_health: bool = setting(False, "Answer /livez and /readyz without a token.", values.boolean)
     forwarded_allow_ips: str = setting(
         "127.0.0.1", "Proxies whose X-Forwarded-For is believed.", alias="FORWARDED_ALLOW_IPS"

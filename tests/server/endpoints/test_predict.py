@@ -254,3 +254,9 @@ def test_the_mark_of_a_load_test_opens_nothing(threaded_server: Start) -> None:
     answer = httpx.post(f"{server.url}/predict", content=PICTURE, headers={"X-Cvserve-Source": "loadtest"})
     assert_problem(answer, "unauthenticated")
     assert "POST /predict | 401" in server.log_lines()[-1]
+
+
+def test_blanks_around_a_header_are_no_part_of_it(shared: ThreadedServer) -> None:
+    with RawConnection(shared.url) as raw:
+        raw.request("POST", "/predict", "Content-Encoding:\t identity \t", token=f"{shared.token} ", body=PICTURE)
+        assert raw.answer().status == 200

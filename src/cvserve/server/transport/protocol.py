@@ -13,6 +13,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from cvserve.errors import MalformedBody
 from cvserve.logs.access import AccessLog
 from cvserve.server.context import KEY, RequestContext, new_request_id
+from cvserve.server.host import apply_absolute_form
 from cvserve.server.metrics import Metrics
 from cvserve.server.middleware.access_log import make_record
 from cvserve.server.problems import encode_problem
@@ -97,6 +98,8 @@ class HttpProtocol(HttpToolsProtocol):
         texts = sum(map(len, chain.from_iterable(self.headers)))
         if len(self.url) + texts + 4 * len(self.headers) > MAX_HEAD_BYTES:
             raise _make_head_error()
+        if not self.url.startswith(b"/"):
+            apply_absolute_form(self.url, self.headers)
         self._stop_head_timer()
         self._in_head, self._head_bytes = False, 0
         self._heads_read += 1
