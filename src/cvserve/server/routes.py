@@ -46,23 +46,23 @@ class Methods:
         endpoints: by method; `HEAD` comes with `GET`, and `OPTIONS` with everything.
 
     Attributes:
-        path: as above.
+        path, endpoints: as above.
         allow: the methods that the path answers, as in the header `Allow`.
     """
 
     def __init__(self, path: str, endpoints: Mapping[str, Endpoint]) -> None:
         self.path = path
-        self._endpoints = dict(endpoints)
-        if "GET" in self._endpoints:
-            self._endpoints["HEAD"] = self._endpoints["GET"]
-        self.allow = ", ".join(sorted({*self._endpoints, "OPTIONS"}))
+        self.endpoints = dict(endpoints)
+        if "GET" in self.endpoints:
+            self.endpoints["HEAD"] = self.endpoints["GET"]
+        self.allow = ", ".join(sorted({*self.endpoints, "OPTIONS"}))
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Check method and scope, then let the method's endpoint answer."""
         context = context_of(scope)
         context.route = self.path
         method = scope["method"]
-        endpoint = self._endpoints.get(method)
+        endpoint = self.endpoints.get(method)
         if endpoint is None:
             if method == "OPTIONS":
                 return send_nothing(send, [(b"allow", self.allow.encode("ascii"))])
