@@ -50,12 +50,17 @@ def cli_page() -> str:
 
 def settings_page() -> str:
     """The table of settings."""
-    lines = [_SETTINGS_HEAD, "| setting | option | variable | default | what it is |\n", "|---|---|---|---|---|\n"]
+    lines = [
+        _SETTINGS_HEAD,
+        "| setting | option | variable | default | a file may set it | what it is |\n",
+        "|---|---|---|---|---|---|\n",
+    ]
     for name, field in FIELDS.items():
         option = f"`{flag(name)}`" if field.metadata["flag"] else "–"
         variables = f"`{variable(name)}`" + (f", `{field.metadata['alias']}`" if field.metadata["alias"] else "")
         default = f"`{format_default(name)}`" if format_default(name) else "–"
-        lines.append(f"| `{name}` | {option} | {variables} | {default} | {field.metadata['help']} |\n")
+        reach = field.metadata["reach"].value
+        lines.append(f"| `{name}` | {option} | {variables} | {default} | {reach} | {field.metadata['help']} |\n")
     return "# Settings\n\n" + NOTE + "".join(lines)
 
 
@@ -121,6 +126,8 @@ _SETTINGS_HEAD = """Each setting can be given in four places; the first one wins
 
 A path in a file is relative to that file. Sizes are written like `20MiB` or `1048576`, times like `30s`, `5m` or `90d`.
 `cvserve config` prints each value and where it comes from.
+
+The column "a file may set it" is the setting's reach: whose `.env` and `cvserve.toml` may set it.
 
 """
 

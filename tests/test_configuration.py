@@ -4,10 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from cvserve.configuration import Configuration, OtherModelWarning, UnknownSettingWarning, find_home, load_configuration
+from cvserve.configuration import Configuration, OtherModelWarning, find_home, load_configuration
 from cvserve.errors import InvalidSetting, Unsafe
 from cvserve.predictor.source import ModelSource
 from cvserve.settings import FIELDS, flag, variable
+from cvserve.settings_files import UnknownSettingWarning
 
 SOURCES = ("flag", "environment", ".env", "cvserve.toml")
 

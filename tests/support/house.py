@@ -29,6 +29,7 @@ SUBJECTS = {
 _ENGINE = ("engine/test_engine.py", "engine/test_process_pool.py", "server/test_workers.py")
 _LOADTEST = ("loadtest/test_session.py", "commands/loadtest/test_command.py")
 _MODEL = ("commands/model/test_app.py", "commands/model/test_check.py")
+_CONNECTION = ("server/transport/test_protocol.py", "server/transport/test_connection.py")
 _SERVED = ("server/endpoints/test_predict.py", "e2e/test_life.py")
 
 # Source files and folders without a test of their own name, and the tests whose front door leads through them.
@@ -46,7 +47,7 @@ ELSEWHERE = {
     "engine/thread_pool.py": _ENGINE,
     "engine/worker_main.py": _ENGINE,
     # Errors have no behaviour of their own; who raises them is tested for it.
-    "errors.py": ("server/test_problems.py", "docs/test_pages.py"),
+    "errors/": ("server/test_problems.py", "docs/test_pages.py"),
     # A load test is run whole: its processes, its requests and its report belong together.
     "loadtest/": _LOADTEST,
     # A backend is tested by loading files of its format and asking them.
@@ -67,6 +68,8 @@ ELSEWHERE = {
     "predictor/models/toml_keys.py": ("predictor/models/test_toml_read.py",),
     "predictor/models/zip_limits.py": ("predictor/backends/sklearn/test_load.py",),
     "predictor/user_code.py": ("predictor/backends/python/test_load.py",),
+    # A record of this user's is looked at where trust is kept in one.
+    "private_record.py": ("predictor/models/test_trust.py",),
     # The server is asked over a socket.
     "server/app.py": _SERVED,
     "server/context.py": ("server/middleware/test_access_log.py", "server/test_problems.py"),
@@ -78,7 +81,15 @@ ELSEWHERE = {
     "server/resources.py": ("commands/test_serve.py", "e2e/test_life.py"),
     "server/run.py": _SERVED,
     "server/service.py": ("server/endpoints/test_predict.py", "server/test_batch.py"),
+    "server/transport/cycle.py": _CONNECTION,
+    "server/transport/frames.py": _CONNECTION,
+    "server/transport/head.py": _CONNECTION,
+    "server/transport/limits.py": _CONNECTION,
+    "server/transport/outlet.py": _CONNECTION,
+    "server/transport/refusal.py": _CONNECTION,
+    "server/transport/shared.py": _CONNECTION,
     "server/uploads.py": ("server/endpoints/test_predict.py", "server/test_multipart.py", "server/test_usual_form.py"),
     "settings.py": ("test_configuration.py", "test_values.py"),
+    "settings_files.py": ("test_configuration.py",),
     "store/rows.py": ("store/test_predictions.py", "store/test_transaction.py"),
 }

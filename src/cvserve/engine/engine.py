@@ -5,15 +5,14 @@ All of it runs on one event loop, so there are no locks. Workers are threads or 
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
-from typing import Protocol
+from collections.abc import Callable, Hashable, Sequence
 
 from loguru import logger
 
 from cvserve.engine.admission import AdmissionQueue
 from cvserve.engine.deadlines import Deadlines
 from cvserve.engine.job import Batch, Job, start_batch
-from cvserve.engine.protocols import RestartReason, Worker, WorkerPool
+from cvserve.engine.protocols import EngineObserver, RestartReason, Worker, WorkerPool
 from cvserve.engine.quarantine import Quarantine
 from cvserve.engine.task import Outcome, Task
 from cvserve.errors import InvalidImage, ModelError, NotReady, WorkerDied
@@ -22,18 +21,11 @@ from cvserve.predictor.prediction import ModelInfo, Prediction
 _SWEEP_INTERVAL_S = 0.1
 # A batch is to be done in this share of `predict_timeout`, as far as one can tell from the batches before it.
 _PLANNED_SHARE = 0.25
+# A batch that is done so soon is not made smaller for the sake of who has one picture in it.
+_QUICK_BATCH_S = 0.005
 _REFUSED = "This picture has ended the process that read it, more than once; it is refused for some minutes."
+_MISCOUNTED = "The worker answered for another number of pictures than it was given."
 _DIED = "The process that worked on this picture ended, twice; the server's own log has the reason."
-
-
-class EngineObserver(Protocol):
-    """Who counts what the engine does; a server's metrics are one."""
-
-    def count_batch(self, size: int, busy_s: float) -> None:
-        """Count a batch that a worker has answered: so many pictures in so many seconds."""
-
-    def count_restart(self, reason: RestartReason) -> None:
-        """Count a worker that was lost and is replaced."""
 
 
 class Engine:
@@ -65,6 +57,7 @@ class Engine:
         self._queue: AdmissionQueue[Job] = AdmissionQueue(max_queue, max_queue_bytes, max_batch_size)
         self._quarantine = Quarantine()
         self._timeout_s = predict_timeout
+        self._planned_s = predict_timeout * _PLANNED_SHARE
         self._deadlines = Deadlines(predict_timeout)
         self._free: list[Worker] = []
         self._busy: dict[Worker, Batch] = {}
@@ -114,7 +107,7 @@ class Engine:
         return len(self._queue)
 
     def submit(
-        self, tasks: Sequence[Task], has_left: Callable[[], bool] | None = None
+        self, tasks: Sequence[Task], has_left: Callable[[], bool] | None = None, owner: Hashable = None
     ) -> list["asyncio.Future[Prediction]"]:
         """Admit all tasks or none; each future ends with its own answer or error.
 
@@ -122,15 +115,18 @@ class Engine:
             tasks: pictures.
             has_left: tells, without waiting, that nobody wants the answers any more; asked before a worker takes
                 them, and then the futures end with `Abandoned`. A cancelled future is not worked on either.
+            owner: who sends them, such as the id of a token. Owners are served in turn, and in a full queue the
+                newest request of who has most may give way to them: all its futures end with `Overloaded`.
 
         Raises:
             Overloaded, NotReady: nothing was admitted.
         """
         if not self._is_open:
             raise NotReady("The model is loading, or the server is stopping; send the request again in a moment.")
-        jobs = [Job(task, self._loop.create_future(), has_left) for task in tasks]
+        jobs = [Job(task, self._loop.create_future(), has_left, owner) for task in tasks]
         refused = [job for job in jobs if self._quarantine.refuses(job.task.data)]
-        self._queue.put([job for job in jobs if job not in refused] if refused else jobs)
+        for job in self._queue.put([job for job in jobs if job not in refused] if refused else jobs):
+            job.give_way()
         for job in refused:
             job.future.set_exception(InvalidImage(_REFUSED))
         self._deadlines.add(jobs)
@@ -165,9 +161,7 @@ class Engine:
             return  # it was given up a moment before it answered
         busy_s = time.monotonic() - batch.given_at
         if len(outcomes) != len(batch.jobs):
-            outcomes = [ModelError("The worker answered for another number of pictures than it was given.")] * len(
-                batch.jobs
-            )
+            outcomes = [ModelError(_MISCOUNTED)] * len(batch.jobs)
         if not worker.is_retiring:
             self.on_ready(worker)
         self._picture_s += 0.2 * (busy_s / len(batch.jobs) - self._picture_s)
@@ -211,8 +205,8 @@ class Engine:
     def _refuse(self, job: Job, *, hung: bool) -> None:
         """Put a picture into quarantine, and answer who sent it."""
         self._quarantine.add(job.task.data)
-        what_it_did = "kept its worker too long" if hung else "ended two workers"
-        logger.error("engine: a picture of {} bytes {}; it is refused for a while", job.size_bytes, what_it_did)
+        deed = "kept its worker too long" if hung else "ended two workers"
+        logger.error("engine: a picture of {} bytes {}; it is refused for a while", job.size_bytes, deed)
         if not job.future.done():
             job.future.set_exception(self._deadlines.make_timeout_error() if hung else WorkerDied(_DIED))
 
@@ -226,16 +220,16 @@ class Engine:
         """Give each free worker its share of what waits."""
         self._dispatching = False
         while self._free and len(self._queue):
-            jobs = self._queue.take(len(self._free), self._batch_limit())
+            jobs = self._queue.take(len(self._free), self._fit(self._planned_s), self._fit(_QUICK_BATCH_S))
             if not jobs:
                 continue  # nobody wanted those; look at the next
             worker = self._free.pop()  # the one that was busy last has the warmest caches
             self._busy[worker] = start_batch(jobs, self._timeout_s)
             worker.give([job.task for job in jobs])
 
-    def _batch_limit(self) -> int | None:
-        """How many pictures are surely done in a share of the timeout; None while nobody knows."""
-        return max(1, int(self._timeout_s * _PLANNED_SHARE / self._picture_s)) if self._picture_s else None
+    def _fit(self, time_s: float) -> int | None:
+        """How many pictures are surely done in that time; None while nobody knows."""
+        return max(1, int(time_s / self._picture_s)) if self._picture_s else None
 
     def _sweep(self) -> None:
         """End what took too long: answers that somebody waits for, and workers."""

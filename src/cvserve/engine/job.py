@@ -2,14 +2,14 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from loguru import logger
 
 from cvserve.engine.task import Abandoned, Outcome, Task
-from cvserve.errors import CvserveError
+from cvserve.errors import CvserveError, Overloaded
 from cvserve.predictor.prediction import Prediction
 
 # Shares of `predict_timeout` after which a worker counts as hung: a batch leaves time to try its pictures one by one.
@@ -22,6 +22,7 @@ class Job:
 
     Attributes:
         has_left: asked right before a worker gets the task, whether nobody waits any more.
+        owner: who sent it; owners are served in turn.
         deaths: workers that ended while they held it; after the first it runs alone, after the second it is refused, or
             after the first if that hung and held nothing else.
     """
@@ -29,6 +30,7 @@ class Job:
     task: Task
     future: "asyncio.Future[Prediction]"
     has_left: Callable[[], bool] | None = None
+    owner: Hashable = None
     submitted_at: float = field(default_factory=time.monotonic)
     deaths: int = 0
 
@@ -50,6 +52,16 @@ class Job:
             self.future.set_exception(Abandoned())
             return False
         return True
+
+    def give_way(self) -> None:
+        """End the future of a job that was taken out of a full queue, so that somebody who has little is let in."""
+        if not self.future.done():
+            self.future.set_exception(
+                Overloaded(
+                    "The queue is full, and most of what waits was sent with this token; send the request again in a"
+                    " moment."
+                )
+            )
 
     def resolve(self, outcome: Outcome, given_at: float) -> None:
         """End the future with a worker's outcome.

@@ -96,3 +96,13 @@ class WorkerPool(Protocol):
 
     def kill(self) -> None:
         """End the workers at once, from any thread, also without a `start`. May be called twice."""
+
+
+class EngineObserver(Protocol):
+    """Who counts what the engine does; a server's metrics are one."""
+
+    def count_batch(self, size: int, busy_s: float) -> None:
+        """Count a batch that a worker has answered: so many pictures in so many seconds."""
+
+    def count_restart(self, reason: RestartReason) -> None:
+        """Count a worker that was lost and is replaced."""

@@ -62,11 +62,12 @@ def make_routes(resources: Resources) -> list[Methods]:
     settings, service = resources.settings, resources.service
     predict = Predict(
         service,
+        resources.budget,
         max_body_bytes=settings.max_body,
         body_timeout_s=settings.body_timeout,
         top_k=settings.top_k,
     )
-    batch = PredictBatch(service, body_timeout_s=settings.body_timeout, top_k=settings.top_k)
+    batch = PredictBatch(service, resources.budget, body_timeout_s=settings.body_timeout, top_k=settings.top_k)
     ready = Ready(resources.engine, resources.recorder, resources.lifecycle)
     metrics = MetricsPage(resources.metrics, resources.engine, resources.access_log)
     return [

@@ -12,6 +12,7 @@ from cvserve.errors import CannotStart
 from cvserve.logs.access import AccessLog
 from cvserve.logs.secret_mask import SecretMask
 from cvserve.server.auth import Authenticator
+from cvserve.server.byte_budget import ByteBudget
 from cvserve.server.lifecycle import Lifecycle
 from cvserve.server.metrics import Metrics
 from cvserve.server.readers import Readers
@@ -45,6 +46,7 @@ class Resources:
     service: PredictionService
     lifecycle: Lifecycle
     metrics: Metrics
+    budget: ByteBudget
 
     def make_first_token(self) -> str | None:
         """A token with all scopes where there is none at all, to be shown once; None where there is one.
@@ -126,6 +128,7 @@ def open_resources(settings: Settings, pool: WorkerPool) -> Resources:
         service=PredictionService(engine, recorder, metrics, mask),
         lifecycle=Lifecycle(),
         metrics=metrics,
+        budget=ByteBudget(settings.max_queue_bytes),
     )
 
 

@@ -18,7 +18,9 @@ from cvserve.logs.events import configure_events
 from cvserve.server.app import create_app
 from cvserve.server.lifecycle import Lifecycle
 from cvserve.server.resources import Resources, open_resources
+from cvserve.server.transport.limits import ConnectionLimits
 from cvserve.server.transport.protocol import HttpProtocol
+from cvserve.server.transport.shared import Shared
 from cvserve.settings import Settings
 
 _BACKLOG = 2_048
@@ -113,6 +115,12 @@ def bind(host: str, port: int) -> socket.socket:
     return listener
 
 
+def make_shared(resources: Resources, limits: ConnectionLimits | None = None) -> Shared:
+    """What all connections of a server have in common; `limits`: default: as the settings say."""
+    limits = limits or ConnectionLimits.of(resources.settings)
+    return Shared(resources.access_log, resources.metrics, resources.budget, limits)
+
+
 def server_config(resources: Resources) -> uvicorn.Config:
     """Configure uvicorn: one process, our protocol, and no log of its own.
 
@@ -124,9 +132,7 @@ def server_config(resources: Resources) -> uvicorn.Config:
     _check_key(settings.ssl_keyfile)
     config = uvicorn.Config(
         create_app(resources=resources),
-        http=functools.partial(  # type: ignore[arg-type]
-            HttpProtocol, access_log=resources.access_log, metrics=resources.metrics
-        ),
+        http=functools.partial(HttpProtocol, shared=make_shared(resources)),  # type: ignore[arg-type]
         loop="uvloop" if sys.platform != "win32" else "asyncio",
         ws="none",
         lifespan="on",

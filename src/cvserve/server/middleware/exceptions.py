@@ -51,9 +51,14 @@ class ProblemMiddleware:
         except Exception as error:
             if started:
                 raise  # half an answer cannot become an error: the connection is cut
-            problem = self._to_problem(scope, error)
-            self._metrics.count_error(problem)
-            await send_problem(scope, send, problem)
+            await self._answer(scope, send, error)
+
+    async def _answer(self, scope: Scope, send: Send, error: Exception) -> None:
+        # Not in `__call__`: the traceback of the error holds that frame. If a variable there named the error, the two
+        # would hold each other, and with them each frame between and the whole body, until the garbage collector comes.
+        problem = self._to_problem(scope, error)
+        self._metrics.count_error(problem)
+        await send_problem(scope, send, problem)
 
     @staticmethod
     def _to_problem(scope: Scope, error: Exception) -> CvserveError:
