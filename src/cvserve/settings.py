@@ -143,6 +143,12 @@ class Settings:
         None, "A file that holds the fixed token.", values.path, reach=Reach.INSIDE_LOOPBACK
     )
     no_auth: bool = setting(False, "Ask for no token; only on a loopback address.", values.boolean, reach=Reach.TRUSTED)
+    allowed_hosts: tuple[str, ...] = setting(
+        (),
+        "Names that a request's Host may have, separated by commas; default: any, with no_auth only this machine's.",
+        values.host_names,
+        reach=Reach.TRUSTED,
+    )
     public_health: bool = setting(
         False, "Answer /livez and /readyz without a token.", values.boolean, reach=Reach.LOOPBACK
     )

@@ -19,6 +19,7 @@ SUBJECTS = {
     "predictor/test_one_answer.py": "library, command line and servers give the same answer for every format",
     "server/test_bad_images.py": "pictures that are none, through POST /predict",
     "server/test_batch.py": "POST /predict/batch",
+    "server/test_every_door.py": "every route, method and credential: who is let in",
     "server/test_fuzz.py": "no bytes of a request give a 500",
     "server/test_usual_form.py": "the quick way through the usual form gives what the parser gives",
     "server/test_workers.py": "the server with worker processes that end, hang and grow",

@@ -10,6 +10,7 @@ from cvserve.engine.engine import Engine
 from cvserve.engine.protocols import WorkerPool
 from cvserve.errors import CannotStart
 from cvserve.logs.access import AccessLog
+from cvserve.logs.secret_mask import SecretMask
 from cvserve.server.auth import Authenticator
 from cvserve.server.byte_budget import ByteBudget
 from cvserve.server.lifecycle import Lifecycle
@@ -35,6 +36,7 @@ class Resources:
 
     settings: Settings
     folder_lock: int
+    mask: SecretMask
     access_log: AccessLog
     tokens: TokenStore
     token_executor: ThreadPoolExecutor
@@ -113,8 +115,8 @@ def open_resources(settings: Settings, pool: WorkerPool) -> Resources:
     """
     prepare_database(settings.database_path)
     folder_lock = lock_folder(settings.home)
-    secrets = (settings.token,) if settings.token else ()
-    access_log = AccessLog(settings.log_path, settings.log_format, settings.log_keep, secrets)
+    mask = SecretMask((settings.token,) if settings.token else ())
+    access_log = AccessLog(settings.log_path, settings.log_format, settings.log_keep, mask)
     tokens = TokenStore(settings.database_path)
     executor = ThreadPoolExecutor(1, thread_name_prefix="cvserve-tokens")
     metrics = Metrics(pool.info)
@@ -130,6 +132,7 @@ def open_resources(settings: Settings, pool: WorkerPool) -> Resources:
     return Resources(
         settings=settings,
         folder_lock=folder_lock,
+        mask=mask,
         access_log=access_log,
         tokens=tokens,
         token_executor=executor,
@@ -137,7 +140,7 @@ def open_resources(settings: Settings, pool: WorkerPool) -> Resources:
         readers=Readers(settings.database_path),
         recorder=recorder,
         engine=engine,
-        service=PredictionService(engine, recorder, metrics),
+        service=PredictionService(engine, recorder, metrics, mask),
         lifecycle=Lifecycle(),
         metrics=metrics,
         budget=ByteBudget(settings.max_queue_bytes),

@@ -10,6 +10,7 @@ from cvserve.engine.engine import Engine
 from cvserve.engine.task import Abandoned, Task
 from cvserve.errors import CvserveError, HistoryError, Overloaded
 from cvserve.history.record import to_row
+from cvserve.logs.secret_mask import SecretMask
 from cvserve.predictor.prediction import Prediction
 from cvserve.server.context import RequestContext
 from cvserve.server.disconnect import ClientGone
@@ -76,12 +77,14 @@ class PredictionService:
         engine: runs the model.
         recorder: stores rows.
         metrics: counts predictions and failed writes.
+        mask: hides tokens in the names of files.
     """
 
-    def __init__(self, engine: Engine, recorder: Recorder, metrics: Metrics) -> None:
+    def __init__(self, engine: Engine, recorder: Recorder, metrics: Metrics, mask: SecretMask) -> None:
         self._engine = engine
         self._recorder = recorder
         self._metrics = metrics
+        self._mask = mask
 
     async def predict(
         self,
@@ -173,7 +176,7 @@ class PredictionService:
             to_row(
                 prediction,
                 source,
-                file_name=file_name,
+                file_name=file_name and self._mask.mask(file_name),
                 token_id=token_id,
                 request_id=context.request_id,
                 client=context.client,
