@@ -96,3 +96,15 @@ class Forbidden(RequestError):
     def __init__(self, message: str, scope: str) -> None:
         super().__init__(message)
         self.scope = scope
+
+
+class CsrfRejected(RequestError):
+    """A page of another site has made a browser send this, and nobody allowed that page to."""
+
+    code = "csrf_rejected"
+
+
+class Misdirected(RequestError):
+    """The request asks for a host that is not this server."""
+
+    code = "misdirected"

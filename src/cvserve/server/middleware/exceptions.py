@@ -5,6 +5,7 @@ import asyncio
 from loguru import logger
 
 from cvserve.errors import CvserveError, ModelError, NotReady
+from cvserve.logs.events import log_seldom
 from cvserve.server.context import AsgiApp, Message, Receive, Scope, Send, context_of
 from cvserve.server.disconnect import ClientGone
 from cvserve.server.metrics import Metrics
@@ -66,5 +67,5 @@ class ProblemMiddleware:
             logger.opt(exception=error).error("request {} failed", request_id)
             return ModelError("The server failed at this request; its own log has the reason.")
         if get_status(error) >= 500:
-            logger.warning("request {}: {}: {}", request_id, error.code, error)
+            log_seldom(f"answer {error.code}", "WARNING", "request {}: {}: {}", request_id, error.code, error)
         return error
