@@ -139,6 +139,11 @@ class AccessLog:
             text = text.replace(secret, "***")
         return text
 
+    def reopen(self) -> None:
+        """Open the file anew: somebody has renamed or removed it."""
+        if self._is_open:
+            self._file.reopen()
+
     def close(self) -> None:
         """Write what waits and close the file. May be called twice."""
         if self._is_open:

@@ -8,7 +8,7 @@ from itertools import chain
 from typing import Any
 
 import httptools
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from cvserve.errors import MalformedBody
 from cvserve.logs.access import AccessLog
@@ -16,13 +16,12 @@ from cvserve.server.context import KEY, RequestContext, new_request_id
 from cvserve.server.metrics import Metrics
 from cvserve.server.middleware.access_log import make_record
 from cvserve.server.problems import encode_problem
+from cvserve.server.transport.answer import encode_answer
 
 MAX_HEAD_BYTES = 16 * 1024
 MAX_HEADERS = 100
 MAX_TARGET_BYTES = 8 * 1024
 HEAD_TIMEOUT_S = 10.0
-# When the server stops, an idle connection stays open so long, as a request may be on its way.
-_DRAIN_IDLE_S = 0.5
 _NOT_HTTP = "These bytes are no HTTP/1.1 request."
 
 
@@ -110,16 +109,21 @@ class HttpProtocol(HttpToolsProtocol):
         self._in_head = True
 
     def shutdown(self) -> None:
-        """Stop: finish the request that runs, or wait a moment for one that is on its way."""
+        """Stop: finish the request that runs, or wait for one that is on its way, until `close_if_idle` is called."""
         self._is_draining = True
-        if self.cycle is None or self.cycle.response_complete:
-            self.loop.call_later(_DRAIN_IDLE_S, self._close_if_idle)
+        if self._is_idle:
+            self._unset_keepalive_if_required()  # it has a time of its own now: until `close_if_idle`
         else:
             super().shutdown()
 
-    def _close_if_idle(self) -> None:
-        if self.cycle is None or self.cycle.response_complete:
+    def close_if_idle(self) -> None:
+        """End a connection on which no request runs or has begun to arrive."""
+        if self._is_idle and not self._head_bytes:
             self.transport.close()
+
+    @property
+    def _is_idle(self) -> bool:
+        return self.cycle is None or self.cycle.response_complete
 
     def _wait_for_head(self, size: int) -> None:
         """Limit size and time of a head that goes on after this piece, as the parser keeps all of it."""
@@ -165,14 +169,8 @@ class HttpProtocol(HttpToolsProtocol):
         context.status, context.bytes_out, context.is_logged = status, len(body), True
         self._metrics.count_answer(scope.get("method", "-"), context)
         self._access_log.write(make_record(scope, context))
-        headers = [
-            *self.server_state.default_headers,
-            *headers,
-            (b"x-request-id", context.request_id.encode("ascii")),
-            (b"connection", b"close"),
-        ]
-        lines = b"".join(name + b": " + value + b"\r\n" for name, value in headers)
-        self.transport.write(STATUS_LINE[status] + lines + b"\r\n" + body)
+        headers = [*self.server_state.default_headers, *headers]
+        self.transport.write(encode_answer(status, headers, context.request_id, body))
         self.transport.close()
 
 
