@@ -13,13 +13,10 @@ import uvicorn
 
 from cvserve.engine import garbage_collector
 from cvserve.errors import Overloaded
-from cvserve.server.context import RequestContext, new_request_id
-from cvserve.server.middleware.access_log import make_record
-from cvserve.server.problems import encode_problem
 from cvserve.server.resources import Resources
 from cvserve.server.signals import IGNORED, REOPEN, STOP, Terminal, handle_signals
-from cvserve.server.transport.answer import encode_answer
 from cvserve.server.transport.listener import Listener, find_max_connections
+from cvserve.server.transport.refusal import Refusals
 
 # From the signal on, every open connection may still send one request.
 LAST_REQUEST_S = 2.0
@@ -53,6 +50,7 @@ class Server(uvicorn.Server):
         super().__init__(config)
         self.stopped_by = self.forced_by = 0
         self._resources = resources
+        self._refusals = Refusals(resources.access_log, resources.metrics)
         self._on_started = on_started
         self._last_request_s = last_request_s
         self._terminal = Terminal()
@@ -167,15 +165,9 @@ class Server(uvicorn.Server):
 
     def _refuse_connection(self, client: str) -> bytes:
         """Answer one connection too many, with its line and its count: nothing else hears of it."""
-        resources = self._resources
-        context = RequestContext(new_request_id(None), client)
         error = Overloaded("As many connections are open as this server can hold; try again in a moment.")
-        status, headers, body = encode_problem(error, context.request_id)
-        context.status, context.bytes_out = status, len(body)
-        resources.metrics.count_error(error)
-        resources.metrics.count_answer("-", context)
-        resources.access_log.write(make_record({}, context))
-        return encode_answer(status, [*self.server_state.default_headers, *headers], context.request_id, body)
+        self._resources.metrics.count_error(error)
+        return self._refusals.write(error, {}, client, self.server_state.default_headers)
 
     async def _wait_for_last_requests(self, deadline: float) -> None:
         """Wait until no connection is open, or until all had the time for a last request."""
