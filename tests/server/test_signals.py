@@ -1,4 +1,4 @@
-"""What signals do to a real server: the log is opened anew, a closed terminal ends it, a start can be interrupted."""
+"""What signals do to a real server: the log is opened anew, a closed terminal ends it; and how a start ends."""
 
 import os
 import pty
@@ -118,3 +118,15 @@ def test_start_can_be_interrupted(home: Path, number: signal.Signals, stage: str
     assert "Traceback" not in said
     assert made
     wait_until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in made))
+
+
+def test_start_whose_workers_end_again_and_again_ends_in_a_sentence(home: Path) -> None:
+    text = NEVER_READY.format(at_start="os.register_at_fork(after_in_child=lambda: os._exit(3))")
+    (home / "dying.py").write_text(text, encoding="utf-8")
+    command = [sys.executable, "-m", "cvserve", "serve", "--port", "0", "--model", "dying.py:Model"]
+    ended = subprocess.run(command, cwd=home, capture_output=True, text=True, timeout=60, check=False)
+    assert ended.returncode == 5
+    assert "Traceback" not in ended.stderr
+    assert "Application startup" not in ended.stderr
+    assert ended.stderr.splitlines()[-1].startswith("cvserve: ")
+    assert "exited with 3" in ended.stderr.splitlines()[-1]
