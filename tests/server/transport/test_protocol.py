@@ -221,16 +221,17 @@ def test_body_that_does_not_arrive_in_time_is_a_timeout(threaded_server: object)
 
 def test_request_that_is_on_its_way_when_the_server_stops_is_answered(threaded_server: object) -> None:
     predictor = GatedPredictor()
-    server = threaded_server(predictor)  # type: ignore[operator]
-    with RawConnection(server.url) as running, RawConnection(server.url) as quiet:
+    server = threaded_server(predictor, last_request_s=30)  # type: ignore[operator]
+    with RawConnection(server.url) as running, RawConnection(server.url) as quiet, RawConnection(server.url) as silent:
         assert quiet.request("GET", "/livez", token=server.token).answer().status == 200
         running.request("POST", "/predict", token=server.token, body=grey(0))
         assert predictor.entered.wait(30)
         stopping = threading.Thread(target=server.stop)
         stopping.start()
         wait_until(lambda: not _accepts(server.url))
-        answer = quiet.request("GET", "/livez", token=server.token).answer()
-        assert (answer.status, answer.headers["connection"]) == (200, "close")
+        for last in (quiet, silent):
+            answer = last.request("GET", "/livez", token=server.token).answer()
+            assert (answer.status, answer.headers["connection"]) == (200, "close")
         predictor.gate.set()
         assert running.answer().json()["id"] == 1
         stopping.join()
