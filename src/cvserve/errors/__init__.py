@@ -17,7 +17,7 @@
     ├── RequestError             a request that cannot be read
     │   ├── MissingFile, MalformedBody, UnsupportedMediaType, PayloadTooLarge
     │   ├── HeadersTooLarge, UriTooLong, RequestTimeout
-    │   ├── NotFound, MethodNotAllowed, Unauthenticated, Forbidden
+    │   ├── NotFound, MethodNotAllowed, Unauthenticated, Forbidden, RateLimited
     └── PredictError             the picture was fine, the server or the model was not
         ├── Overloaded, NotReady, PredictTimeout, ModelError, WorkerDied
 
@@ -67,6 +67,7 @@ from cvserve.errors.request import (
     MissingFile,
     NotFound,
     PayloadTooLarge,
+    RateLimited,
     RequestError,
     RequestTimeout,
     Unauthenticated,
@@ -97,6 +98,7 @@ __all__ = [
     "PayloadTooLarge",
     "PredictError",
     "PredictTimeout",
+    "RateLimited",
     "RequestError",
     "RequestTimeout",
     "StorageFull",

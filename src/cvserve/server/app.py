@@ -89,7 +89,7 @@ def _add_layers(router: AsgiApp, resources: Resources) -> AsgiApp:
     """Put the layers around the router; the last one added sees a request first."""
     settings = resources.settings
     open_paths = HEALTH_PATHS if settings.public_health else ()
-    app: AsgiApp = AuthenticationMiddleware(router, resources.authenticator, open_paths)
+    app: AsgiApp = AuthenticationMiddleware(router, resources.authenticator, open_paths, resources.rate_limiter)
     app = ProblemMiddleware(app, resources.metrics)
     if settings.cors_origin:
         app = _add_cors(app, settings.cors_origin)

@@ -14,6 +14,7 @@ from cvserve.predictor.prediction import Prediction
 from cvserve.server.context import RequestContext
 from cvserve.server.disconnect import ClientGone
 from cvserve.server.metrics import Metrics
+from cvserve.server.rate_limit import RateLimiter
 from cvserve.server.recorder import Recorder
 from cvserve.server.uploads import Upload
 from cvserve.store.columns import STEPS
@@ -76,9 +77,13 @@ class PredictionService:
         engine: runs the model.
         recorder: stores rows.
         metrics: counts predictions and failed writes.
+        rate_limiter: counts the pictures of a batch; None: a token may send any number.
     """
 
-    def __init__(self, engine: Engine, recorder: Recorder, metrics: Metrics) -> None:
+    def __init__(
+        self, engine: Engine, recorder: Recorder, metrics: Metrics, rate_limiter: RateLimiter | None = None
+    ) -> None:
+        self._rate_limiter = rate_limiter
         self._engine = engine
         self._recorder = recorder
         self._metrics = metrics
@@ -137,6 +142,8 @@ class PredictionService:
         """
         tasks = [Task(upload.data, top_k) for upload in uploads]
         futures = self._engine.submit(tasks, has_left, _owner_of(context))
+        if self._rate_limiter is not None:
+            self._rate_limiter.charge(_owner_of(context), len(tasks) - 1)  # the first went with the request
         outcomes = await asyncio.gather(*futures, return_exceptions=True)
         if any(isinstance(outcome, Abandoned) for outcome in outcomes):
             raise ClientGone
