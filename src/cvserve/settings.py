@@ -1,7 +1,6 @@
 """The one table of settings: name, default, unit and help of each; flags, variables and docs come from it."""
 
 import dataclasses
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -143,8 +142,16 @@ class Settings:
         flag=False,
         reach=Reach.LOOPBACK,
     )
-    token_file: Path | None = setting(None, "A file that holds the fixed token.", values.path, reach=Reach.INSIDE)
+    token_file: Path | None = setting(
+        None, "A file that holds the fixed token.", values.path, reach=Reach.INSIDE_LOOPBACK
+    )
     no_auth: bool = setting(False, "Ask for no token; only on a loopback address.", values.boolean, reach=Reach.TRUSTED)
+    allowed_hosts: tuple[str, ...] = setting(
+        (),
+        "Names that a request's Host may have, separated by commas; default: any, with no_auth only this machine's.",
+        values.host_names,
+        reach=Reach.TRUSTED,
+    )
     public_health: bool = setting(
         False, "Answer /livez and /readyz without a token.", values.boolean, reach=Reach.LOOPBACK
     )
@@ -233,15 +240,3 @@ def parse_value(name: str, text: Any, origin: str) -> Any:
     except ValueError as error:
         shown = "***" if FIELDS[name].metadata["secret"] else text
         raise InvalidSetting(f"{name} is '{shown}' ({origin}): {error}.") from None
-
-
-def usable_cores() -> int:
-    """Cores that this process may use: CPU affinity and the cgroup's quota, at least 1."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    try:
-        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text(encoding="ascii").split()
-        if quota != "max":
-            cores = min(cores, max(1, int(quota) // int(period)))
-    except (OSError, ValueError):
-        pass  # no cgroup v2 here: the affinity is all there is to know
-    return cores

@@ -19,6 +19,7 @@ SUBJECTS = {
     "predictor/test_one_answer.py": "library, command line and servers give the same answer for every format",
     "server/test_bad_images.py": "pictures that are none, through POST /predict",
     "server/test_batch.py": "POST /predict/batch",
+    "server/test_every_door.py": "every route, method and credential: who is let in",
     "server/test_fuzz.py": "no bytes of a request give a 500",
     "server/test_usual_form.py": "the quick way through the usual form gives what the parser gives",
     "server/test_workers.py": "the server with worker processes that end, hang and grow",
@@ -34,6 +35,7 @@ _SERVED = ("server/endpoints/test_predict.py", "e2e/test_life.py")
 # Source files and folders without a test of their own name, and the tests whose front door leads through them.
 ELSEWHERE = {
     # What a command prints is looked at where the command is run.
+    "commands/config/show.py": ("commands/config/test_app.py",),
     "commands/history/": ("commands/history/test_app.py",),
     "commands/loadtest/": ("commands/loadtest/test_command.py",),
     "commands/model/": _MODEL,
@@ -52,6 +54,8 @@ ELSEWHERE = {
     "engine/worker_main.py": _ENGINE,
     # Errors have no behaviour of their own; who raises them is tested for it.
     "errors/": ("server/test_problems.py", "docs/test_pages.py"),
+    # Who may say what is asked in a folder that is a stranger's.
+    "folder_trust.py": ("e2e/test_strangers_folder.py", "commands/config/test_trust.py"),
     # A load test is run whole: its processes, its requests and its report belong together.
     "loadtest/": _LOADTEST,
     # A backend is tested by loading files of its format and asking them.
@@ -62,6 +66,7 @@ ELSEWHERE = {
     "predictor/backends/sklearn/": ("predictor/backends/sklearn/test_load.py",),
     "predictor/backends/torch/": ("predictor/backends/torch/test_load.py", "predictor/backends/torch/test_library.py"),
     "predictor/contract.py": ("predictor/test_predictor.py", "predictor/test_loading.py"),
+    "predictor/models/config_files.py": ("e2e/test_strangers_folder.py", "predictor/models/test_toml_read.py"),
     "predictor/models/incomplete.py": (
         "predictor/backends/torch/test_load.py",
         "predictor/backends/python/test_load.py",

@@ -98,6 +98,18 @@ class Forbidden(RequestError):
         self.scope = scope
 
 
+class CsrfRejected(RequestError):
+    """A page of another site has made a browser send this, and nobody allowed that page to."""
+
+    code = "csrf_rejected"
+
+
+class Misdirected(RequestError):
+    """The request asks for a host that is not this server."""
+
+    code = "misdirected"
+
+
 class RateLimited(RequestError):
     """A token has sent more requests than it may in such a time.
 

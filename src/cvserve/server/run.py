@@ -5,13 +5,15 @@ import functools
 import socket
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from types import FrameType
 
 import uvicorn
 
 from cvserve.engine import garbage_collector
 from cvserve.engine.protocols import WorkerPool
-from cvserve.errors import CannotStart, InvalidSetting
+from cvserve.errors import CannotStart, InvalidSetting, Unsafe
+from cvserve.files import others_may_read
 from cvserve.logs.events import configure_events
 from cvserve.server.app import create_app
 from cvserve.server.lifecycle import Lifecycle
@@ -124,8 +126,10 @@ def server_config(resources: Resources) -> uvicorn.Config:
 
     Raises:
         InvalidSetting: certificate or key cannot be read.
+        Unsafe: others may read the key.
     """
     settings = resources.settings
+    _check_key(settings.ssl_keyfile)
     config = uvicorn.Config(
         create_app(resources=resources),
         http=functools.partial(HttpProtocol, shared=make_shared(resources)),  # type: ignore[arg-type]
@@ -136,8 +140,7 @@ def server_config(resources: Resources) -> uvicorn.Config:
         access_log=False,
         server_header=False,
         log_config=None,
-        proxy_headers=True,
-        forwarded_allow_ips=settings.forwarded_allow_ips,
+        proxy_headers=False,  # `server/forwarded.py` keeps the peer's address where a header has none
         root_path=settings.root_path,
         ssl_certfile=settings.ssl_certfile,
         ssl_keyfile=settings.ssl_keyfile,
@@ -151,6 +154,12 @@ def server_config(resources: Resources) -> uvicorn.Config:
             "PEM and the key to it; check both paths."
         ) from None
     return config
+
+
+def _check_key(path: Path | None) -> None:
+    with contextlib.suppress(OSError):  # one that cannot be read is told by who reads it
+        if path is not None and others_may_read(path.stat()):
+            raise Unsafe(f"ssl_keyfile '{path}' can be read by others; run: chmod 600 {path}")
 
 
 def _format_address(listener: socket.socket) -> str:

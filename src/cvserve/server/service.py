@@ -10,6 +10,7 @@ from cvserve.engine.engine import Engine
 from cvserve.engine.task import Abandoned, Task
 from cvserve.errors import CvserveError, HistoryError, Overloaded
 from cvserve.history.record import to_row
+from cvserve.logs.secret_mask import SecretMask
 from cvserve.predictor.prediction import Prediction
 from cvserve.server.context import RequestContext
 from cvserve.server.disconnect import ClientGone
@@ -77,16 +78,23 @@ class PredictionService:
         engine: runs the model.
         recorder: stores rows.
         metrics: counts predictions and failed writes.
+        mask: hides tokens in the names of files.
         rate_limiter: counts the pictures of a batch; None: a token may send any number.
     """
 
     def __init__(
-        self, engine: Engine, recorder: Recorder, metrics: Metrics, rate_limiter: RateLimiter | None = None
+        self,
+        engine: Engine,
+        recorder: Recorder,
+        metrics: Metrics,
+        mask: SecretMask,
+        rate_limiter: RateLimiter | None = None,
     ) -> None:
         self._rate_limiter = rate_limiter
         self._engine = engine
         self._recorder = recorder
         self._metrics = metrics
+        self._mask = mask
 
     async def predict(
         self,
@@ -180,7 +188,7 @@ class PredictionService:
             to_row(
                 prediction,
                 source,
-                file_name=file_name,
+                file_name=file_name and self._mask.mask(file_name),
                 token_id=token_id,
                 request_id=context.request_id,
                 client=context.client,

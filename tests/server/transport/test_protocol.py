@@ -147,8 +147,8 @@ def test_broken_chunk_in_the_same_packet_as_its_head_is_malformed_and_logged_onc
 def test_garbage_behind_a_request_ends_the_connection_after_its_answer(shared: ThreadedServer) -> None:
     with RawConnection(shared.url) as raw:
         picture = grey(0)
-        head = f"POST /predict HTTP/1.1\r\nAuthorization: {shared.token}\r\nContent-Length: {len(picture)}\r\n\r\n"
-        raw.send(head.encode() + picture + b"GARBAGE\r\n\r\nGET /livez HTTP/1.1\r\n\r\n")
+        head = f"POST /predict HTTP/1.1\r\nHost: x\r\nAuthorization: {shared.token}\r\nContent-Length: {len(picture)}"
+        raw.send(head.encode() + b"\r\n\r\n" + picture + b"GARBAGE\r\n\r\nGET /livez HTTP/1.1\r\n\r\n")
         assert raw.answer().status == 200
         assert raw.is_closed()
 
