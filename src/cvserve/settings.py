@@ -100,6 +100,9 @@ class Settings:
         reach=Reach.FOLDER,
     )
     predict_timeout: float = setting(30.0, "Longest time of one prediction.", values.seconds, reach=Reach.FOLDER)
+    rate_limit: values.Rate | None = setting(
+        None, "Requests that a token may send, such as 50/s or 100/m; default: any.", values.rate, reach=Reach.FOLDER
+    )
     body_timeout: float = setting(900.0, "Longest time for a body to arrive.", values.seconds, reach=Reach.FOLDER)
     min_body_rate: int = setting(
         8192,

@@ -49,6 +49,7 @@ ELSEWHERE = {
     "engine/kernel.py": _ENGINE,
     "engine/losses.py": _ENGINE,
     "engine/protocols.py": _ENGINE,
+    "engine/share.py": ("engine/test_admission.py",),
     "engine/start.py": _ENGINE,
     "engine/suspects.py": _ENGINE,
     "engine/thread_pool.py": _ENGINE,
