@@ -116,10 +116,13 @@ class Settings:
     max_queue: int = setting(1024, "Requests that may wait for the model.", values.whole(1, 1_000_000))
     max_queue_bytes: int = setting(256 * 1024**2, "Bytes of pictures that may wait for the model.", values.size_bytes)
     max_body: int = setting(20 * 1024**2, "Largest body of POST /predict.", values.size_bytes)
-    max_pixels: int = setting(64_000_000, "Largest width × height of a picture.", values.whole(1, 1_000_000_000))
+    max_pixels: int = setting(
+        64_000_000, "Largest width × height of a picture; half of it of a WebP.", values.whole(1, 1_000_000_000)
+    )
     formats: tuple[str, ...] = setting(
         ("JPEG", "PNG", "WEBP"), "Image formats that are decoded, by Pillow's names.", values.image_formats
     )
+    decode_timeout: float = setting(2.0, "Longest CPU time for decoding one picture.", values.seconds)
     predict_timeout: float = setting(30.0, "Longest time of one prediction.", values.seconds)
     body_timeout: float = setting(30.0, "Longest time for a body to arrive.", values.seconds)
     shutdown_timeout: float = setting(30.0, "How long a stop waits for requests that run.", values.seconds)
