@@ -16,6 +16,7 @@ SUBJECTS = {
     "loadtest/test_client_limit.py": "a client that is slower than the server is not taken for the server's limit",
     "loadtest/test_ends.py": "a load test that is interrupted leaves nothing behind",
     "loadtest/test_wrk.py": "the figures are those of wrk",
+    "predictor/images/test_bombs.py": "no picture costs more memory than its pixels explain",
     "predictor/test_one_answer.py": "library, command line and servers give the same answer for every format",
     "server/test_bad_images.py": "pictures that are none, through POST /predict",
     "server/test_batch.py": "POST /predict/batch",
