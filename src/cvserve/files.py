@@ -86,6 +86,16 @@ def _read_descriptor(descriptor: int, max_bytes: int) -> tuple[bytes, os.stat_re
         os.close(descriptor)
 
 
+def others_may_read(status: os.stat_result) -> bool:
+    """Whether a file that holds a secret is open to others, so that its owner should close it.
+
+    A file of root that another user was given to read (a secret that was mounted into a container, mode 0444) is as
+    root wants it.
+    """
+    is_mounted = status.st_uid == 0 and os.geteuid() != 0
+    return bool(status.st_mode & 0o077) and not is_mounted
+
+
 def describe_read_error(error: OSError | ValueError) -> str:
     """Say in a few words why `read_once` failed, e.g. `Permission denied`; never the library's whole text."""
     return getattr(error, "strerror", None) or "not a usable name"

@@ -17,7 +17,7 @@
     ├── RequestError             a request that cannot be read
     │   ├── MissingFile, MalformedBody, UnsupportedMediaType, PayloadTooLarge
     │   ├── HeadersTooLarge, UriTooLong, RequestTimeout
-    │   ├── NotFound, MethodNotAllowed, Unauthenticated, Forbidden
+    │   ├── NotFound, MethodNotAllowed, Unauthenticated, Forbidden, CsrfRejected, Misdirected, RateLimited
     └── PredictError             the picture was fine, the server or the model was not
         ├── Overloaded, NotReady, PredictTimeout, ModelError, WorkerDied
 
@@ -60,13 +60,16 @@ from cvserve.errors.base import (
     WorkerDied,
 )
 from cvserve.errors.request import (
+    CsrfRejected,
     Forbidden,
     HeadersTooLarge,
     MalformedBody,
     MethodNotAllowed,
+    Misdirected,
     MissingFile,
     NotFound,
     PayloadTooLarge,
+    RateLimited,
     RequestError,
     RequestTimeout,
     Unauthenticated,
@@ -76,6 +79,7 @@ from cvserve.errors.request import (
 
 __all__ = [
     "CannotStart",
+    "CsrfRejected",
     "CvserveError",
     "Forbidden",
     "HeadersTooLarge",
@@ -88,6 +92,7 @@ __all__ = [
     "InvalidSetting",
     "MalformedBody",
     "MethodNotAllowed",
+    "Misdirected",
     "MissingFile",
     "ModelError",
     "ModelLoadError",
@@ -97,6 +102,7 @@ __all__ = [
     "PayloadTooLarge",
     "PredictError",
     "PredictTimeout",
+    "RateLimited",
     "RequestError",
     "RequestTimeout",
     "StorageFull",

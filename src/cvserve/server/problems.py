@@ -19,6 +19,8 @@ RETRY_AFTER_S = 1
 PROBLEMS: dict[str, tuple[int, str]] = {
     "unauthenticated": (401, "A token is needed"),
     "forbidden": (403, "The token does not allow this"),
+    "csrf_rejected": (403, "A page of another site may not do this"),
+    "misdirected": (421, "The request is for another host"),
     "not_found": (404, "Not found"),
     "method_not_allowed": (405, "The path does not answer this method"),
     "invalid_image": (422, "The picture cannot be read"),
@@ -94,6 +96,8 @@ def _extra_headers(error: CvserveError, status: int) -> list[tuple[bytes, bytes]
         return [(b"allow", error.allow.encode("ascii"))]
     if status == 415:
         return [(b"accept-post", ACCEPT_POST)]
-    if status in (429, 503):
+    if isinstance(error, errors.RateLimited):
+        return [(b"retry-after", str(error.retry_after_s).encode("ascii"))]
+    if status == 503:
         return [(b"retry-after", str(RETRY_AFTER_S).encode("ascii"))]
     return []

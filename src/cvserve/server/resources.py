@@ -10,10 +10,12 @@ from cvserve.engine.engine import Engine
 from cvserve.engine.protocols import WorkerPool
 from cvserve.errors import CannotStart
 from cvserve.logs.access import AccessLog
+from cvserve.logs.secret_mask import SecretMask
 from cvserve.server.auth import Authenticator
 from cvserve.server.byte_budget import ByteBudget
 from cvserve.server.lifecycle import Lifecycle
 from cvserve.server.metrics import Metrics
+from cvserve.server.rate_limit import RateLimiter
 from cvserve.server.readers import Readers
 from cvserve.server.recorder import Recorder
 from cvserve.server.service import PredictionService
@@ -35,6 +37,7 @@ class Resources:
 
     settings: Settings
     folder_lock: int
+    mask: SecretMask
     access_log: AccessLog
     tokens: TokenStore
     token_executor: ThreadPoolExecutor
@@ -46,6 +49,7 @@ class Resources:
     lifecycle: Lifecycle
     metrics: Metrics
     budget: ByteBudget
+    rate_limiter: RateLimiter | None
 
     def make_first_token(self) -> str | None:
         """A token with all scopes where there is none at all, to be shown once; None where there is one.
@@ -113,8 +117,8 @@ def open_resources(settings: Settings, pool: WorkerPool) -> Resources:
     """
     prepare_database(settings.database_path)
     folder_lock = lock_folder(settings.home)
-    secrets = (settings.token,) if settings.token else ()
-    access_log = AccessLog(settings.log_path, settings.log_format, settings.log_keep, secrets)
+    mask = SecretMask((settings.token,) if settings.token else ())
+    access_log = AccessLog(settings.log_path, settings.log_format, settings.log_keep, mask)
     tokens = TokenStore(settings.database_path)
     executor = ThreadPoolExecutor(1, thread_name_prefix="cvserve-tokens")
     metrics = Metrics(pool.info)
@@ -127,9 +131,11 @@ def open_resources(settings: Settings, pool: WorkerPool) -> Resources:
         observer=metrics,
     )
     recorder = Recorder(settings.database_path, settings.durability)
+    rate_limiter = None if settings.rate_limit is None else RateLimiter(settings.rate_limit)
     return Resources(
         settings=settings,
         folder_lock=folder_lock,
+        mask=mask,
         access_log=access_log,
         tokens=tokens,
         token_executor=executor,
@@ -137,10 +143,11 @@ def open_resources(settings: Settings, pool: WorkerPool) -> Resources:
         readers=Readers(settings.database_path),
         recorder=recorder,
         engine=engine,
-        service=PredictionService(engine, recorder, metrics),
+        service=PredictionService(engine, recorder, metrics, mask, rate_limiter),
         lifecycle=Lifecycle(),
         metrics=metrics,
         budget=ByteBudget(settings.max_queue_bytes),
+        rate_limiter=rate_limiter,
     )
 
 

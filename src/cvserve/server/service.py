@@ -10,10 +10,12 @@ from cvserve.engine.engine import Engine
 from cvserve.engine.task import Abandoned, Task
 from cvserve.errors import CvserveError, HistoryError, Overloaded
 from cvserve.history.record import to_row
+from cvserve.logs.secret_mask import SecretMask
 from cvserve.predictor.prediction import Prediction
 from cvserve.server.context import RequestContext
 from cvserve.server.disconnect import ClientGone
 from cvserve.server.metrics import Metrics
+from cvserve.server.rate_limit import RateLimiter
 from cvserve.server.recorder import Recorder
 from cvserve.server.uploads import Upload
 from cvserve.store.columns import STEPS
@@ -76,12 +78,23 @@ class PredictionService:
         engine: runs the model.
         recorder: stores rows.
         metrics: counts predictions and failed writes.
+        mask: hides tokens in the names of files.
+        rate_limiter: counts the pictures of a batch; None: a token may send any number.
     """
 
-    def __init__(self, engine: Engine, recorder: Recorder, metrics: Metrics) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        recorder: Recorder,
+        metrics: Metrics,
+        mask: SecretMask,
+        rate_limiter: RateLimiter | None = None,
+    ) -> None:
+        self._rate_limiter = rate_limiter
         self._engine = engine
         self._recorder = recorder
         self._metrics = metrics
+        self._mask = mask
 
     async def predict(
         self,
@@ -137,6 +150,8 @@ class PredictionService:
         """
         tasks = [Task(upload.data, top_k) for upload in uploads]
         futures = self._engine.submit(tasks, has_left, _owner_of(context))
+        if self._rate_limiter is not None:
+            self._rate_limiter.charge(_owner_of(context), len(tasks) - 1)  # the first went with the request
         outcomes = await asyncio.gather(*futures, return_exceptions=True)
         if any(isinstance(outcome, Abandoned) for outcome in outcomes):
             raise ClientGone
@@ -173,7 +188,7 @@ class PredictionService:
             to_row(
                 prediction,
                 source,
-                file_name=file_name,
+                file_name=file_name and self._mask.mask(file_name),
                 token_id=token_id,
                 request_id=context.request_id,
                 client=context.client,

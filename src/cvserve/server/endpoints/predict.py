@@ -17,8 +17,16 @@ _SOURCE_HEADER = b"x-cvserve-source"
 
 
 def find_source(scope: Scope) -> str:
-    """The row's `source`: a load test marks its rows by a header, which grants nothing; all others are `http`."""
-    return HIDDEN_SOURCE if header(scope, _SOURCE_HEADER) == HIDDEN_SOURCE else "http"
+    """The row's `source`: a load test marks its rows by a header; all others are `http`.
+
+    Rows with the mark are left out of lists and counts, so that whoever could hide what they asked for may not set
+    it: only who may read everybody's rows, or is an administrator.
+    """
+    if header(scope, _SOURCE_HEADER) != HIDDEN_SOURCE:
+        return "http"
+    actor = context_of(scope).actor
+    may_hide = actor is not None and (actor.sees_all or "admin" in actor.scopes)
+    return HIDDEN_SOURCE if may_hide else "http"
 
 
 def find_owner(scope: Scope) -> int | None:

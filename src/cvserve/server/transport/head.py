@@ -8,6 +8,7 @@ from urllib.parse import unquote
 import httptools
 
 from cvserve.errors import HeadersTooLarge, UriTooLong
+from cvserve.server.host import apply_absolute_form
 
 MAX_HEAD_BYTES = 16 * 1024
 MAX_HEADERS = 100
@@ -40,12 +41,14 @@ def check_head(target: bytes, headers: Headers) -> None:
 
 
 def set_target(scope: Any, target: bytes, root_path: str) -> None:
-    """Write path and query of a request into its ASGI scope.
+    """Write path and query of a request into its ASGI scope, whose headers are there.
 
     Raises:
         httptools.HttpParserInvalidURLError: the target is none.
     """
     parts = httptools.parse_url(target)
+    if not target.startswith(b"/"):
+        apply_absolute_form(target, scope["headers"])
     raw_path = parts.path
     path = raw_path.decode("ascii")
     scope["path"] = root_path + (unquote(path) if "%" in path else path)
