@@ -21,8 +21,8 @@ class Deadlines:
 
     def __init__(self, timeout_s: float) -> None:
         self._timeout_s = timeout_s
-        # Not the jobs, and futures weakly: else pictures would stay in memory as long as the oldest is not answered, those
-        # that failed by the traceback of their error. Until a future has ended, its job holds it.
+        # Not the jobs, and futures weakly: else pictures would stay in memory as long as the oldest is not answered,
+        # those that failed by the traceback of their error. Until a future has ended, its job holds it.
         self._in_flight: deque[tuple[float, weakref.ref[asyncio.Future[Prediction]]]] = deque()
 
     def add(self, jobs: list[Job]) -> None:
