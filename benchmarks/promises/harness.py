@@ -66,12 +66,10 @@ class Target:
         """Start `cvserve serve` with the fixed token, and wait until it answers."""
         if "--no-auth" not in options:
             environment.setdefault("CVSERVE_TOKEN", TOKEN)
-        cleared = {name: "" for name in os.environ if name.startswith("CVSERVE_") or name == "PYTHONPATH"}
-        del_prefix = ("env", *(f"-u{name}" for name in cleared))
-        settings = self.environment(**environment)
-        return ServerProcess(
-            home, *options, python=(*before, *del_prefix, *_pairs(settings), self.python), **environment
-        )
+        cleared = [f"-u{name}" for name in os.environ if name.startswith("CVSERVE_") or name == "PYTHONPATH"]
+        given = [f"{name}={value}" for name, value in self.environment(**environment).items()]
+        wrapper = (*before, "env", *cleared, *given)
+        return ServerProcess(home, *options, wrapper=wrapper, python=self.python, **environment)
 
     def run(self, home: Path, *arguments: str, timeout_s: float = 120) -> subprocess.CompletedProcess[str]:
         """Run another command of cvserve to its end."""
@@ -255,7 +253,3 @@ def served(
         except subprocess.TimeoutExpired:
             server.process.kill()
             server.ended()
-
-
-def _pairs(environment: dict[str, str]) -> list[str]:
-    return [f"{name}={value}" for name, value in environment.items()]

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from cvserve.errors import InvalidSetting, Unsafe
+from cvserve.folder_trust import Claim, find_claims, refuse_claims
 from cvserve.settings import FIELDS, Settings, flag, parse_value
 from cvserve.settings_files import FILE_NAMES, Entries, Entry, parse_entries, read_settings_file, read_variables
 from cvserve.values import BUILTIN_MODEL
@@ -23,10 +24,14 @@ class Configuration:
     Attributes:
         settings: what to run with.
         origins: for each setting `flag`, the variable's name, `.env`, `cvserve.toml` or `default`.
+        from_files: names of the settings that a file set.
+        claims: what files set beyond its reach, whether the user has trusted them or not.
     """
 
     settings: Settings
     origins: dict[str, str]
+    from_files: frozenset[str] = frozenset()
+    claims: tuple[Claim, ...] = ()
 
 
 class OtherModelWarning(UserWarning):
@@ -37,6 +42,8 @@ def load_configuration(
     flags: Mapping[str, Any] | None = None,
     environ: Mapping[str, str] | None = None,
     directory: Path | None = None,
+    *,
+    refuses: bool = True,
 ) -> Configuration:
     """Read all places once: command line, environment, `.env` and `cvserve.toml`.
 
@@ -44,22 +51,28 @@ def load_configuration(
         flags: from the command line; None stands for "not given".
         environ: default: the process's own.
         directory: where `.env` and `cvserve.toml` are looked for; default: the working directory.
+        refuses: whether a setting that a file must not set is an error; False: only to show it to its user.
 
     Raises:
         InvalidSetting: a value that cannot be used, an unknown key, or a setting that no file may set.
-        Unsafe: the token file can be read by others.
+        Unsafe: a setting that a file may set only when the user has trusted it; or others can read the token file.
     """
     places = _read_places(flags or {}, os.environ if environ is None else environ, directory or Path.cwd())
-    found = _merge(places)
-    found |= _choose_for_model(places, found["model"].value if "model" in found else None)
+    found = _choose(places)
+    claims = find_claims(found)
+    if refuses:
+        refuse_claims(claims)
     values = {name: entry.value for name, entry in found.items() if entry.value is not None}
-    if values.get("token") is None and values.get("token_file") is not None:
+    # What is only to be shown is not read: the file may be any of the user's.
+    is_refused = not refuses and any(claim.name == "token_file" and not claim.is_trusted for claim in claims)
+    if values.get("token") is None and values.get("token_file") is not None and not is_refused:
         values["token"] = read_token_file(values["token_file"])
     origins = {name: found[name].origin if name in found else "default" for name in FIELDS}
     if "token" in values and "token" not in found:
         origins["token"] = "token_file"  # noqa: S105 - the name of a setting
-    by_file = "model" in found and found["model"].file is not None
-    return Configuration(Settings(**values, model_named_by_file=by_file), origins)
+    from_files = frozenset(name for name, entry in found.items() if entry.file is not None)
+    settings = Settings(**values, model_named_by_file="model" in from_files)
+    return Configuration(settings, origins, from_files, claims)
 
 
 def find_home(home: str | os.PathLike[str] | None = None) -> Path:
@@ -67,10 +80,20 @@ def find_home(home: str | os.PathLike[str] | None = None) -> Path:
 
     Raises:
         InvalidSetting: a value that cannot be used, an unknown key, or a setting that no file may set.
+        Unsafe: a setting that a file may set only when the user has trusted it.
     """
     flags = {} if home is None else {"home": os.fspath(home)}
-    home_entry = _merge(_read_places(flags, os.environ, Path.cwd())).get("home")
-    return Path() if home_entry is None else Path(home_entry.value)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", OtherModelWarning)  # no model is loaded
+        found = _choose(_read_places(flags, os.environ, Path.cwd()))
+    refuse_claims(find_claims(found))
+    return Path(found["home"].value) if "home" in found else Path()
+
+
+def _choose(places: tuple[Entries, Entries, Entries, Entries]) -> Entries:
+    """What counts of each setting."""
+    found = _merge(places)
+    return found | _choose_for_model(places, found["model"].value if "model" in found else None)
 
 
 def _read_places(
@@ -118,7 +141,7 @@ def _choose_for_model(places: tuple[Entries, Entries, Entries, Entries], model: 
             chosen[name] = Entry(None, "default")
             origin = place[name].origin
             text = f"{name} ({origin}) is for the model '{owner or BUILTIN_MODEL}' and is left out; "
-            warnings.warn(f"{text}use {flag(name)} to give one.", OtherModelWarning, stacklevel=3)
+            warnings.warn(f"{text}use {flag(name)} to give one.", OtherModelWarning, stacklevel=4)
     return chosen
 
 

@@ -6,7 +6,7 @@ import json
 import os
 import shlex
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from cvserve.errors import Unsafe
-from cvserve.files import read_once, replace_file
+from cvserve.files import make_folders, read_once, replace_file
 
 _MAX_BYTES = 16 * 1024**2
 
@@ -63,12 +63,22 @@ class PrivateRecord:
         Raises:
             Unsafe: others may write to it, it belongs to somebody else, it is damaged or cannot be written.
         """
-        now = datetime.now(UTC).isoformat(timespec="seconds")
-        entry = {**facts, "who": _find_user_name(), "when": now}
+        self.add_all({key: facts})
+
+    def add_all(self, facts: Mapping[str, dict[str, Any]]) -> None:
+        """Write several entries at once, as `add` does; for none the file is left as it is.
+
+        Raises:
+            Unsafe: as `add`.
+        """
+        if not facts:
+            return
+        note = {"who": _find_user_name(), "when": datetime.now(UTC).isoformat(timespec="seconds")}
+        entries = {key: {**entry, **note} for key, entry in facts.items()}
         try:
-            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_folders(self.path.parent)
             with _lock_folder(self.path.parent):
-                text = json.dumps({**self.read(), key: entry}, indent=2) + "\n"
+                text = json.dumps({**self.read(), **entries}, indent=2) + "\n"
                 replace_file(self.path, text.encode("utf-8"), mode=0o600, sync=True)
         except OSError as error:
             text = f"{self.title} '{self.path}' cannot be written: {error.strerror}; check its folder."

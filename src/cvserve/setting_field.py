@@ -18,6 +18,7 @@ class Reach(Enum):
     FOLDER = "any folder"  # the file of any folder may set it
     LOOPBACK = "any folder, while only this machine can call"  # beyond a loopback address: as TRUSTED
     INSIDE = "any folder, for a path inside it"  # a path, or a link, that leads out of the folder: as TRUSTED
+    INSIDE_LOOPBACK = "any folder, for a path inside it, while only this machine can call"  # both
     TRUSTED = "a trusted folder"  # a flag, the real environment, or the file of a folder that the user has trusted
     PERSON = "never a file"  # a flag or the real environment
 

@@ -1,7 +1,6 @@
 """The one table of settings: name, default, unit and help of each; flags, variables and docs come from it."""
 
 import dataclasses
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -92,7 +91,10 @@ class Settings:
     )
     max_body: int = setting(20 * 1024**2, "Largest body of POST /predict.", values.size_bytes, reach=Reach.FOLDER)
     max_pixels: int = setting(
-        64_000_000, "Largest width × height of a picture.", values.whole(1, 1_000_000_000), reach=Reach.FOLDER
+        64_000_000,
+        "Largest width × height of a picture; half of it of a WebP.",
+        values.whole(1, 1_000_000_000),
+        reach=Reach.FOLDER,
     )
     formats: tuple[str, ...] = setting(
         ("JPEG", "PNG", "WEBP"),
@@ -100,7 +102,13 @@ class Settings:
         values.image_formats,
         reach=Reach.FOLDER,
     )
+    decode_timeout: float = setting(
+        2.0, "Longest CPU time for decoding one picture.", values.seconds, reach=Reach.FOLDER
+    )
     predict_timeout: float = setting(30.0, "Longest time of one prediction.", values.seconds, reach=Reach.FOLDER)
+    rate_limit: values.Rate | None = setting(
+        None, "Requests that a token may send, such as 50/s or 100/m; default: any.", values.rate, reach=Reach.FOLDER
+    )
     body_timeout: float = setting(900.0, "Longest time for a body to arrive.", values.seconds, reach=Reach.FOLDER)
     min_body_rate: int = setting(
         8192,
@@ -140,7 +148,9 @@ class Settings:
         flag=False,
         reach=Reach.LOOPBACK,
     )
-    token_file: Path | None = setting(None, "A file that holds the fixed token.", values.path, reach=Reach.INSIDE)
+    token_file: Path | None = setting(
+        None, "A file that holds the fixed token.", values.path, reach=Reach.INSIDE_LOOPBACK
+    )
     no_auth: bool = setting(False, "Ask for no token; only on a loopback address.", values.boolean, reach=Reach.TRUSTED)
     allowed_hosts: tuple[str, ...] = setting(
         (),
@@ -236,15 +246,3 @@ def parse_value(name: str, text: Any, origin: str) -> Any:
     except ValueError as error:
         shown = "***" if FIELDS[name].metadata["secret"] else text
         raise InvalidSetting(f"{name} is '{shown}' ({origin}): {error}.") from None
-
-
-def usable_cores() -> int:
-    """Cores that this process may use: CPU affinity and the cgroup's quota, at least 1."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    try:
-        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text(encoding="ascii").split()
-        if quota != "max":
-            cores = min(cores, max(1, int(quota) // int(period)))
-    except (OSError, ValueError):
-        pass  # no cgroup v2 here: the affinity is all there is to know
-    return cores

@@ -23,10 +23,11 @@ class ServerProcess:
     """Started when made; ready when the constructor returns.
 
     Args:
-        home: its working folder.
+        home: its folder, and the working folder.
         *arguments: of `cvserve serve`.
-        python: what runs it, e.g. the interpreter of another environment, under another program.
-        **environment: added to that of the test.
+        wrapper: a command that runs the one that follows it.
+        python: the interpreter whose cvserve is started.
+        **environment: variables beside those of the test.
 
     Attributes:
         url: where it listens.
@@ -35,12 +36,17 @@ class ServerProcess:
     """
 
     def __init__(
-        self, home: Path, *arguments: str, python: Sequence[str] = (sys.executable,), **environment: str
+        self,
+        home: Path,
+        *arguments: str,
+        wrapper: Sequence[str] = (),
+        python: str = sys.executable,
+        **environment: str,
     ) -> None:
         self.home = home
         self.stderr = ""
         self._said = threading.Condition()
-        command = [*python, "-m", "cvserve", "serve", "--port", "0", *arguments]
+        command = [*wrapper, python, "-m", "cvserve", "serve", "--port", "0", *arguments]
         self.process = subprocess.Popen(command, cwd=home, env={**os.environ, **environment}, stderr=subprocess.PIPE)
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()

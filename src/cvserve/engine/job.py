@@ -23,8 +23,8 @@ class Job:
     Attributes:
         has_left: asked right before a worker gets the task, whether nobody waits any more.
         owner: who sent it; owners are served in turn.
-        deaths: workers that ended while they held it; after the first it runs alone, after the second it is refused, or
-            after the first if that hung and held nothing else.
+        tries: workers that were lost while they held it; after the first it runs alone.
+        strikes: those of them of which it may have been the reason; `suspects.py` counts them.
     """
 
     task: Task
@@ -32,7 +32,8 @@ class Job:
     has_left: Callable[[], bool] | None = None
     owner: Hashable = None
     submitted_at: float = field(default_factory=time.monotonic)
-    deaths: int = 0
+    tries: int = 0
+    strikes: int = 0
 
     @property
     def size_bytes(self) -> int:
@@ -42,7 +43,7 @@ class Job:
     @property
     def runs_alone(self) -> bool:
         """Whether it is suspected of having ended a worker."""
-        return self.deaths > 0
+        return self.tries > 0
 
     def is_wanted(self) -> bool:
         """Whether somebody still waits; if not, the future has ended when this returns."""

@@ -15,12 +15,14 @@ from cvserve.server.auth import Authenticator
 from cvserve.server.byte_budget import ByteBudget
 from cvserve.server.lifecycle import Lifecycle
 from cvserve.server.metrics import Metrics
+from cvserve.server.rate_limit import RateLimiter
 from cvserve.server.readers import Readers
 from cvserve.server.recorder import Recorder
 from cvserve.server.service import PredictionService
 from cvserve.settings import Settings
 from cvserve.store.database import prepare_database
-from cvserve.store.tokens import SCOPES, TokenStore
+from cvserve.store.known_tokens import find_unknown, note_known
+from cvserve.store.tokens import SCOPES, Token, TokenStore
 
 FIRST_TOKEN_NAME = "first"  # noqa: S105 - the name of a token, not one
 
@@ -47,6 +49,7 @@ class Resources:
     lifecycle: Lifecycle
     metrics: Metrics
     budget: ByteBudget
+    rate_limiter: RateLimiter | None
 
     def make_first_token(self) -> str | None:
         """A token with all scopes where there is none at all, to be shown once; None where there is one.
@@ -56,9 +59,23 @@ class Resources:
         if self.settings.token or self.settings.no_auth:
             return None
         with TokenStore(self.settings.database_path) as store:
-            secret = None if store.list_tokens() else store.create(FIRST_TOKEN_NAME, SCOPES)[0]
+            if store.list_tokens():
+                return None
+            secret, token = store.create(FIRST_TOKEN_NAME, SCOPES)
+        note_known([token])
         self.authenticator.forget()
         return secret
+
+    def find_unknown_tokens(self) -> list[Token]:
+        """Tokens that open this server and that its user has neither made nor looked at: the database came with them.
+
+        Raises:
+            HistoryError: the table cannot be read.
+        """
+        if self.settings.no_auth:
+            return []
+        with TokenStore(self.settings.database_path) as store:
+            return find_unknown(store.list_tokens())
 
     async def start(self) -> None:
         """Begin to write, and let the workers come.
@@ -114,6 +131,7 @@ def open_resources(settings: Settings, pool: WorkerPool) -> Resources:
         observer=metrics,
     )
     recorder = Recorder(settings.database_path, settings.durability)
+    rate_limiter = None if settings.rate_limit is None else RateLimiter(settings.rate_limit)
     return Resources(
         settings=settings,
         folder_lock=folder_lock,
@@ -125,10 +143,11 @@ def open_resources(settings: Settings, pool: WorkerPool) -> Resources:
         readers=Readers(settings.database_path),
         recorder=recorder,
         engine=engine,
-        service=PredictionService(engine, recorder, metrics, mask),
+        service=PredictionService(engine, recorder, metrics, mask, rate_limiter),
         lifecycle=Lifecycle(),
         metrics=metrics,
         budget=ByteBudget(settings.max_queue_bytes),
+        rate_limiter=rate_limiter,
     )
 
 
