@@ -6,9 +6,11 @@ from typing import Any
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from cvserve.errors import CvserveError, RequestTimeout
+from cvserve.server.context import KEY
 from cvserve.server.transport.clock import Clock, State
 from cvserve.server.transport.outlet import Outlet
 from cvserve.server.transport.shared import Shared
+from cvserve.server.transport.turnstile import MANY_CONNECTIONS, REFUSALS
 
 
 class Connection(HttpToolsProtocol):
@@ -54,6 +56,8 @@ class Connection(HttpToolsProtocol):
         """Go on with the next request that waits, or with reading."""
         self.server_state.total_requests += 1
         self._turn += 1
+        if len(self.connections) > MANY_CONNECTIONS and self.cycle.scope[KEY].status in REFUSALS:
+            self._shared.turnstile.note_refusal()
         if self.transport.is_closing():
             return
         self.flow.resume_reading()
