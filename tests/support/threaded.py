@@ -25,6 +25,7 @@ class ThreadedServer:
     Args:
         home: of its history and log.
         model: runs on threads of this process; or a pool that is loaded, or what an app has opened already.
+        limits: of its connections; default: as the settings say.
         last_request_s: that connections which are open at the stop have for one more request.
         **settings: of the server.
 
@@ -38,6 +39,7 @@ class ThreadedServer:
         home: Path,
         model: Predictor | WorkerPool | Resources,
         *,
+        limits: Any = None,  # a `ConnectionLimits`, or None
         last_request_s: object = _LAST_REQUEST_S,
         **settings: object,
     ) -> None:
@@ -55,7 +57,10 @@ class ThreadedServer:
         self.token = self.settings.token
         self._is_up = threading.Event()
         self._server = Server(
-            server_config(self.resources), self.resources, self._is_up.set, last_request_s=float(str(last_request_s))
+            server_config(self.resources, limits),
+            self.resources,
+            self._is_up.set,
+            last_request_s=float(str(last_request_s)),
         )
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
@@ -67,6 +72,11 @@ class ThreadedServer:
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         options.setdefault("verify", False)  # loading certificates takes longer than most tests
         return httpx.Client(base_url=self.url, headers=headers, timeout=30, **options)
+
+    @property
+    def connections(self) -> set[Any]:
+        """Those that are open."""
+        return self._server.server_state.connections
 
     def log_lines(self) -> list[str]:
         """The lines of output.log."""

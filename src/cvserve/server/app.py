@@ -90,7 +90,9 @@ def _add_layers(paths: Paths, resources: Resources) -> AsgiApp:
     asks_for_host = settings.no_auth or bool(settings.allowed_hosts)
     host_rule = HostRule((settings.host, *settings.allowed_hosts) if asks_for_host else None)
     origins = settings.cors_origin
-    app: AsgiApp = AuthenticationMiddleware(paths, resources.authenticator, host_rule, origins, open_paths)
+    app: AsgiApp = AuthenticationMiddleware(
+        paths, resources.authenticator, host_rule, origins, open_paths, resources.rate_limiter
+    )
     app = ProblemMiddleware(app, resources.metrics)
     if origins:
         app = CorsMiddleware(app, origins, paths)

@@ -94,24 +94,24 @@ def bind(host: str, port: int) -> socket.socket:
     return listener
 
 
-def make_shared(resources: Resources, limits: ConnectionLimits | None = None) -> Shared:
-    """What all connections of a server have in common; `limits`: default: as the settings say."""
-    limits = limits or ConnectionLimits.of(resources.settings)
-    return Shared(resources.access_log, resources.metrics, resources.budget, limits)
-
-
-def server_config(resources: Resources) -> uvicorn.Config:
+def server_config(resources: Resources, limits: ConnectionLimits | None = None) -> uvicorn.Config:
     """Configure uvicorn: one process, our protocol, and no log of its own.
+
+    Args:
+        resources: of the app.
+        limits: of its connections; default: as the settings say.
 
     Raises:
         InvalidSetting: certificate or key cannot be read.
         Unsafe: others may read the key.
     """
     settings = resources.settings
+    limits = limits or ConnectionLimits.of(settings)
+    shared = Shared(resources.access_log, resources.metrics, resources.budget, limits)
     _check_key(settings.ssl_keyfile)
     config = uvicorn.Config(
         create_app(resources=resources),
-        http=functools.partial(HttpProtocol, shared=make_shared(resources)),  # type: ignore[arg-type]
+        http=functools.partial(HttpProtocol, shared=shared),  # type: ignore[arg-type]
         loop="uvloop" if sys.platform != "win32" else "asyncio",
         ws="none",
         lifespan="on",

@@ -1,19 +1,15 @@
 """What never reaches the app: bytes that are no HTTP, heads that are too long or too slow, and the end of a server."""
 
-import functools
 import socket
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from cvserve.server.resources import Resources
-from cvserve.server.run import make_shared, server_config
 from cvserve.server.transport.head import MAX_HEAD_BYTES, MAX_HEADERS, MAX_TARGET_BYTES
 from cvserve.server.transport.limits import ConnectionLimits
-from cvserve.server.transport.protocol import MAX_PIPELINED, HttpProtocol
+from cvserve.server.transport.protocol import MAX_PIPELINED
 from support.answers import STATUS_OF, assert_problem
 from support.fakes import BrightnessPredictor, GatedPredictor
 from support.lines import parsed
@@ -173,17 +169,8 @@ class TestSlowHeads:
     """With a short limit, on a server of their own."""
 
     @pytest.fixture
-    def impatient(self, home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ThreadedServer]:
-        from support import threaded
-
-        def with_short_limit(resources: Resources) -> Any:
-            config: Any = server_config(resources)
-            limits = ConnectionLimits(head_s=0.2, sweep_s=0.05)
-            config.http_protocol_class = functools.partial(HttpProtocol, shared=make_shared(resources, limits))
-            return config
-
-        monkeypatch.setattr(threaded, "server_config", with_short_limit)
-        server = ThreadedServer(home, BrightnessPredictor())
+    def impatient(self, home: Path) -> Iterator[ThreadedServer]:
+        server = ThreadedServer(home, BrightnessPredictor(), limits=ConnectionLimits(head_s=0.2, sweep_s=0.05))
         yield server
         server.stop()
 
