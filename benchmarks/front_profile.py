@@ -72,6 +72,9 @@ class ReadyEngine:
     def kill(self) -> None:
         """Nothing to do."""
 
+    def check_room(self, owner: object = None) -> None:
+        """There is always room."""
+
     def submit(
         self, tasks: Sequence[Task], has_left: Callable[[], bool] | None = None
     ) -> list["asyncio.Future[Prediction]"]:

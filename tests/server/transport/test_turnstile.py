@@ -66,6 +66,9 @@ def test_thousands_that_are_refused_leave_health_checks_and_accepted_work_alone(
             for raw in asking:
                 raw.request("POST", "/predict", token=server.token, body=grey(0))
             wait_until(lambda: len(server.log_lines()) > MANY_CONNECTIONS)
+            with RawConnection(server.url) as early:  # a body that has no place is not waited for
+                early.request("POST", "/predict", "Content-Length: 1000", token=server.token)
+                assert early.answer().json()["code"] == "overloaded"
             with RawConnection(server.url) as live:
                 assert live.request("GET", "/livez", token=server.token).answer().status == 200
             predictor.gate.set()
