@@ -76,7 +76,7 @@ class ReadyEngine:
         """There is always room."""
 
     def submit(
-        self, tasks: Sequence[Task], has_left: Callable[[], bool] | None = None
+        self, tasks: Sequence[Task], has_left: Callable[[], bool] | None = None, owner: object = None
     ) -> list["asyncio.Future[Prediction]"]:
         """One answer for each."""
         futures = [self._loop.create_future() for _ in tasks]
