@@ -14,9 +14,9 @@ from collections.abc import Callable
 MANY_CONNECTIONS = 128
 _BEGIN_A_TURN = 32
 # After a turn in which so many were refused, nothing begins for so many times as long as it took: refusing then takes
-# a fifth of the time, however quick the machine is.
+# a quarter of the time, however quick the machine is.
 _MANY_REFUSALS = 16
-_REST_TURNS, _LONGEST_REST_S = 4.0, 0.25
+_REST_TURNS, _LONGEST_REST_S = 3.0, 0.25
 # Said without work: no or a bad token, too many requests of one, a full queue.
 REFUSALS = frozenset((401, 429, 503))
 
