@@ -85,6 +85,13 @@ class AdmissionQueue(Generic[Job]):
         self._active.add(jobs[0].owner)
         return gave_way
 
+    def is_full_for(self, owner: Hashable) -> bool:
+        """Whether one more job of this owner would be refused, whatever its size."""
+        if self._jobs < self._max_jobs:
+            return False
+        own = self._shares.get(owner)
+        return own is not None and own.jobs >= self._max_jobs // len(self._shares)
+
     def put_back(self, jobs: Sequence[Job]) -> None:
         """Put jobs whose worker was lost before all others of their owners, in their order; they were admitted."""
         for job in reversed(jobs):

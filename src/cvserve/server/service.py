@@ -96,6 +96,14 @@ class PredictionService:
         self._metrics = metrics
         self._mask = mask
 
+    def check_room(self, context: RequestContext) -> None:
+        """Refuse a request before its body is read, when there is no place in the queue for whoever sends it.
+
+        Raises:
+            Overloaded: there is none.
+        """
+        self._engine.check_room(_owner_of(context))
+
     async def predict(
         self,
         upload: Upload,
