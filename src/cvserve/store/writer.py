@@ -14,6 +14,7 @@ from queue import Empty, SimpleQueue
 from loguru import logger
 
 from cvserve.errors import HistoryError, HistoryUnavailable
+from cvserve.logs.events import log_seldom
 from cvserve.store.database import connect
 from cvserve.store.rows import ModelKey, NewRow, Stored
 from cvserve.store.sqlite import sqlite3, to_history_error
@@ -149,7 +150,8 @@ class HistoryWriter:
             self._deliver([(group[0][1], HistoryUnavailable("This answer cannot be stored in the history."))])
             return
         self.failure = to_history_error(error)
-        logger.error("history: a commit of {} rows failed: {}", sum(len(entry) for entry, _ in group), error)
+        count = sum(len(entry) for entry, _ in group)
+        log_seldom("commit", "ERROR", "history: a commit of {} rows failed: {}", count, error)
         self._deliver([(done, self.failure) for _, done in group])
         if _breaks_connection(error):
             self._is_broken = True
@@ -164,7 +166,7 @@ class HistoryWriter:
         try:
             fresh = connect(self._path, writer=True, durability=self._durability)
         except HistoryError as error:
-            logger.error("history: cannot be opened again yet: {}", error)
+            log_seldom("reopen", "ERROR", "history: cannot be opened again yet: {}", error)
             return error
         self._connection.close()
         self._connection = fresh
