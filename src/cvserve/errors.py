@@ -6,6 +6,7 @@
     ├── CannotStart              port, folder, model config, another server         exit 3
     │   └── HistoryError         cvserve.db cannot be used
     │       ├── HistoryUnavailable   locked, damaged or gone
+    │       │   └── HistoryDamaged   what is in it contradicts itself
     │       └── StorageFull          the disk is full
     ├── Unsafe                   refused for safety: file modes, links, owners      exit 4
     ├── ModelLoadError           not a model, wrong for its input, not trusted      exit 5
@@ -82,6 +83,10 @@ class HistoryError(CannotStart):
 
 class HistoryUnavailable(HistoryError):
     """The history is locked by somebody else, damaged or gone."""
+
+
+class HistoryDamaged(HistoryUnavailable):
+    """What is in the history's file contradicts itself, or the file is no database any more."""
 
 
 class StorageFull(HistoryError):

@@ -3,6 +3,7 @@
 import os
 import stat
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 
 from cvserve.errors import CannotStart, HistoryUnavailable, Unsafe
@@ -11,7 +12,7 @@ from cvserve.store.sqlite import SAFE_VERSION, sqlite3, to_history_error, transl
 
 _BUSY_TIMEOUT_MS = 5_000
 _AUTOCHECKPOINT_PAGES = 1_000
-_JOURNAL_SIZE_BYTES = 64 * 1024**2
+JOURNAL_SIZE_BYTES = 64 * 1024**2
 _SMALLEST_DATABASE_BYTES = 512
 
 
@@ -71,47 +72,73 @@ def check_file(path: Path) -> None:
         raise HistoryUnavailable(f"'{path.name}' cannot be read; check its owner and mode.")
 
 
-def connect(path: Path, *, writer: bool = False, durability: str = "full") -> "sqlite3.Connection":
-    """A connection in autocommit mode with our settings; `docs/architecture.md` says why each.
+def connect(
+    path: Path,
+    *,
+    writer: bool = False,
+    durability: str = "full",
+    busy_timeout_ms: int = _BUSY_TIMEOUT_MS,
+    is_kept: Callable[[], bool] | None = None,
+) -> "sqlite3.Connection":
+    """A connection in autocommit mode with our settings; `docs/architecture.md` says why each. It makes no file.
 
     Args:
         path: a prepared database.
         writer: whether this is the one connection of a server that also moves the WAL into the file.
         durability: `full` syncs every commit; `normal` leaves that to the checkpoint and a timer.
+        busy_timeout_ms: how long a statement waits for somebody else's lock.
+        is_kept: whether the path still leads to the file that other connections of this process have open. On another
+            file SQLite would take their `-shm` for an old one, cut it off, and so end the process (SIGBUS): locks do
+            not tell two connections of one process apart.
 
     Raises:
-        HistoryError: it cannot be opened.
+        HistoryError: it cannot be opened, or it is not there.
     """
     with translate_errors():
         connection = sqlite3.connect(
-            path, timeout=_BUSY_TIMEOUT_MS / 1000, isolation_level=None, check_same_thread=False
+            _to_uri(path, "mode=rw"),
+            uri=True,
+            timeout=busy_timeout_ms / 1000,
+            isolation_level=None,
+            check_same_thread=False,
         )
-        for pragma in (
-            f"busy_timeout = {_BUSY_TIMEOUT_MS}",
-            "journal_mode = WAL",
-            f"synchronous = {'FULL' if durability == 'full' else 'NORMAL'}",
-            "foreign_keys = ON",
-            "trusted_schema = OFF",
-            "mmap_size = 0",
-            f"journal_size_limit = {_JOURNAL_SIZE_BYTES}",
-            f"wal_autocheckpoint = {_AUTOCHECKPOINT_PAGES if writer else 0}",
-        ):
-            connection.execute(f"PRAGMA {pragma}")
+        try:
+            if is_kept is not None and not is_kept():  # SQLite opens the other files with the first statement
+                raise HistoryUnavailable(f"'{path.name}' was moved or replaced.")
+            _set_up(connection, writer, durability)
+        except BaseException:
+            connection.close()
+            raise
     return connection
 
 
-def connect_reader(path: Path) -> "sqlite3.Connection":
+def connect_reader(path: Path, is_kept: Callable[[], bool] | None = None) -> "sqlite3.Connection":
     """A connection that can change nothing (`query_only`), for readers beside a writer.
 
     Args:
         path: a prepared database.
+        is_kept: as for `connect`.
 
     Raises:
-        HistoryError: it cannot be opened.
+        HistoryError: it cannot be opened, or it is not there.
     """
-    connection = connect(path)
+    connection = connect(path, is_kept=is_kept)
     connection.execute("PRAGMA query_only = ON")
     return connection
+
+
+def _set_up(connection: "sqlite3.Connection", writer: bool, durability: str) -> None:
+    for pragma in (
+        "journal_mode = WAL",
+        f"synchronous = {'FULL' if durability == 'full' else 'NORMAL'}",
+        "foreign_keys = ON",
+        "trusted_schema = OFF",
+        "mmap_size = 0",
+        f"journal_size_limit = {JOURNAL_SIZE_BYTES}",
+        f"wal_autocheckpoint = {_AUTOCHECKPOINT_PAGES if writer else 0}",
+    ):
+        connection.execute(f"PRAGMA {pragma}")
+    connection.execute("SELECT 1 FROM sqlite_master").fetchall()  # opens -wal and -shm now and not with the first row
 
 
 def _make_not_a_database(path: Path) -> HistoryUnavailable:
@@ -148,8 +175,7 @@ def _read_migrations(path: Path) -> list[str] | None:
     wal = path.with_name(f"{path.name}-wal")
     # Without a WAL the file is all there is, and a look at it need not leave -wal and -shm behind.
     mode = "mode=ro" if wal.exists() else "immutable=1"
-    name = path.absolute().as_posix().replace("%", "%25").replace("?", "%3f").replace("#", "%23")
-    connection = sqlite3.connect(f"file:{name}?{mode}", uri=True)
+    connection = sqlite3.connect(_to_uri(path, mode), uri=True)
     try:
         tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
         if "_sqlite_migrations" not in tables:
@@ -166,6 +192,12 @@ def _read_migrations(path: Path) -> list[str] | None:
         raise _make_not_a_database(path) from None
     finally:
         connection.close()
+
+
+def _to_uri(path: Path, mode: str) -> str:
+    """A name for SQLite that says how to open the file; a bare name would make a file where there is none."""
+    name = path.absolute().as_posix().replace("%", "%25").replace("?", "%3f").replace("#", "%23")
+    return f"file:{name}?{mode}"
 
 
 def _migrate(path: Path) -> None:

@@ -4,7 +4,7 @@ import asyncio
 
 from loguru import logger
 
-from cvserve.errors import CvserveError, ModelError, NotReady
+from cvserve.errors import CvserveError, HistoryError, ModelError, NotReady
 from cvserve.server.context import AsgiApp, Message, Receive, Scope, Send, context_of
 from cvserve.server.disconnect import ClientGone
 from cvserve.server.metrics import Metrics
@@ -60,6 +60,7 @@ class ProblemMiddleware:
         if not isinstance(error, CvserveError):
             logger.opt(exception=error).error("request {} failed", request_id)
             return ModelError("The server failed at this request; its own log has the reason.")
-        if get_status(error) >= 500:
+        # What the history cannot do is told by its writer, once and not for each request.
+        if get_status(error) >= 500 and not isinstance(error, HistoryError):
             logger.warning("request {}: {}: {}", request_id, error.code, error)
         return error
