@@ -117,7 +117,10 @@ def serve(home: Path, listener: socket.socket, core: int, profile: Path | None) 
     predictor = Predictor.load()
     resources = open_resources(Settings(home=home), ThreadPool(predictor))
     engine: Any = ReadyEngine(predictor.predict(next(PICTURES.rglob("*.jpg"))))
-    resources.engine, resources.service = engine, PredictionService(engine, resources.recorder, resources.metrics)
+    resources.engine, resources.service = (
+        engine,
+        PredictionService(engine, resources.recorder, resources.metrics, resources.mask),
+    )
     tune()
     sampler = Sampler() if profile else None
     signal.signal(signal.SIGTERM, signal.SIG_IGN)  # uvicorn handles it, but would raise it again after its stop

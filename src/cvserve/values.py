@@ -135,6 +135,14 @@ def host(text: str) -> str:
     return text
 
 
+def host_names(text: str) -> tuple[str, ...]:
+    """Names or addresses of hosts without a port, separated by commas; `*.example.org` is all names below it."""
+    names = texts(text.lower())
+    if not all(re.fullmatch(r"(\*\.)?[a-z0-9._-]{1,253}|\[?[0-9a-f:.]+\]?", name) for name in names):
+        raise ValueError("give names such as digits.example.org, without a port")
+    return names
+
+
 def model(text: str) -> str | None:
     """A model file or `my_model.py:ClassName`, `~` for the home folder, or `package.module:ClassName`.
 

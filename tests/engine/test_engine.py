@@ -194,6 +194,27 @@ def test_full_queue_refuses_at_once_in_requests_and_in_bytes(kind: str, gate: Ga
     run(kind, gated(tmp_path), use, max_queue=2, max_queue_bytes=999)
 
 
+def test_who_sends_much_waits_behind_who_sends_little_and_gives_way_in_a_full_queue(
+    kind: str, gate: Gate, tmp_path: Path
+) -> None:
+    async def use(engine: Engine) -> list[Any]:
+        held = engine.submit(tasks(BLACK), owner="hog")
+        await happens(lambda: gate.batch_sizes == [1])
+        hog = [future for _ in range(6) for future in engine.submit(tasks(BLACK), owner="hog")]
+        small = engine.submit(tasks(WHITE), owner="small")
+        order_of_ends: list[str] = []
+        small[0].add_done_callback(lambda _: order_of_ends.append("small"))
+        hog[1].add_done_callback(lambda _: order_of_ends.append("hog"))
+        gate.open()
+        found = await outcomes([*held, *hog, *small])
+        assert order_of_ends == ["small", "hog"]
+        return found
+
+    found = run(kind, gated(tmp_path), use, max_queue=6)
+    assert [getattr(outcome, "result", type(outcome)) for outcome in found] == [*[0] * 6, Overloaded, 3]
+    assert gate.batch_sizes[:2] == [1, 2]  # one of each, and not all that waited
+
+
 def test_prediction_that_takes_too_long_ends_and_the_late_answer_is_dropped(
     kind: str, gate: Gate, tmp_path: Path
 ) -> None:

@@ -77,6 +77,16 @@ def test_bytes_that_are_gone_are_missed(place: Place, path: Path, suffix: str) -
     assert place.look() is Change.NONE  # told once
 
 
+def test_a_wal_that_was_cut_off_and_written_to_is_missed(
+    place: Place, connection: "sqlite3.Connection", path: Path
+) -> None:
+    insert_rows(connection, [row()] * 200, {})
+    assert place.look() is Change.NONE
+    os.truncate(path.with_name(f"{path.name}-wal"), 0)
+    insert_rows(connection, [row()], {})
+    assert place.look(is_own_write=True) is Change.SHORTER
+
+
 def test_a_wal_that_is_cut_to_its_limit_lost_nothing(connection: "sqlite3.Connection", path: Path) -> None:
     wal = path.with_name(f"{path.name}-wal")
     place = Place(path, wal_limit_bytes=wal.stat().st_size - 10)

@@ -5,8 +5,10 @@ import time
 from collections import deque
 
 from cvserve.engine.job import Job
-from cvserve.errors import PredictTimeout
+from cvserve.errors import NotReady, PredictTimeout
 from cvserve.predictor.prediction import Prediction
+
+_NO_WORKER = "No worker process is ready to look at pictures; send the request again in a moment."
 
 
 class Deadlines:
@@ -25,15 +27,19 @@ class Deadlines:
         """Watch jobs that were admitted just now."""
         self._in_flight.extend([(job.submitted_at, job.future) for job in jobs])
 
-    def expire(self) -> bool:
-        """End the futures that are late with `PredictTimeout`; return whether any other is still waited for."""
+    def expire(self, *, works: bool) -> bool:
+        """End the futures that are late; return whether any other is still waited for.
+
+        Args:
+            works: whether any worker lives; if not, it was not the model that took too long.
+        """
         now = time.monotonic()
         while self._in_flight:  # in the order of their deadlines
             submitted_at, future = self._in_flight[0]
             if not future.done():
                 if now - submitted_at < self._timeout_s:
                     return True
-                future.set_exception(self.make_timeout_error())
+                future.set_exception(self.make_timeout_error() if works else NotReady(_NO_WORKER))
             self._in_flight.popleft()
         return False
 

@@ -5,18 +5,22 @@ import functools
 import socket
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from types import FrameType
 
 import uvicorn
 
 from cvserve.engine import garbage_collector
 from cvserve.engine.protocols import WorkerPool
-from cvserve.errors import CannotStart, InvalidSetting
+from cvserve.errors import CannotStart, InvalidSetting, Unsafe
+from cvserve.files import others_may_read
 from cvserve.logs.events import configure_events
 from cvserve.server.app import create_app
 from cvserve.server.lifecycle import Lifecycle
 from cvserve.server.resources import Resources, open_resources
+from cvserve.server.transport.limits import ConnectionLimits
 from cvserve.server.transport.protocol import HttpProtocol
+from cvserve.server.transport.shared import Shared
 from cvserve.settings import Settings
 
 _BACKLOG = 2_048
@@ -111,18 +115,24 @@ def bind(host: str, port: int) -> socket.socket:
     return listener
 
 
+def make_shared(resources: Resources, limits: ConnectionLimits | None = None) -> Shared:
+    """What all connections of a server have in common; `limits`: default: as the settings say."""
+    limits = limits or ConnectionLimits.of(resources.settings)
+    return Shared(resources.access_log, resources.metrics, resources.budget, limits)
+
+
 def server_config(resources: Resources) -> uvicorn.Config:
     """Configure uvicorn: one process, our protocol, and no log of its own.
 
     Raises:
         InvalidSetting: certificate or key cannot be read.
+        Unsafe: others may read the key.
     """
     settings = resources.settings
+    _check_key(settings.ssl_keyfile)
     config = uvicorn.Config(
         create_app(resources=resources),
-        http=functools.partial(  # type: ignore[arg-type]
-            HttpProtocol, access_log=resources.access_log, metrics=resources.metrics
-        ),
+        http=functools.partial(HttpProtocol, shared=make_shared(resources)),  # type: ignore[arg-type]
         loop="uvloop" if sys.platform != "win32" else "asyncio",
         ws="none",
         lifespan="on",
@@ -130,8 +140,7 @@ def server_config(resources: Resources) -> uvicorn.Config:
         access_log=False,
         server_header=False,
         log_config=None,
-        proxy_headers=True,
-        forwarded_allow_ips=settings.forwarded_allow_ips,
+        proxy_headers=False,  # `server/forwarded.py` keeps the peer's address where a header has none
         root_path=settings.root_path,
         ssl_certfile=settings.ssl_certfile,
         ssl_keyfile=settings.ssl_keyfile,
@@ -145,6 +154,12 @@ def server_config(resources: Resources) -> uvicorn.Config:
             "PEM and the key to it; check both paths."
         ) from None
     return config
+
+
+def _check_key(path: Path | None) -> None:
+    with contextlib.suppress(OSError):  # one that cannot be read is told by who reads it
+        if path is not None and others_may_read(path.stat()):
+            raise Unsafe(f"ssl_keyfile '{path}' can be read by others; run: chmod 600 {path}")
 
 
 def _format_address(listener: socket.socket) -> str:

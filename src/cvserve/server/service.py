@@ -8,8 +8,9 @@ from typing import NamedTuple
 from cvserve.answer import encode_json, encode_model, encode_text, encode_times, join_members
 from cvserve.engine.engine import Engine
 from cvserve.engine.task import Abandoned, Task
-from cvserve.errors import CvserveError, HistoryError
+from cvserve.errors import CvserveError, HistoryError, Overloaded
 from cvserve.history.record import to_row
+from cvserve.logs.secret_mask import SecretMask
 from cvserve.predictor.prediction import Prediction
 from cvserve.server.context import RequestContext
 from cvserve.server.disconnect import ClientGone
@@ -64,6 +65,11 @@ def list_times(row: NewRow, store_ms: float) -> list[tuple[str, str]]:
     return times
 
 
+def _owner_of(context: RequestContext) -> int | None:
+    """Whose turn in the queue a request takes: its token's."""
+    return context.actor.token_id if context.actor else None
+
+
 class PredictionService:
     """Classifies pictures and stores the predictions. A prediction is returned only once its row is committed.
 
@@ -71,12 +77,14 @@ class PredictionService:
         engine: runs the model.
         recorder: stores rows.
         metrics: counts predictions and failed writes.
+        mask: hides tokens in the names of files.
     """
 
-    def __init__(self, engine: Engine, recorder: Recorder, metrics: Metrics) -> None:
+    def __init__(self, engine: Engine, recorder: Recorder, metrics: Metrics, mask: SecretMask) -> None:
         self._engine = engine
         self._recorder = recorder
         self._metrics = metrics
+        self._mask = mask
 
     async def predict(
         self,
@@ -96,13 +104,16 @@ class PredictionService:
             has_left: tells, without waiting, that the client is gone; then a picture that still waits is dropped.
 
         Raises:
-            CvserveError: it could not be classified or not be stored.
+            CvserveError: it could not be classified or not be stored. Its traceback leads to the picture: who
+                catches it and is done drops that (`__traceback__ = None`), or the picture stays in memory.
             ClientGone: it was dropped.
         """
-        (future,) = self._engine.submit([Task(upload.data, top_k)], has_left)
+        (future,) = self._engine.submit([Task(upload.data, top_k)], has_left, _owner_of(context))
         try:
             prediction = await future
-        except Abandoned:
+        except Abandoned as error:
+            # The future has the error, its traceback this frame, and the frame the future: a ring around the picture.
+            error.__traceback__ = None
             raise ClientGone from None
         (recorded,) = await self._record([prediction], [upload.file_name], context, source)
         return recorded
@@ -123,14 +134,18 @@ class PredictionService:
             In the order of the pictures, for each what was stored or its error.
 
         Raises:
-            Overloaded, NotReady: none was admitted.
+            Overloaded, NotReady: none was admitted, or all of them gave way to somebody who has less in the queue.
             HistoryError: none was stored.
             ClientGone: some were dropped, as the client had left.
         """
-        futures = self._engine.submit([Task(upload.data, top_k) for upload in uploads], has_left)
+        tasks = [Task(upload.data, top_k) for upload in uploads]
+        futures = self._engine.submit(tasks, has_left, _owner_of(context))
         outcomes = await asyncio.gather(*futures, return_exceptions=True)
         if any(isinstance(outcome, Abandoned) for outcome in outcomes):
             raise ClientGone
+        for outcome in outcomes:
+            if isinstance(outcome, Overloaded):  # it gave way to somebody else, whole as it was admitted
+                raise outcome
         good = [
             (outcome, upload.file_name)
             for outcome, upload in zip(outcomes, uploads, strict=True)
@@ -161,7 +176,7 @@ class PredictionService:
             to_row(
                 prediction,
                 source,
-                file_name=file_name,
+                file_name=file_name and self._mask.mask(file_name),
                 token_id=token_id,
                 request_id=context.request_id,
                 client=context.client,

@@ -11,9 +11,11 @@ from cvserve.errors import (
     MalformedBody,
     MissingFile,
     PayloadTooLarge,
+    RequestTimeout,
     UnsupportedMediaType,
 )
 from cvserve.predictor.images.signatures import detect_format
+from cvserve.server.byte_budget import Hold
 from cvserve.server.context import Receive, Scope, header
 from cvserve.server.disconnect import ClientGone
 from cvserve.server.multipart import Part, parse_multipart
@@ -40,7 +42,7 @@ class Upload(NamedTuple):
     file_name: str | None = None
 
 
-async def read_one(scope: Scope, receive: Receive, max_bytes: int, timeout_s: float) -> Upload:
+async def read_one(scope: Scope, receive: Receive, hold: Hold, max_bytes: int, timeout_s: float) -> Upload:
     """Read the one picture of `POST /predict`: the body itself, a form's field `file`, or JSON with base64.
 
     Raises:
@@ -48,7 +50,7 @@ async def read_one(scope: Scope, receive: Receive, max_bytes: int, timeout_s: fl
         InvalidParameter: more than one picture.
         ClientGone: the connection was closed before the body was complete.
     """
-    body = await read_body(scope, receive, max_bytes, timeout_s)
+    body = await read_body(scope, receive, hold, max_bytes, timeout_s)
     kind, content_type = _split_content_type(scope)
     is_form = kind == "multipart/form-data"
     # What begins like an image is one, whatever its Content-Type says: clients are careless with it.
@@ -67,14 +69,14 @@ async def read_one(scope: Scope, receive: Receive, max_bytes: int, timeout_s: fl
     raise UnsupportedMediaType(f"The body is '{_quote(kind)}'; {_WAYS}.")
 
 
-async def read_many(scope: Scope, receive: Receive, timeout_s: float) -> list[Upload]:
+async def read_many(scope: Scope, receive: Receive, hold: Hold, timeout_s: float) -> list[Upload]:
     """Read the pictures of `POST /predict/batch`, in order: at most 64 fields `file` of a form, 64 MiB in all.
 
     Raises:
         RequestError: too large, too many, broken, of another kind, or without a picture.
         ClientGone: the connection was closed before the body was complete.
     """
-    body = await read_body(scope, receive, MAX_BATCH_BYTES, timeout_s)
+    body = await read_body(scope, receive, hold, MAX_BATCH_BYTES, timeout_s)
     kind, content_type = _split_content_type(scope)
     if kind != "multipart/form-data":
         raise UnsupportedMediaType(
@@ -86,34 +88,38 @@ async def read_many(scope: Scope, receive: Receive, timeout_s: float) -> list[Up
     return files
 
 
-async def read_body(scope: Scope, receive: Receive, max_bytes: int, timeout_s: float) -> bytes:
+async def read_body(scope: Scope, receive: Receive, hold: Hold, max_bytes: int, timeout_s: float) -> bytes:
     """Read the whole body into memory; its size is counted while it comes.
 
     Args:
         scope: ASGI's description of the request.
         receive: ASGI's callable for the body.
+        hold: counts its bytes.
         max_bytes: a larger body is refused.
         timeout_s: for the whole body to arrive.
 
     Raises:
         PayloadTooLarge: more than `max_bytes`; known from Content-Length before anything is read.
         UnsupportedMediaType: it is compressed.
-        MalformedBody: it did not arrive in time.
+        RequestTimeout: it did not arrive in time.
+        Overloaded: there is no room for it beside the bytes of other requests.
         ClientGone: the connection was closed before the body was complete.
     """
     if (header(scope, b"content-encoding") or "identity").lower() != "identity":
         raise UnsupportedMediaType("The body is compressed; send it as it is (Content-Encoding: identity).")
     length = header(scope, b"content-length")
-    if length is not None and length.isdecimal() and int(length) > max_bytes:
-        raise _make_too_large(max_bytes)
+    if length is not None and length.isdecimal():
+        if int(length) > max_bytes:
+            raise _make_too_large(max_bytes)
+        hold.check(int(length))
     try:
         async with asyncio.timeout(timeout_s):
-            return await _receive_body(receive, max_bytes)
+            return await _receive_body(receive, hold, max_bytes)
     except TimeoutError:
-        raise MalformedBody(f"The body did not arrive within {timeout_s:g} s.") from None
+        raise RequestTimeout(f"The body did not arrive within {timeout_s:g} s.") from None
 
 
-async def _receive_body(receive: Receive, max_bytes: int) -> bytes:
+async def _receive_body(receive: Receive, hold: Hold, max_bytes: int) -> bytes:
     chunks: list[bytes] = []
     size_bytes, more = 0, True
     while more:
@@ -124,6 +130,7 @@ async def _receive_body(receive: Receive, max_bytes: int) -> bytes:
         size_bytes += len(chunks[-1])
         if size_bytes > max_bytes:
             raise _make_too_large(max_bytes)
+        hold.grow(len(chunks[-1]))
         more = message.get("more_body", False)
     return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from cvserve.errors import CannotStart, HistoryUnavailable, Unsafe
+from cvserve.files import make_folders
 from cvserve.store.migrations import MIGRATION_SET, list_migrations, load_migrations
 from cvserve.store.sqlite import SAFE_VERSION, sqlite3, to_history_error, translate_errors
 
@@ -149,7 +150,7 @@ def _make_file(path: Path) -> None:
     """An empty file that nobody else could read even for a moment; SQLite gives -wal and -shm its mode."""
     folder = path.parent
     try:
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        make_folders(folder)
         status = folder.stat()
         if status.st_mode & stat.S_IWOTH and not status.st_mode & stat.S_ISVTX:
             raise Unsafe(f"The folder '{folder}' can be written by everybody; use another one (--home).")

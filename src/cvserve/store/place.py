@@ -11,6 +11,7 @@ from enum import Enum
 from pathlib import Path
 
 SUFFIXES = ("", "-wal", "-shm")
+_BLOCK_BYTES = 512  # of `st_blocks`, whatever the file system
 
 
 class Change(Enum):
@@ -40,6 +41,7 @@ class Place:
         self._names = tuple(f"{path}{suffix}" for suffix in SUFFIXES)
         self._wal_limit_bytes = wal_limit_bytes
         database, wal, shm = map(os.stat, self._names)
+        self._wal_blocks = wal.st_blocks
         self._device = database.st_dev
         self._inodes = database.st_ino, wal.st_ino, shm.st_ino
         self._database_bytes, self._written_ns, self.wal_bytes = database.st_size, database.st_mtime_ns, wal.st_size
@@ -65,10 +67,17 @@ class Place:
             return Change.MOVED
         if (database.st_ino, wal.st_ino, shm.st_ino) != self._inodes or database.st_dev != self._device:
             return Change.MOVED
-        if database.st_mtime_ns == self._written_ns and wal.st_size >= self.wal_bytes:
+        # A WAL that was cut off and then written to has its old size and a hole.
+        has_hole = wal.st_blocks < self._wal_blocks and 2 * wal.st_blocks * _BLOCK_BYTES < wal.st_size
+        self._wal_blocks = wal.st_blocks
+        if database.st_mtime_ns == self._written_ns and wal.st_size >= self.wal_bytes and not has_hole:
             self.wal_bytes = wal.st_size
             return Change.NONE  # the usual case
-        is_shorter = database.st_size < self._database_bytes or wal.st_size < min(self.wal_bytes, self._wal_limit_bytes)
+        is_shorter = (
+            has_hole
+            or database.st_size < self._database_bytes
+            or wal.st_size < min(self.wal_bytes, self._wal_limit_bytes)
+        )
         is_written = database.st_mtime_ns != self._written_ns and not is_own_write
         self._database_bytes, self._written_ns, self.wal_bytes = database.st_size, database.st_mtime_ns, wal.st_size
         if is_shorter:

@@ -40,7 +40,7 @@ _DAMAGED = ("SQLITE_CORRUPT", "SQLITE_NOTADB")
 
 
 def to_history_error(error: "sqlite3.Error | OSError") -> HistoryError:
-    """The error of `errors.py` that stands for an error of SQLite: full, locked, damaged, or not to be used now.
+    """The error of `errors/` that stands for an error of SQLite: full, locked, damaged, or not to be used now.
 
     Its text is ours: SQLite's own may hold paths and SQL, which no client should see.
     """

@@ -3,8 +3,7 @@
 import os
 from pathlib import Path
 
-from loguru import logger
-
+from cvserve.logs.events import log_seldom
 from cvserve.store.gate import Gate
 from cvserve.store.guard import Guard
 from cvserve.store.sqlite import sqlite3
@@ -41,7 +40,7 @@ class WriteAheadLog:
         except FileNotFoundError:
             return True
         except OSError as error:
-            logger.error("history: the WAL cannot be synced: {}", error.strerror)
+            log_seldom("sync", "ERROR", "history: the WAL cannot be synced: {}", error.strerror)
             return False
         return True
 
@@ -70,6 +69,6 @@ class WriteAheadLog:
             connection.execute(f"PRAGMA busy_timeout = {wait_ms}")
             self._guard.note_write()
         except sqlite3.Error as error:
-            logger.warning("history: the WAL cannot begin anew: {}", error)
+            log_seldom("begin anew", "WARNING", "history: the WAL cannot begin anew: {}", error)
         finally:
             self._gate.open()

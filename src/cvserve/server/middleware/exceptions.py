@@ -4,7 +4,8 @@ import asyncio
 
 from loguru import logger
 
-from cvserve.errors import CvserveError, HistoryError, ModelError, NotReady
+from cvserve.errors import CvserveError, ModelError, NotReady
+from cvserve.logs.events import log_seldom
 from cvserve.server.context import AsgiApp, Message, Receive, Scope, Send, context_of
 from cvserve.server.disconnect import ClientGone
 from cvserve.server.metrics import Metrics
@@ -50,9 +51,14 @@ class ProblemMiddleware:
         except Exception as error:
             if started:
                 raise  # half an answer cannot become an error: the connection is cut
-            problem = self._to_problem(scope, error)
-            self._metrics.count_error(problem)
-            await send_problem(scope, send, problem)
+            await self._answer(scope, send, error)
+
+    async def _answer(self, scope: Scope, send: Send, error: Exception) -> None:
+        # Not in `__call__`: the traceback of the error holds that frame. If a variable there named the error, the two
+        # would hold each other, and with them each frame between and the whole body, until the garbage collector comes.
+        problem = self._to_problem(scope, error)
+        self._metrics.count_error(problem)
+        await send_problem(scope, send, problem)
 
     @staticmethod
     def _to_problem(scope: Scope, error: Exception) -> CvserveError:
@@ -60,7 +66,6 @@ class ProblemMiddleware:
         if not isinstance(error, CvserveError):
             logger.opt(exception=error).error("request {} failed", request_id)
             return ModelError("The server failed at this request; its own log has the reason.")
-        # What the history cannot do is told by its writer, once and not for each request.
-        if get_status(error) >= 500 and not isinstance(error, HistoryError):
-            logger.warning("request {}: {}: {}", request_id, error.code, error)
+        if get_status(error) >= 500:
+            log_seldom(f"answer {error.code}", "WARNING", "request {}: {}: {}", request_id, error.code, error)
         return error
