@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from cvserve.errors import HistoryUnavailable
 from cvserve.store.columns import JSON_SQL, SELECT, HistoryRow, read_row
 from cvserve.store.database import connect_reader
+from cvserve.store.moments import find_id_range
 from cvserve.store.sources import HIDDEN_SOURCE
 from cvserve.store.sqlite import translate_errors
 
@@ -172,10 +173,9 @@ class PredictionReader:
         newest = self._read_number("SELECT max(id) FROM predictions") or 0
         after, before = query.after, query.before
         before = min(before, newest + 1) if before is not None else newest + 1
-        if query.since is not None:
-            after = max(after or 0, self._find_first_since(query.since, newest) - 1)
-        if query.until is not None:
-            before = min(before, self._find_first_since(query.until, newest))
+        if query.since is not None or query.until is not None:
+            first, end = find_id_range(self._read_rows, query.since, query.until, newest)
+            after, before = max(after or 0, first - 1), min(before, end)
         return dataclasses.replace(query, after=after, before=before)
 
     def count(self, query: Query) -> int:
@@ -223,18 +223,6 @@ class PredictionReader:
             marks = ", ".join("?" * len(ids))
             return " AND ".join([*parts, f"p.model_id IN ({marks})"]), [*parts.values(), *(row[0] for row in ids)]
         return " AND ".join(parts), list(parts.values())
-
-    def _find_first_since(self, moment: str, newest: int) -> int:
-        """Id of the first row at or after `moment`, by bisection: ids and times rise together."""
-        low, high = 1, newest + 1
-        while low < high:
-            middle = (low + high) // 2
-            row = self._read_rows("SELECT id, created_at FROM predictions WHERE id >= ? ORDER BY id LIMIT 1", [middle])
-            if row and row[0][1] < moment:
-                low = int(row[0][0]) + 1
-            else:
-                high = middle
-        return low
 
     def _read_number(self, sql: str, values: list[Any] | None = None) -> int:
         rows = self._read_rows(sql, values or [])

@@ -13,6 +13,7 @@ from queue import Empty, SimpleQueue
 from loguru import logger
 
 from cvserve.errors import HistoryError, HistoryUnavailable
+from cvserve.store.clock import Clock
 from cvserve.store.database import connect
 from cvserve.store.gate import Gate
 from cvserve.store.guard import Guard
@@ -61,6 +62,7 @@ class HistoryWriter:
         self._lock = threading.Lock()  # no entry may come behind that None
         self._is_closed = False
         self._model_ids: dict[ModelKey, int] = {}
+        self._clock = Clock()
         self._is_broken = False  # the connection failed and no other could be opened yet
         self._looked_at = time.monotonic()
         self._has_fault = False  # the guard found one at the last look
@@ -168,13 +170,14 @@ class HistoryWriter:
         return group, True
 
     def _commit(self, group: list[_Entry]) -> None:
-        failure = self._find_old_fault() or (self._reopen() if self._is_broken else None)
-        if failure is not None:
+        if (failure := self._find_old_fault() or (self._reopen() if self._is_broken else None)) is not None:
             self._refuse(group, failure)
             return
         self._limit_wait(group[0][2])
         try:
-            stored = insert_rows(self._connection, [row for entry in group for row in entry[0]], self._model_ids)
+            stored = insert_rows(
+                self._connection, [row for entry in group for row in entry[0]], self._model_ids, self._clock
+            )
         except Exception as error:
             self._fail(group, error)
             return
