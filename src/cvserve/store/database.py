@@ -1,5 +1,6 @@
 """Opening `cvserve.db`: who may read the file, what it must hold, and how connections are set."""
 
+import contextlib
 import os
 import stat
 import warnings
@@ -9,6 +10,7 @@ from pathlib import Path
 from cvserve.errors import CannotStart, HistoryUnavailable, Unsafe
 from cvserve.files import make_folders
 from cvserve.store.migrations import MIGRATION_SET, list_migrations, load_migrations
+from cvserve.store.place import SUFFIXES
 from cvserve.store.sqlite import SAFE_VERSION, sqlite3, to_history_error, translate_errors
 
 _BUSY_TIMEOUT_MS = 5_000
@@ -56,12 +58,12 @@ def check_file(path: Path) -> None:
     """Refuse a file that others can read or that is not what it seems.
 
     Raises:
-        Unsafe: it is a link, no regular file or somebody else's, or others can read it.
+        Unsafe: it, `-wal` or `-shm` is a link or no regular file; it is somebody else's, or others can read it.
         HistoryUnavailable: it is too small for a database, or this user cannot read it.
     """
     status = os.lstat(path)
-    if not stat.S_ISREG(status.st_mode) or status.st_nlink != 1:
-        raise Unsafe(f"'{path.name}' is a link or no regular file; move it away, or use another folder (--home).")
+    for suffix in SUFFIXES:
+        _check_kind(path.with_name(f"{path.name}{suffix}"))
     if status.st_uid not in (os.geteuid(), 0):
         raise Unsafe(f"'{path.name}' belongs to another user; use another folder (--home).")
     if status.st_mode & 0o077:
@@ -71,6 +73,14 @@ def check_file(path: Path) -> None:
         raise _make_not_a_database(path)
     if not os.access(path, os.R_OK):
         raise HistoryUnavailable(f"'{path.name}' cannot be read; check its owner and mode.")
+
+
+def _check_kind(path: Path) -> None:
+    """Refuse what has a second name: SQLite would write over whatever that is the name of."""
+    with contextlib.suppress(FileNotFoundError):
+        status = os.lstat(path)
+        if not stat.S_ISREG(status.st_mode) or status.st_nlink > 1:
+            raise Unsafe(f"'{path.name}' is a link or no regular file; move it away, or use another folder (--home).")
 
 
 def connect(
