@@ -1,7 +1,7 @@
 """Fixtures named as nouns; every test runs in an empty folder with a clean environment."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -59,8 +59,8 @@ def server_process(home: Path) -> Iterator[Callable[..., ServerProcess]]:
     """Starts real `cvserve serve` processes on free ports; all are stopped at the end."""
     running: list[ServerProcess] = []
 
-    def start(*arguments: str, **environment: str) -> ServerProcess:
-        running.append(ServerProcess(home, *arguments, **environment))
+    def start(*arguments: str, wrapper: Sequence[str] = (), **environment: str) -> ServerProcess:
+        running.append(ServerProcess(home, *arguments, wrapper=wrapper, **environment))
         return running[-1]
 
     yield start

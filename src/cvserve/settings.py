@@ -91,7 +91,10 @@ class Settings:
     )
     max_body: int = setting(20 * 1024**2, "Largest body of POST /predict.", values.size_bytes, reach=Reach.FOLDER)
     max_pixels: int = setting(
-        64_000_000, "Largest width × height of a picture.", values.whole(1, 1_000_000_000), reach=Reach.FOLDER
+        64_000_000,
+        "Largest width × height of a picture; half of it of a WebP.",
+        values.whole(1, 1_000_000_000),
+        reach=Reach.FOLDER,
     )
     formats: tuple[str, ...] = setting(
         ("JPEG", "PNG", "WEBP"),
@@ -99,7 +102,13 @@ class Settings:
         values.image_formats,
         reach=Reach.FOLDER,
     )
+    decode_timeout: float = setting(
+        2.0, "Longest CPU time for decoding one picture.", values.seconds, reach=Reach.FOLDER
+    )
     predict_timeout: float = setting(30.0, "Longest time of one prediction.", values.seconds, reach=Reach.FOLDER)
+    rate_limit: values.Rate | None = setting(
+        None, "Requests that a token may send, such as 50/s or 100/m; default: any.", values.rate, reach=Reach.FOLDER
+    )
     body_timeout: float = setting(900.0, "Longest time for a body to arrive.", values.seconds, reach=Reach.FOLDER)
     min_body_rate: int = setting(
         8192,

@@ -24,6 +24,14 @@ class Job:
         return self.wanted
 
 
+class Clock:
+    def __init__(self) -> None:
+        self.now = 1_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
 def queue_of(*jobs: Job, max_jobs: int = 100, max_bytes: int = 10**9, max_batch: int = 64) -> AdmissionQueue[Job]:
     queue: AdmissionQueue[Job] = AdmissionQueue(max_jobs, max_bytes, max_batch)
     queue.put(jobs)
@@ -122,10 +130,23 @@ def test_batch_has_no_more_of_one_owner_than_of_another_unless_it_is_quick() -> 
     queue = queue_of(*jobs_of("hog", *range(50)))
     queue.put(jobs_of("small", 100))
     assert names(queue.take(1)) == [0, 100]
-    assert len(queue.take(1)) == 49  # alone again
-    queue.put(jobs_of("hog", *range(50)))
-    queue.put(jobs_of("small", 100, 101))
-    assert names(queue.take(1, None, 7)) == [0, 100, 1, 101, 2, 3, 4]
+    queue.put(jobs_of("small", 101, 102))
+    assert names(queue.take(1, None, 0.0007)) == [1, 101, 2, 102, 3, 4, 5]
+
+
+def test_owner_that_waits_alone_gets_a_part_of_a_batch_while_others_come_and_go() -> None:
+    clock = Clock()
+    queue: AdmissionQueue[Job] = AdmissionQueue(1_000, 10**9, 40, clock)
+    queue.put(jobs_of("hog", *range(300)))
+    assert len(queue.take(1)) == 40
+    queue.put(jobs_of("small", 0))
+    assert len(queue.take(1)) == 2
+    assert len(queue.take(1)) == 10
+    assert len(queue.take(1, None, 0.004)) == 25  # done in a tenth of a second
+    clock.now += 1
+    assert len(queue.take(1)) == 10
+    clock.now += 1
+    assert len(queue.take(1)) == 40  # the other one has gone
 
 
 def test_jobs_of_a_lost_worker_wait_for_the_turn_of_their_owner() -> None:
@@ -262,7 +283,7 @@ def test_while_several_wait_nobody_gets_more_than_one_picture_ahead(puts: list[t
     left = Counter(owner for owner, jobs in puts for _ in range(jobs))
     served: Counter[str] = Counter()
     while len(queue):
-        for job in queue.take(1, limit, 100):
+        for job in queue.take(1, limit, 0.00005):
             served[job.owner] += 1
             left[job.owner] -= 1
             waiting = [served[owner] for owner in left if left[owner] > 0]

@@ -4,6 +4,7 @@ All of it runs on one event loop, so there are no locks. Workers are threads or 
 """
 
 import asyncio
+import math
 import time
 from collections.abc import Callable, Hashable, Sequence
 
@@ -21,8 +22,6 @@ _SWEEP_INTERVAL_S = 0.1
 _MAX_STOOD_S = 1.0
 # A batch is to be done in this share of `predict_timeout`, as far as one can tell from the batches before it.
 _PLANNED_SHARE = 0.25
-# A batch that is done so soon is not made smaller for the sake of who has one picture in it.
-_QUICK_BATCH_S = 0.005
 _MISCOUNTED = "The worker answered for another number of pictures than it was given."
 
 
@@ -202,16 +201,16 @@ class Engine:
         """Give each free worker its share of what waits."""
         self._dispatching = False
         while self._free and len(self._queue):
-            jobs = self._queue.take(len(self._free), self._fit(self._planned_s), self._fit(_QUICK_BATCH_S))
+            jobs = self._queue.take(len(self._free), self._batch_limit(), self._picture_s or math.inf)
             if not jobs:
                 continue  # nobody wanted those; look at the next
             worker = self._free.pop()  # the one that was busy last has the warmest caches
             self._busy[worker] = start_batch(jobs, self._timeout_s)
             worker.give([job.task for job in jobs])
 
-    def _fit(self, time_s: float) -> int | None:
-        """How many pictures are surely done in that time; None while nobody knows."""
-        return max(1, int(time_s / self._picture_s)) if self._picture_s else None
+    def _batch_limit(self) -> int | None:
+        """How many pictures are surely done in a share of the timeout; None while nobody knows."""
+        return max(1, int(self._planned_s / self._picture_s)) if self._picture_s else None
 
     def _sweep(self) -> None:
         """End what took too long: answers that somebody waits for, and workers."""

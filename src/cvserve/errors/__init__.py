@@ -18,7 +18,7 @@
     ├── RequestError             a request that cannot be read
     │   ├── MissingFile, MalformedBody, UnsupportedMediaType, PayloadTooLarge
     │   ├── HeadersTooLarge, UriTooLong, RequestTimeout
-    │   ├── NotFound, MethodNotAllowed, Unauthenticated, Forbidden, CsrfRejected, Misdirected
+    │   ├── NotFound, MethodNotAllowed, Unauthenticated, Forbidden, CsrfRejected, Misdirected, RateLimited
     └── PredictError             the picture was fine, the server or the model was not
         ├── Overloaded, NotReady, PredictTimeout, ModelError, WorkerDied
 
@@ -71,6 +71,7 @@ from cvserve.errors.request import (
     MissingFile,
     NotFound,
     PayloadTooLarge,
+    RateLimited,
     RequestError,
     RequestTimeout,
     Unauthenticated,
@@ -104,6 +105,7 @@ __all__ = [
     "PayloadTooLarge",
     "PredictError",
     "PredictTimeout",
+    "RateLimited",
     "RequestError",
     "RequestTimeout",
     "StorageFull",

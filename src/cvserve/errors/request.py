@@ -108,3 +108,17 @@ class Misdirected(RequestError):
     """The request asks for a host that is not this server."""
 
     code = "misdirected"
+
+
+class RateLimited(RequestError):
+    """A token has sent more requests than it may in such a time.
+
+    Attributes:
+        retry_after_s: whole seconds after which the next one is let in.
+    """
+
+    code = "rate_limited"
+
+    def __init__(self, message: str, retry_after_s: int = 1) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s

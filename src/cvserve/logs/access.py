@@ -125,6 +125,11 @@ class AccessLog:
             record = record._replace(user_agent=self._mask.mask(record.user_agent))
         return self._format(record)
 
+    def reopen(self) -> None:
+        """Open the file anew: somebody has renamed or removed it."""
+        if self._is_open:
+            self._file.reopen()
+
     def close(self) -> None:
         """Write what waits and close the file. May be called twice."""
         if self._is_open:

@@ -1,15 +1,11 @@
 """`create_app`: which paths there are, the layers around them, and how the app starts and stops."""
 
 import asyncio
-import contextlib
-from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING
-
-from starlette.routing import Router
 
 from cvserve.configuration import load_configuration
 from cvserve.engine.choose_pool import pool_for
-from cvserve.errors import NotFound
+from cvserve.errors import CvserveError, NotFound
 from cvserve.server.context import AsgiApp, Receive, Scope, Send
 from cvserve.server.endpoints.health import Live, Ready
 from cvserve.server.endpoints.history import PredictionItem, PredictionList
@@ -94,7 +90,9 @@ def _add_layers(paths: Paths, resources: Resources) -> AsgiApp:
     asks_for_host = settings.no_auth or bool(settings.allowed_hosts)
     host_rule = HostRule((settings.host, *settings.allowed_hosts) if asks_for_host else None)
     origins = settings.cors_origin
-    app: AsgiApp = AuthenticationMiddleware(paths, resources.authenticator, host_rule, origins, open_paths)
+    app: AsgiApp = AuthenticationMiddleware(
+        paths, resources.authenticator, host_rule, origins, open_paths, resources.rate_limiter
+    )
     app = ProblemMiddleware(app, resources.metrics)
     if origins:
         app = CorsMiddleware(app, origins, paths)
@@ -124,7 +122,7 @@ class LifespanMiddleware:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Run the lifespan, or pass a request on once the resources are started."""
         if scope["type"] == "lifespan":
-            await Router(lifespan=self._lifespan)(scope, receive, send)
+            await self._run_lifespan(receive, send)
             return
         if self._started is None:
             self._started = asyncio.ensure_future(self.resources.start())
@@ -132,12 +130,22 @@ class LifespanMiddleware:
             await asyncio.shield(self._started)
         await self._app(scope, receive, send)
 
-    @contextlib.asynccontextmanager
-    async def _lifespan(self, _app: object) -> AsyncIterator[None]:
+    async def _run_lifespan(self, receive: Receive, send: Send) -> None:
+        """The two messages of ASGI's lifespan protocol, and their answers."""
+        await receive()
         self._started = asyncio.ensure_future(self.resources.start())
-        await self._started
-        yield
+        try:
+            await self._started
+        except asyncio.CancelledError:
+            return  # the server is to stop before it has started
+        except CvserveError as error:
+            self.resources.lifecycle.failure = error
+            await send({"type": "lifespan.startup.failed", "message": f"cvserve: {error}"})
+            return
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
         await self.resources.close()
+        await send({"type": "lifespan.shutdown.complete"})
 
 
 async def _raise_not_found(scope: Scope, receive: Receive, send: Send) -> None:

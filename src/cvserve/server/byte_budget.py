@@ -141,4 +141,4 @@ class Hold:
 
 
 def _format_mib(size_bytes: int) -> str:
-    return f"{size_bytes / _MIB:.0f} MiB"
+    return f"{round(size_bytes / _MIB, 1):g} MiB"

@@ -96,6 +96,8 @@ def _extra_headers(error: CvserveError, status: int) -> list[tuple[bytes, bytes]
         return [(b"allow", error.allow.encode("ascii"))]
     if status == 415:
         return [(b"accept-post", ACCEPT_POST)]
-    if status in (429, 503):
+    if isinstance(error, errors.RateLimited):
+        return [(b"retry-after", str(error.retry_after_s).encode("ascii"))]
+    if status == 503:
         return [(b"retry-after", str(RETRY_AFTER_S).encode("ascii"))]
     return []

@@ -15,6 +15,7 @@ from cvserve.server.auth import Authenticator
 from cvserve.server.byte_budget import ByteBudget
 from cvserve.server.lifecycle import Lifecycle
 from cvserve.server.metrics import Metrics
+from cvserve.server.rate_limit import RateLimiter
 from cvserve.server.readers import Readers
 from cvserve.server.recorder import Recorder
 from cvserve.server.service import PredictionService
@@ -48,6 +49,7 @@ class Resources:
     lifecycle: Lifecycle
     metrics: Metrics
     budget: ByteBudget
+    rate_limiter: RateLimiter | None
 
     def make_first_token(self) -> str | None:
         """A token with all scopes where there is none at all, to be shown once; None where there is one.
@@ -129,6 +131,7 @@ def open_resources(settings: Settings, pool: WorkerPool) -> Resources:
         observer=metrics,
     )
     recorder = Recorder(settings.database_path, settings.durability)
+    rate_limiter = None if settings.rate_limit is None else RateLimiter(settings.rate_limit)
     return Resources(
         settings=settings,
         folder_lock=folder_lock,
@@ -140,10 +143,11 @@ def open_resources(settings: Settings, pool: WorkerPool) -> Resources:
         readers=Readers(settings.database_path, recorder.guard, recorder.gate),
         recorder=recorder,
         engine=engine,
-        service=PredictionService(engine, recorder, metrics, mask),
+        service=PredictionService(engine, recorder, metrics, mask, rate_limiter),
         lifecycle=Lifecycle(),
         metrics=metrics,
         budget=ByteBudget(settings.max_queue_bytes),
+        rate_limiter=rate_limiter,
     )
 
 

@@ -15,6 +15,7 @@ from cvserve.predictor.prediction import Prediction
 from cvserve.server.context import RequestContext
 from cvserve.server.disconnect import ClientGone
 from cvserve.server.metrics import Metrics
+from cvserve.server.rate_limit import RateLimiter
 from cvserve.server.recorder import Recorder
 from cvserve.server.uploads import Upload
 from cvserve.store.columns import STEPS
@@ -78,9 +79,18 @@ class PredictionService:
         recorder: stores rows.
         metrics: counts predictions and failed writes.
         mask: hides tokens in the names of files.
+        rate_limiter: counts the pictures of a batch; None: a token may send any number.
     """
 
-    def __init__(self, engine: Engine, recorder: Recorder, metrics: Metrics, mask: SecretMask) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        recorder: Recorder,
+        metrics: Metrics,
+        mask: SecretMask,
+        rate_limiter: RateLimiter | None = None,
+    ) -> None:
+        self._rate_limiter = rate_limiter
         self._engine = engine
         self._recorder = recorder
         self._metrics = metrics
@@ -140,6 +150,8 @@ class PredictionService:
         """
         tasks = [Task(upload.data, top_k) for upload in uploads]
         futures = self._engine.submit(tasks, has_left, _owner_of(context))
+        if self._rate_limiter is not None:
+            self._rate_limiter.charge(_owner_of(context), len(tasks) - 1)  # the first went with the request
         outcomes = await asyncio.gather(*futures, return_exceptions=True)
         if any(isinstance(outcome, Abandoned) for outcome in outcomes):
             raise ClientGone

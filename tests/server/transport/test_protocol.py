@@ -1,19 +1,15 @@
 """What never reaches the app: bytes that are no HTTP, heads that are too long or too slow, and the end of a server."""
 
-import functools
 import socket
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from cvserve.server.resources import Resources
-from cvserve.server.run import make_shared, server_config
 from cvserve.server.transport.head import MAX_HEAD_BYTES, MAX_HEADERS, MAX_TARGET_BYTES
 from cvserve.server.transport.limits import ConnectionLimits
-from cvserve.server.transport.protocol import MAX_PIPELINED, HttpProtocol
+from cvserve.server.transport.protocol import MAX_PIPELINED
 from support.answers import STATUS_OF, assert_problem
 from support.fakes import BrightnessPredictor, GatedPredictor
 from support.lines import parsed
@@ -96,7 +92,7 @@ def test_many_requests_in_one_packet_are_answered_in_order(shared: ThreadedServe
 
 def test_connection_ends_behind_the_requests_that_may_wait_on_it(shared: ThreadedServer) -> None:
     with RawConnection(shared.url) as raw:
-        raw.send(f"GET /livez HTTP/1.1\r\nAuthorization: {shared.token}\r\n\r\n".encode() * 5_000)
+        raw.send(f"GET /livez HTTP/1.1\r\nHost: x\r\nAuthorization: {shared.token}\r\n\r\n".encode() * 5_000)
         answers = [raw.answer() for _ in range(1 + MAX_PIPELINED)]  # one was being answered while the others came
         assert {answer.status for answer in answers} == {200}
         assert [answer.headers.get("connection") for answer in answers] == [None] * MAX_PIPELINED + ["close"]
@@ -173,17 +169,8 @@ class TestSlowHeads:
     """With a short limit, on a server of their own."""
 
     @pytest.fixture
-    def impatient(self, home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ThreadedServer]:
-        from support import threaded
-
-        def with_short_limit(resources: Resources) -> Any:
-            config: Any = server_config(resources)
-            limits = ConnectionLimits(head_s=0.2, sweep_s=0.05)
-            config.http_protocol_class = functools.partial(HttpProtocol, shared=make_shared(resources, limits))
-            return config
-
-        monkeypatch.setattr(threaded, "server_config", with_short_limit)
-        server = ThreadedServer(home, BrightnessPredictor())
+    def impatient(self, home: Path) -> Iterator[ThreadedServer]:
+        server = ThreadedServer(home, BrightnessPredictor(), limits=ConnectionLimits(head_s=0.2, sweep_s=0.05))
         yield server
         server.stop()
 
@@ -234,16 +221,17 @@ def test_body_that_does_not_arrive_in_time_is_a_timeout(threaded_server: object)
 
 def test_request_that_is_on_its_way_when_the_server_stops_is_answered(threaded_server: object) -> None:
     predictor = GatedPredictor()
-    server = threaded_server(predictor)  # type: ignore[operator]
-    with RawConnection(server.url) as running, RawConnection(server.url) as quiet:
+    server = threaded_server(predictor, last_request_s=30)  # type: ignore[operator]
+    with RawConnection(server.url) as running, RawConnection(server.url) as quiet, RawConnection(server.url) as silent:
         assert quiet.request("GET", "/livez", token=server.token).answer().status == 200
         running.request("POST", "/predict", token=server.token, body=grey(0))
         assert predictor.entered.wait(30)
         stopping = threading.Thread(target=server.stop)
         stopping.start()
         wait_until(lambda: not _accepts(server.url))
-        answer = quiet.request("GET", "/livez", token=server.token).answer()
-        assert (answer.status, answer.headers["connection"]) == (200, "close")
+        for last in (quiet, silent):
+            answer = last.request("GET", "/livez", token=server.token).answer()
+            assert (answer.status, answer.headers["connection"]) == (200, "close")
         predictor.gate.set()
         assert running.answer().json()["id"] == 1
         stopping.join()

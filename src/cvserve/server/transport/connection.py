@@ -10,9 +10,6 @@ from cvserve.server.transport.clock import Clock, State
 from cvserve.server.transport.outlet import Outlet
 from cvserve.server.transport.shared import Shared
 
-# When the server stops, an idle connection stays open so long, as a request may be on its way.
-_DRAIN_IDLE_S = 0.5
-
 
 class Connection(HttpToolsProtocol):
     """What does not depend on the bytes that come; `protocol.py` reads these.
@@ -74,12 +71,15 @@ class Connection(HttpToolsProtocol):
         self._count_waiting_answer(0)
 
     def shutdown(self) -> None:
-        """Stop: finish the request that runs, or wait a moment for one that is on its way."""
+        """Stop: finish the request that runs, or wait for one that is on its way, until `close_if_idle` is called."""
         self._is_draining = True
-        if self.cycle is None or self.cycle.response_complete:
-            self.loop.call_later(_DRAIN_IDLE_S, self._close_if_idle)
-        else:
+        if not self._is_idle:
             super().shutdown()
+
+    def close_if_idle(self) -> None:
+        """End a connection on which no request runs or has begun to arrive."""
+        if self._is_idle and not self._head_bytes:
+            self.transport.finish()
 
     def check_clock(self, now_s: float) -> None:
         """End what has lasted too long; called by the sweep."""
@@ -92,6 +92,8 @@ class Connection(HttpToolsProtocol):
         elif state is State.BODY:
             rate = f"{limits.body_rate:,.0f} bytes a second"
             self._refuse(RequestTimeout(f"The body came at less than {rate}; send it again over a quicker line."))
+        elif self._is_draining and state in (State.HEAD, State.IDLE):
+            return  # it has a time of its own now: until `close_if_idle`
         elif state in (State.HEAD, State.IDLE, State.LEFTOVER):
             self.transport.finish()
         else:
@@ -113,9 +115,9 @@ class Connection(HttpToolsProtocol):
             return State.LEFTOVER, self._received_bytes
         return (State.IDLE if self._heads_read and not self._head_bytes else State.HEAD), 0
 
-    def _close_if_idle(self) -> None:
-        if self.cycle is None or self.cycle.response_complete:
-            self.transport.finish()
+    @property
+    def _is_idle(self) -> bool:
+        return self.cycle is None or self.cycle.response_complete
 
     def _count_waiting_answer(self, size_bytes: int) -> None:
         self._shared.budget.count_change(size_bytes - self._waiting_answer_bytes)

@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import Callable
 from typing import Protocol
 
+from loguru import logger
+
 
 class Timed(Protocol):
     """A connection with a clock."""
@@ -45,9 +47,11 @@ class Sweep:
         now_s = loop.time()
         self._now_s += min(now_s - self._seen_s, 2 * self._interval_s)
         self._seen_s, self._timer = now_s, None
-        try:
-            for connection in tuple(self._connections):
+        for connection in tuple(self._connections):
+            try:
                 connection.check_clock(self._now_s)
-        finally:
-            if self._tidy() or self._connections:
-                self._timer = loop.call_later(self._interval_s, self._visit_all, loop)
+            except Exception:  # a fault of ours: the others are looked after all the same
+                logger.exception("a connection's clock failed")
+                self._connections.discard(connection)
+        if self._tidy() or self._connections:
+            self._timer = loop.call_later(self._interval_s, self._visit_all, loop)

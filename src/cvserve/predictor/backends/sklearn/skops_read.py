@@ -5,8 +5,8 @@ from typing import Any
 
 import skops.io
 
-from cvserve.predictor.backends.sklearn.tree_checks import check_trees
-from cvserve.predictor.backends.sklearn.trusted_types import SKLEARN_TYPES
+from cvserve.predictor.backends.sklearn.checks.allowed import SKLEARN_TYPES
+from cvserve.predictor.backends.sklearn.checks.trees import check_trees
 from cvserve.predictor.models.fault import ModelFault
 from cvserve.predictor.models.file import ModelFile
 from cvserve.predictor.models.zip_limits import check_archive

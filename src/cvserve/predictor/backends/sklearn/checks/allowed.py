@@ -2,7 +2,7 @@
 
 skops allows estimators by itself. These are the parts inside of them: plain data, and functions that are
 named but called by `fit` only. Trees are the one exception: scikit-learn follows the indices in their nodes
-without a check, so `tree_checks.py` checks them before a tree is used.
+without a check, so `trees.py` checks them before a tree is used.
 """
 
 SKLEARN_TYPES = (
