@@ -15,7 +15,7 @@ from cvserve.engine.job import Batch, Job, start_batch
 from cvserve.engine.protocols import EngineObserver, RestartReason, Worker, WorkerPool
 from cvserve.engine.suspects import Suspects
 from cvserve.engine.task import Outcome, Task
-from cvserve.errors import ModelError, NotReady
+from cvserve.errors import ModelError, NotReady, Overloaded
 from cvserve.predictor.prediction import ModelInfo, Prediction
 
 _SWEEP_INTERVAL_S = 0.1
@@ -102,6 +102,20 @@ class Engine:
     def waiting(self) -> int:
         """Pictures in the queue."""
         return len(self._queue)
+
+    def check_room(self, owner: Hashable = None) -> None:
+        """Find out before a body is read whether its picture would find no place.
+
+        Args:
+            owner: who sends it.
+
+        Raises:
+            Overloaded: the queue is full, and this owner has its share of it.
+        """
+        if self._queue.is_full_for(owner):
+            raise Overloaded(
+                f"{self.waiting} pictures wait already and no more fit; send the request again in a moment."
+            )
 
     def submit(
         self, tasks: Sequence[Task], has_left: Callable[[], bool] | None = None, owner: Hashable = None

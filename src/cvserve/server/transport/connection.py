@@ -11,6 +11,7 @@ from cvserve.server.problems import RETRY_AFTER_S
 from cvserve.server.transport.clock import Clock, State
 from cvserve.server.transport.outlet import Outlet
 from cvserve.server.transport.shared import Shared
+from cvserve.server.transport.turnstile import MANY_CONNECTIONS, REFUSALS
 
 _OVERLOADED = 503
 
@@ -58,6 +59,8 @@ class Connection(HttpToolsProtocol):
         """Go on with the next request that waits, or with reading."""
         self.server_state.total_requests += 1
         self._turn += 1
+        if len(self.connections) > MANY_CONNECTIONS and self.cycle.scope[KEY].status in REFUSALS:
+            self._shared.turnstile.note_refusal()
         if self.transport.is_closing():
             return
         if self.pipeline:
