@@ -1,6 +1,7 @@
 """Engine: many callers, natural batches, and nobody harmed by a neighbour; the same on threads and on processes."""
 
 import asyncio
+import weakref
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -213,6 +214,23 @@ def test_who_sends_much_waits_behind_who_sends_little_and_gives_way_in_a_full_qu
     found = run(kind, gated(tmp_path), use, max_queue=6)
     assert [getattr(outcome, "result", type(outcome)) for outcome in found] == [*[0] * 6, Overloaded, 3]
     assert gate.batch_sizes[:2] == [1, 2]  # one of each, and not all that waited
+
+
+def test_future_that_has_ended_is_let_go_while_an_older_one_is_still_waited_for(
+    kind: str, gate: Gate, tmp_path: Path
+) -> None:
+    async def use(engine: Engine) -> None:
+        held = engine.submit(tasks(BLACK))
+        await happens(lambda: gate.batch_sizes == [1])
+        broken = engine.submit(tasks(BROKEN))
+        ended = weakref.ref(broken[0])
+        assert isinstance((await outcomes(broken))[0], InvalidImage)
+        broken.clear()
+        await happens(lambda: ended() is None)
+        gate.open()
+        await outcomes(held)
+
+    run(kind, gated(tmp_path), use, workers=2)
 
 
 def test_prediction_that_takes_too_long_ends_and_the_late_answer_is_dropped(

@@ -44,10 +44,19 @@ def webp(size: tuple[int, int], **options: object) -> bytes:
     return encoded(Image.new("RGBA", size, (3, 99, 4, 100)), "WEBP", method=0, **options)
 
 
+def png_with_exif() -> bytes:
+    """A PNG whose EXIF names the same 15 MB in each of 200 tags."""
+    size, count = 15_000_000, 200
+    tags = b"".join(struct.pack("<HHII", 0x1000 + number, 7, size, 100) for number in range(count))
+    exif = b"II*\0\x08\0\0\0" + struct.pack("<H", count) + tags + bytes(4 + size)
+    return png(8, 2, chunk(b"eXIf", exif), size=(8, 8))
+
+
 BOMBS: dict[str, Callable[[], bytes]] = {
     "16-bit grey": lambda: png(16, 0),
     "palette with transparency": lambda: png(8, 3, _PALETTE, chunk(b"tRNS", bytes(range(200)))),
     "webp, lossless": lambda: webp((SIDE, SIDE // 2), lossless=True),
+    "EXIF that names itself": png_with_exif,
     "webp of 46 bytes": lambda: WEBP_46_BYTES,
     "webp, lossy": lambda: webp((SIDE, SIDE // 2)),
     "16-bit grey with a transparent tone": lambda: png(16, 0, chunk(b"tRNS", b"\x7f\x7f")),

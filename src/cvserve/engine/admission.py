@@ -205,8 +205,9 @@ class AdmissionQueue(Generic[Job]):
                 break
             fair = self._max_jobs // owners if lacks_jobs else self._max_bytes // owners
             wanted = own.jobs + jobs if lacks_jobs else own.size_bytes + size_bytes
-            largest = self._find_largest(owner, "jobs" if lacks_jobs else "size_bytes", fair)
-            if wanted > fair or largest is None:
+            resource = "jobs" if lacks_jobs else "size_bytes"
+            largest = None if wanted > fair else self._find_largest(owner, resource, fair)
+            if largest is None:
                 for share, request in reversed(removed):
                     share.requests.append(request)
                     self._count(share, len(request.jobs), request.size_bytes)

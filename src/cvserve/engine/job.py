@@ -74,6 +74,7 @@ class Job:
         if isinstance(outcome, CvserveError):
             if outcome.__cause__ is not None:
                 logger.opt(exception=outcome.__cause__).error("model: {}", outcome)
+                outcome.__cause__.__traceback__ = None  # on a thread of ours it leads to the pictures of the batch
             if not self.future.done():
                 self.future.set_exception(outcome)
         elif not self.future.done():  # else its caller left, or it took too long

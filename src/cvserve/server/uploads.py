@@ -1,15 +1,11 @@
 """Reading pictures from a request's body: the image itself, multipart, or JSON with base64."""
 
 import asyncio
-import base64
-import binascii
 import io
-import json
 from typing import NamedTuple
 
 from cvserve.errors import (
     InvalidParameter,
-    MalformedBody,
     MissingFile,
     PayloadTooLarge,
     RequestTimeout,
@@ -19,6 +15,7 @@ from cvserve.predictor.images.signatures import detect_format
 from cvserve.server.byte_budget import Hold
 from cvserve.server.context import Receive, Scope, header
 from cvserve.server.disconnect import ClientGone
+from cvserve.server.json_upload import read_json_picture
 from cvserve.server.multipart import Part, parse_multipart
 from cvserve.texts import drop_unprintable, list_some
 
@@ -26,6 +23,7 @@ FIELD = "file"
 MAX_BATCH_IMAGES = 64
 MAX_BATCH_BYTES = 64 * 1024**2
 _MAX_OTHER_PARTS = 16
+_JOINED_BYTES = 4 * 1024**2
 _MAX_NAMES = 5
 _MAX_QUOTED_CHARACTERS = 60
 _WAYS = 'send the picture as multipart field \'file\', as the body itself, or as JSON {"image": "<base64>"}'
@@ -63,7 +61,7 @@ async def read_one(scope: Scope, receive: Receive, hold: Hold, max_bytes: int, t
             raise InvalidParameter(f"{len(files)} pictures in one request; send one, or use POST /predict/batch.")
         return files[0]
     if kind == "application/json":
-        return _read_json(body)
+        return Upload(*await read_json_picture(body))
     # A body of no type may be a damaged picture, but an empty one means that nothing was sent.
     if kind.startswith("image/") or kind == "application/octet-stream" or (not kind and body):
         return Upload(body)  # the decoder says what is wrong with it
@@ -121,22 +119,26 @@ async def read_body(scope: Scope, receive: Receive, hold: Hold, max_bytes: int, 
 
 
 async def _receive_body(receive: Receive, hold: Hold, max_bytes: int) -> bytes:
+    pieces: list[bytes] = []
     # Grows in place and gives up its bytes without a copy: a list of pieces to be joined would be there twice.
-    body = io.BytesIO()
+    large = io.BytesIO()
     size_bytes, more = 0, True
     while more:
         message = await receive()
         if message["type"] == "http.disconnect":
             raise ClientGone
-        chunk, more = message.get("body", b""), message.get("more_body", False)
-        size_bytes += len(chunk)
+        pieces.append(message.get("body", b""))
+        size_bytes += len(pieces[-1])
         if size_bytes > max_bytes:
             raise _make_too_large(max_bytes)
-        hold.grow(len(chunk))
-        if not more and size_bytes == len(chunk):
-            return chunk  # type: ignore[no-any-return]
-        body.write(chunk)
-    return body.getvalue()
+        hold.grow(len(pieces[-1]))
+        if size_bytes > _JOINED_BYTES:
+            large.writelines(pieces)
+            pieces.clear()
+        more = message.get("more_body", False)
+    if size_bytes > _JOINED_BYTES:
+        return large.getvalue()
+    return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
 
 def _select_files(parts: list[Part]) -> list[Upload]:
@@ -148,24 +150,6 @@ def _select_files(parts: list[Part]) -> list[Upload]:
         raise MissingFile("The field 'file' is text, not a file; send it with a file name.")
     found = f"it has {list_some((repr(_quote(name)) for name in names), _MAX_NAMES)}" if names else "it has no fields"
     raise MissingFile(f"The form has no field 'file' with a picture: {found}.")
-
-
-def _read_json(body: bytes) -> Upload:
-    try:
-        document = json.loads(body)
-    except (ValueError, RecursionError):
-        raise MalformedBody("The body is not JSON.") from None
-    text = document.get("image") if isinstance(document, dict) else None
-    if not isinstance(text, str):
-        raise MissingFile('The JSON has no member "image" with a picture as base64.')
-    if text.startswith("data:"):
-        text = text.partition(",")[2]
-    try:
-        data = base64.b64decode("".join(text.split()), validate=True)
-    except (binascii.Error, ValueError):
-        raise MalformedBody('The member "image" is not base64.') from None
-    name = document.get("file_name")
-    return Upload(data, name if isinstance(name, str) else None)
 
 
 def _split_content_type(scope: Scope) -> tuple[str, str]:

@@ -19,6 +19,7 @@ from cvserve.predictor.images.limits import Limits, check_pixels
 def test_as_much_as_is_allowed_is_allowed(width: int, height: int, name: str) -> None:
     check_pixels(width, height, Limits(), name)
     check_pixels(height, width, Limits(), name)
+    check_pixels(4_000_000, 16, Limits(), "PNG")
 
 
 @pytest.mark.parametrize(

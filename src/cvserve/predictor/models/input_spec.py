@@ -133,17 +133,10 @@ class InputSpec:
         if self.resize == "exact":
             raise ImageTooLarge(f"The picture is {image.width}×{image.height}; this model takes {width}×{height} only.")
         if self.resize == "stretch":
-            return _stretch(image, self.size, filter_)
+            return image.resize(self.size, filter_)
         if self.resize == "crop":
             return _centre_crop(image, self.size, self.crop_ratio, filter_)
         return _pad(image, self.size, filter_)
-
-
-def _stretch(image: Image.Image, size: tuple[int, int], filter_: Image.Resampling) -> Image.Image:
-    if size[0] * image.height > _MAX_SCALED_PIXELS and image.height > size[1]:
-        # Pillow resizes across first: a picture one pixel wide and millions high would grow to gigabytes.
-        image = image.resize((image.width, size[1]), filter_)
-    return image.resize(size, filter_)
 
 
 def _centre_crop(

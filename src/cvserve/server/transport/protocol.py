@@ -93,6 +93,8 @@ class HttpProtocol(Connection):
         if not self._in_head:
             super().on_message_complete()
             self._in_head = True
+            if not self.pipeline:  # the body was read by halts; from now on only its client's end can come
+                self.flow.resume_reading()
 
     def _begin_request(self, method: str) -> None:
         """As uvicorn does it, with a cycle of ours."""
