@@ -16,6 +16,7 @@ from cvserve.engine.protocols import EngineObserver, RestartReason, Worker, Work
 from cvserve.engine.suspects import Suspects
 from cvserve.engine.task import Outcome, Task
 from cvserve.errors import ModelError, NotReady
+from cvserve.predictor.images.weight import is_heavy
 from cvserve.predictor.prediction import ModelInfo, Prediction
 
 _SWEEP_INTERVAL_S = 0.1
@@ -120,7 +121,7 @@ class Engine:
         """
         if not self._is_open:
             raise NotReady("The model is loading, or the server is stopping; send the request again in a moment.")
-        jobs = [Job(task, self._loop.create_future(), has_left, owner) for task in tasks]
+        jobs = [Job(task, self._loop.create_future(), has_left, owner, is_heavy(task.data)) for task in tasks]
         refused = {job: error for job in jobs if (error := self._suspects.find_refusal(job.task.data))}
         for job in self._queue.put([job for job in jobs if job not in refused] if refused else jobs):
             job.give_way()
@@ -201,12 +202,20 @@ class Engine:
         """Give each free worker its share of what waits."""
         self._dispatching = False
         while self._free and len(self._queue):
-            jobs = self._queue.take(len(self._free), self._batch_limit(), self._picture_s or math.inf)
+            waiting, heavy = len(self._queue), self._has_worker_for_heavy()
+            jobs = self._queue.take(len(self._free), self._batch_limit(), self._picture_s or math.inf, heavy=heavy)
+            if not jobs and len(self._queue) == waiting:
+                break  # heavy pictures, which wait for one of their own kind to be done
             if not jobs:
                 continue  # nobody wanted those; look at the next
             worker = self._free.pop()  # the one that was busy last has the warmest caches
             self._busy[worker] = start_batch(jobs, self._timeout_s)
             worker.give([job.task for job in jobs])
+
+    def _has_worker_for_heavy(self) -> bool:
+        """Whether another heavy picture would leave a worker for everybody else; with one worker, always."""
+        held = sum([batch.jobs[0].is_heavy for batch in self._busy.values()])
+        return held == 0 or held < self.live_workers - 1
 
     def _batch_limit(self) -> int | None:
         """How many pictures are surely done in a share of the timeout; None while nobody knows."""

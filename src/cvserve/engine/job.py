@@ -23,6 +23,7 @@ class Job:
     Attributes:
         has_left: asked right before a worker gets the task, whether nobody waits any more.
         owner: who sent it; owners are served in turn.
+        is_heavy: whether it keeps a worker so long that others notice.
         tries: workers that were lost while they held it; after the first it runs alone.
         strikes: those of them of which it may have been the reason; `suspects.py` counts them.
     """
@@ -31,6 +32,7 @@ class Job:
     future: "asyncio.Future[Prediction]"
     has_left: Callable[[], bool] | None = None
     owner: Hashable = None
+    is_heavy: bool = False
     submitted_at: float = field(default_factory=time.monotonic)
     tries: int = 0
     strikes: int = 0
