@@ -72,8 +72,11 @@ class ReadyEngine:
     def kill(self) -> None:
         """Nothing to do."""
 
+    def check_room(self, owner: object = None) -> None:
+        """There is always room."""
+
     def submit(
-        self, tasks: Sequence[Task], has_left: Callable[[], bool] | None = None
+        self, tasks: Sequence[Task], has_left: Callable[[], bool] | None = None, owner: object = None
     ) -> list["asyncio.Future[Prediction]"]:
         """One answer for each."""
         futures = [self._loop.create_future() for _ in tasks]

@@ -1,6 +1,7 @@
 """Engine: many callers, natural batches, and nobody harmed by a neighbour; the same on threads and on processes."""
 
 import asyncio
+import weakref
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -229,6 +230,23 @@ def test_pictures_that_are_much_work_leave_a_worker_to_others(kind: str, gate: G
 
     # One heavy picture by itself; the other worker takes both small ones, before any of the heavy ones that wait.
     assert sorted(run(kind, gated(tmp_path), use, workers=2)) == [1, 2]
+
+
+def test_future_that_has_ended_is_let_go_while_an_older_one_is_still_waited_for(
+    kind: str, gate: Gate, tmp_path: Path
+) -> None:
+    async def use(engine: Engine) -> None:
+        held = engine.submit(tasks(BLACK))
+        await happens(lambda: gate.batch_sizes == [1])
+        broken = engine.submit(tasks(BROKEN))
+        ended = weakref.ref(broken[0])
+        assert isinstance((await outcomes(broken))[0], InvalidImage)
+        broken.clear()
+        await happens(lambda: ended() is None)
+        gate.open()
+        await outcomes(held)
+
+    run(kind, gated(tmp_path), use, workers=2)
 
 
 def test_prediction_that_takes_too_long_ends_and_the_late_answer_is_dropped(

@@ -10,6 +10,7 @@ from cvserve.errors import Overloaded
 from cvserve.server.byte_budget import ByteBudget
 from support.answers import assert_problem
 from support.fakes import GatedPredictor
+from support.lines import parsed
 from support.pictures import grey
 from support.process import ServerProcess, proc
 from support.raw import RawConnection
@@ -135,6 +136,41 @@ def test_answers_that_nobody_reads_count(threaded_server: Start) -> None:
             raw.request("GET", "/predict?limit=500", token=server.token)
         wait_until(lambda: server.resources.budget.used_bytes > 65_536)
     wait_until(lambda: server.resources.budget.used_bytes == 0)
+
+
+def test_who_is_refused_for_lack_of_room_is_not_read_on_at_once(threaded_server: Start) -> None:
+    """Else clients that come again without a pause keep the server busy with dropping what they send."""
+    predictor = GatedPredictor()
+    server = threaded_server(predictor, max_queue_bytes=2 * MIB)
+    picture = grey(0) + bytes(MIB)
+    with RawConnection(server.url) as first, RawConnection(server.url) as second:
+        first.request("POST", "/predict", token=server.token, body=picture)
+        assert predictor.entered.wait(30)
+        second.request("POST", "/predict", f"Content-Length: {len(picture)}", token=server.token)
+        assert_problem(second.answer(), "overloaded")
+        assert [connection for connection in server.connections if connection.flow.read_paused]
+        predictor.gate.set()
+        assert first.answer().status == 200
+        second.send(picture)  # the rest of what was refused is dropped later, and the connection goes on
+        assert second.request("POST", "/predict", token=server.token, body=picture).answer().status == 200
+
+
+def test_client_that_leaves_behind_a_large_body_is_noticed(threaded_server: Start) -> None:
+    """Its last piece fills the buffer, for which reading is paused; the end of the connection must be read as well."""
+    predictor = GatedPredictor()
+    server = threaded_server(predictor, workers=1)
+    with RawConnection(server.url) as first:
+        first.request("POST", "/predict", token=server.token, body=grey(0))
+        assert predictor.entered.wait(30)
+        for _ in range(5):
+            with RawConnection(server.url) as leaver:
+                leaver.request("POST", "/predict", token=server.token, body=grey(0) + bytes(300_000))
+                wait_until(lambda: server.resources.engine.waiting)
+            wait_until(lambda: len(server.connections) == 1)
+        predictor.gate.set()
+        assert first.answer().status == 200
+    server.stop()
+    assert sorted(parsed(line).status for line in server.log_lines()) == ["200"] + ["499"] * 5
 
 
 class TestMemory:

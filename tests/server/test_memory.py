@@ -14,17 +14,19 @@ def test_memory_is_given_back_when_a_load_has_gone() -> None:
         hold.grow(64 * MIB)
         memory.tidy()
         assert not given_back
-    assert not memory.tidy()
+    assert memory.tidy()
     assert len(given_back) == 1
-    memory.tidy()
+    while memory.tidy():
+        pass
+    assert len(given_back) == 2  # what lay between has gone as well by now
     with budget.open_hold(1) as hold:
         hold.grow(1 * MIB)
-    memory.tidy()
-    assert len(given_back) == 1  # a little is not worth it
+    assert not memory.tidy()
+    assert len(given_back) == 2  # a little is not worth it
 
 
 def test_there_is_a_way_on_this_system() -> None:
     budget = ByteBudget(256 * MIB)
     with budget.open_hold(1) as hold:
         hold.grow(64 * MIB)
-    assert not MemoryReturn(budget).tidy()
+    assert MemoryReturn(budget).tidy()

@@ -16,7 +16,7 @@ from support.raw import RawConnection
 
 Start = Callable[..., ServerProcess]
 IS_LONG = bool(os.environ.get("CVSERVE_TEST_LONG"))
-STOPS = 200 if IS_LONG else 5
+STOPS = int(os.environ.get("CVSERVE_TEST_STOPS", "200")) if IS_LONG else 5
 TOKEN = "a-token-for-the-stops"
 KEPT, SILENT, NEW = 8, 8, 4
 # A request that is sent after the server has closed its end is the client's loss; until then the server must answer.

@@ -102,6 +102,8 @@ ELSEWHERE = {
     "server/transport/refusal.py": _CONNECTION,
     "server/transport/shared.py": _CONNECTION,
     "server/uploads.py": ("server/endpoints/test_predict.py", "server/test_multipart.py", "server/test_usual_form.py"),
+    # Errors of SQLite are made by breaking databases.
+    "store/sqlite.py": ("store/test_writer.py", "store/test_guard.py", "e2e/test_lost_database.py"),
     "settings.py": ("test_configuration.py", "test_values.py"),
     "settings_files.py": ("test_configuration.py",),
     "store/rows.py": ("store/test_predictions.py", "store/test_transaction.py"),

@@ -26,6 +26,7 @@ class ServerProcess:
         home: its folder, and the working folder.
         *arguments: of `cvserve serve`.
         wrapper: a command that runs the one that follows it.
+        python: the interpreter whose cvserve is started.
         **environment: variables beside those of the test.
 
     Attributes:
@@ -34,11 +35,18 @@ class ServerProcess:
         stderr: what it said so far.
     """
 
-    def __init__(self, home: Path, *arguments: str, wrapper: Sequence[str] = (), **environment: str) -> None:
+    def __init__(
+        self,
+        home: Path,
+        *arguments: str,
+        wrapper: Sequence[str] = (),
+        python: str = sys.executable,
+        **environment: str,
+    ) -> None:
         self.home = home
         self.stderr = ""
         self._said = threading.Condition()
-        command = [*wrapper, sys.executable, "-m", "cvserve", "serve", "--port", "0", *arguments]
+        command = [*wrapper, python, "-m", "cvserve", "serve", "--port", "0", *arguments]
         self.process = subprocess.Popen(command, cwd=home, env={**os.environ, **environment}, stderr=subprocess.PIPE)
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()

@@ -42,7 +42,11 @@ class RawConnection:
         self._socket.settimeout(timeout_s)
         if receive_buffer_bytes:
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer_bytes)
-        self._socket.connect((address.hostname, address.port))
+        try:
+            self._socket.connect((address.hostname, address.port))
+        except OSError:
+            self._socket.close()
+            raise
         self._file = self._socket.makefile("rb")
 
     def send(self, data: bytes) -> None:

@@ -85,6 +85,13 @@ class AdmissionQueue(Generic[Job]):
         self._active.add(jobs[0].owner)
         return gave_way
 
+    def is_full_for(self, owner: Hashable) -> bool:
+        """Whether one more job of this owner would be refused, whatever its size."""
+        if self._jobs < self._max_jobs:
+            return False
+        own = self._shares.get(owner)
+        return own is not None and own.jobs >= self._max_jobs // len(self._shares)
+
     def put_back(self, jobs: Sequence[Job]) -> None:
         """Put jobs whose worker was lost before all others of their owners, in their order; they were admitted."""
         for job in reversed(jobs):
@@ -210,8 +217,9 @@ class AdmissionQueue(Generic[Job]):
                 break
             fair = self._max_jobs // owners if lacks_jobs else self._max_bytes // owners
             wanted = own.jobs + jobs if lacks_jobs else own.size_bytes + size_bytes
-            largest = self._find_largest(owner, "jobs" if lacks_jobs else "size_bytes", fair)
-            if wanted > fair or largest is None:
+            resource = "jobs" if lacks_jobs else "size_bytes"
+            largest = None if wanted > fair else self._find_largest(owner, resource, fair)
+            if largest is None:
                 for share, request in reversed(removed):
                     share.requests.append(request)
                     self._count(share, len(request.jobs), request.size_bytes)

@@ -11,11 +11,11 @@ from collections.abc import Callable, Hashable, Sequence
 from cvserve.engine.admission import AdmissionQueue
 from cvserve.engine.deadlines import Deadlines
 from cvserve.engine.guilt import Guilt
-from cvserve.engine.job import Batch, Job, start_batch
+from cvserve.engine.job import Batch, Job, has_worker_for_heavy, start_batch
 from cvserve.engine.protocols import EngineObserver, RestartReason, Worker, WorkerPool
 from cvserve.engine.suspects import Suspects
 from cvserve.engine.task import Outcome, Task
-from cvserve.errors import ModelError, NotReady
+from cvserve.errors import ModelError, NotReady, Overloaded
 from cvserve.predictor.images.weight import is_heavy
 from cvserve.predictor.prediction import ModelInfo, Prediction
 
@@ -103,6 +103,20 @@ class Engine:
     def waiting(self) -> int:
         """Pictures in the queue."""
         return len(self._queue)
+
+    def check_room(self, owner: Hashable = None) -> None:
+        """Find out before a body is read whether its picture would find no place.
+
+        Args:
+            owner: who sends it.
+
+        Raises:
+            Overloaded: the queue is full, and this owner has its share of it.
+        """
+        if self._queue.is_full_for(owner):
+            raise Overloaded(
+                f"{self.waiting} pictures wait already and no more fit; send the request again in a moment."
+            )
 
     def submit(
         self, tasks: Sequence[Task], has_left: Callable[[], bool] | None = None, owner: Hashable = None
@@ -202,7 +216,7 @@ class Engine:
         """Give each free worker its share of what waits."""
         self._dispatching = False
         while self._free and len(self._queue):
-            waiting, heavy = len(self._queue), self._has_worker_for_heavy()
+            waiting, heavy = len(self._queue), has_worker_for_heavy(self._busy.values(), self.live_workers)
             jobs = self._queue.take(len(self._free), self._batch_limit(), self._picture_s or math.inf, heavy=heavy)
             if not jobs and len(self._queue) == waiting:
                 break  # heavy pictures, which wait for one of their own kind to be done
@@ -211,11 +225,6 @@ class Engine:
             worker = self._free.pop()  # the one that was busy last has the warmest caches
             self._busy[worker] = start_batch(jobs, self._timeout_s)
             worker.give([job.task for job in jobs])
-
-    def _has_worker_for_heavy(self) -> bool:
-        """Whether another heavy picture would leave a worker for everybody else; with one worker, always."""
-        held = sum([batch.jobs[0].is_heavy for batch in self._busy.values()])
-        return held == 0 or held < self.live_workers - 1
 
     def _batch_limit(self) -> int | None:
         """How many pictures are surely done in a share of the timeout; None while nobody knows."""

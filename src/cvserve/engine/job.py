@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -76,6 +76,7 @@ class Job:
         if isinstance(outcome, CvserveError):
             if outcome.__cause__ is not None:
                 logger.opt(exception=outcome.__cause__).error("model: {}", outcome)
+                outcome.__cause__.__traceback__ = None  # on a thread of ours it leads to the pictures of the batch
             if not self.future.done():
                 self.future.set_exception(outcome)
         elif not self.future.done():  # else its caller left, or it took too long
@@ -105,3 +106,14 @@ def start_batch(jobs: list[Job], timeout_s: float) -> Batch:
     """
     share = _RETRY_SHARE if jobs[0].runs_alone else _ALONE_SHARE if len(jobs) == 1 else _BATCH_SHARE
     return Batch(jobs, time.monotonic(), timeout_s * share)
+
+
+def has_worker_for_heavy(busy: Iterable[Batch], live_workers: int) -> bool:
+    """Whether another heavy picture would leave a worker for everybody else; with one worker, always.
+
+    Args:
+        busy: what workers hold.
+        live_workers: how many there are, busy or not.
+    """
+    held = sum([batch.jobs[0].is_heavy for batch in busy])
+    return held == 0 or held < live_workers - 1

@@ -6,6 +6,7 @@
     ├── CannotStart              port, folder, model config, another server         exit 3
     │   └── HistoryError         cvserve.db cannot be used
     │       ├── HistoryUnavailable   locked, damaged or gone
+    │       │   └── HistoryDamaged   what is in it contradicts itself
     │       └── StorageFull          the disk is full
     ├── Unsafe                   refused for safety: file modes, links, owners      exit 4
     ├── ModelLoadError           not a model, wrong for its input, not trusted      exit 5
@@ -40,6 +41,7 @@ those without a leading underscore that are texts, numbers, truth values or None
 from cvserve.errors.base import (
     CannotStart,
     CvserveError,
+    HistoryDamaged,
     HistoryError,
     HistoryUnavailable,
     ImageError,
@@ -83,6 +85,7 @@ __all__ = [
     "CvserveError",
     "Forbidden",
     "HeadersTooLarge",
+    "HistoryDamaged",
     "HistoryError",
     "HistoryUnavailable",
     "ImageError",

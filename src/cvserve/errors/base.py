@@ -48,6 +48,10 @@ class HistoryUnavailable(HistoryError):
     """The history is locked by somebody else, damaged or gone."""
 
 
+class HistoryDamaged(HistoryUnavailable):
+    """What is in the history's file contradicts itself, or the file is no database any more."""
+
+
 class StorageFull(HistoryError):
     """There is no space left for the history."""
 

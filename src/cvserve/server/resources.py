@@ -140,7 +140,7 @@ def open_resources(settings: Settings, pool: WorkerPool) -> Resources:
         tokens=tokens,
         token_executor=executor,
         authenticator=Authenticator(tokens, executor, fixed_token=settings.token, no_auth=settings.no_auth),
-        readers=Readers(settings.database_path),
+        readers=Readers(settings.database_path, recorder.guard, recorder.gate),
         recorder=recorder,
         engine=engine,
         service=PredictionService(engine, recorder, metrics, mask, rate_limiter),

@@ -96,6 +96,14 @@ class PredictionService:
         self._metrics = metrics
         self._mask = mask
 
+    def check_room(self, context: RequestContext) -> None:
+        """Refuse a request before its body is read, when there is no place in the queue for whoever sends it.
+
+        Raises:
+            Overloaded: there is none.
+        """
+        self._engine.check_room(_owner_of(context))
+
     async def predict(
         self,
         upload: Upload,
@@ -114,16 +122,14 @@ class PredictionService:
             has_left: tells, without waiting, that the client is gone; then a picture that still waits is dropped.
 
         Raises:
-            CvserveError: it could not be classified or not be stored. Its traceback leads to the picture: who
-                catches it and is done drops that (`__traceback__ = None`), or the picture stays in memory.
+            CvserveError: it could not be classified or not be stored. Its traceback leads to the picture.
             ClientGone: it was dropped.
         """
-        (future,) = self._engine.submit([Task(upload.data, top_k)], has_left, _owner_of(context))
         try:
-            prediction = await future
-        except Abandoned as error:
-            # The future has the error, its traceback this frame, and the frame the future: a ring around the picture.
-            error.__traceback__ = None
+            # The future has no name here: it holds its error, whose traceback holds this frame. If the frame held the
+            # future, the three and the picture would stay until the garbage collector comes.
+            prediction = await self._engine.submit([Task(upload.data, top_k)], has_left, _owner_of(context))[0]
+        except Abandoned:
             raise ClientGone from None
         (recorded,) = await self._record([prediction], [upload.file_name], context, source)
         return recorded
@@ -157,7 +163,7 @@ class PredictionService:
             raise ClientGone
         for outcome in outcomes:
             if isinstance(outcome, Overloaded):  # it gave way to somebody else, whole as it was admitted
-                raise outcome
+                raise Overloaded(outcome.detail)  # a new one: its traceback will hold this frame, and that the old one
         good = [
             (outcome, upload.file_name)
             for outcome, upload in zip(outcomes, uploads, strict=True)

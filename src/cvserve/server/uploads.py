@@ -23,6 +23,7 @@ FIELD = "file"
 MAX_BATCH_IMAGES = 64
 MAX_BATCH_BYTES = 64 * 1024**2
 _MAX_OTHER_PARTS = 16
+_JOINED_BYTES = 4 * 1024**2
 _MAX_NAMES = 5
 _MAX_QUOTED_CHARACTERS = 60
 _WAYS = 'send the picture as multipart field \'file\', as the body itself, or as JSON {"image": "<base64>"}'
@@ -118,22 +119,26 @@ async def read_body(scope: Scope, receive: Receive, hold: Hold, max_bytes: int, 
 
 
 async def _receive_body(receive: Receive, hold: Hold, max_bytes: int) -> bytes:
+    pieces: list[bytes] = []
     # Grows in place and gives up its bytes without a copy: a list of pieces to be joined would be there twice.
-    body = io.BytesIO()
+    large = io.BytesIO()
     size_bytes, more = 0, True
     while more:
         message = await receive()
         if message["type"] == "http.disconnect":
             raise ClientGone
-        chunk, more = message.get("body", b""), message.get("more_body", False)
-        size_bytes += len(chunk)
+        pieces.append(message.get("body", b""))
+        size_bytes += len(pieces[-1])
         if size_bytes > max_bytes:
             raise _make_too_large(max_bytes)
-        hold.grow(len(chunk))
-        if not more and size_bytes == len(chunk):
-            return chunk  # type: ignore[no-any-return]
-        body.write(chunk)
-    return body.getvalue()
+        hold.grow(len(pieces[-1]))
+        if size_bytes > _JOINED_BYTES:
+            large.writelines(pieces)
+            pieces.clear()
+        more = message.get("more_body", False)
+    if size_bytes > _JOINED_BYTES:
+        return large.getvalue()
+    return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
 
 def _select_files(parts: list[Part]) -> list[Upload]:

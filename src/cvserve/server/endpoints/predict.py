@@ -63,6 +63,7 @@ class Predict:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Read the picture, classify and store it, answer with the prediction."""
+        self._service.check_room(context_of(scope))
         top_k = parse_query(scope, PREDICT_PARAMETERS).get("top_k", self._top_k)
         with self._budget.open_hold(find_owner(scope)) as hold:
             upload = await read_one(scope, receive, hold, self._max_body_bytes, self._body_timeout_s)
@@ -92,6 +93,7 @@ class PredictBatch:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Read the pictures, classify and store them, answer with a list in their order."""
         context = context_of(scope)
+        self._service.check_room(context)
         top_k = parse_query(scope, PREDICT_PARAMETERS).get("top_k", self._top_k)
         with self._budget.open_hold(find_owner(scope)) as hold:
             uploads = await read_many(scope, receive, hold, self._body_timeout_s)

@@ -54,9 +54,10 @@ class ProblemMiddleware:
             await self._answer(scope, send, error)
 
     async def _answer(self, scope: Scope, send: Send, error: Exception) -> None:
-        # Not in `__call__`: the traceback of the error holds that frame. If a variable there named the error, the two
-        # would hold each other, and with them each frame between and the whole body, until the garbage collector comes.
+        # Not in `__call__`: the error's traceback holds that frame. Where a frame, or a future in one, holds the error
+        # as well, the two keep each other, and with them the whole body, until the garbage collector comes.
         problem = self._to_problem(scope, error)
+        error.__traceback__ = error.__context__ = None
         self._metrics.count_error(problem)
         await send_problem(scope, send, problem)
 

@@ -6,9 +6,14 @@ from typing import Any
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from cvserve.errors import CvserveError, RequestTimeout
+from cvserve.server.context import KEY
+from cvserve.server.problems import RETRY_AFTER_S
 from cvserve.server.transport.clock import Clock, State
 from cvserve.server.transport.outlet import Outlet
 from cvserve.server.transport.shared import Shared
+from cvserve.server.transport.turnstile import MANY_CONNECTIONS, REFUSALS
+
+_OVERLOADED = 503
 
 
 class Connection(HttpToolsProtocol):
@@ -54,11 +59,17 @@ class Connection(HttpToolsProtocol):
         """Go on with the next request that waits, or with reading."""
         self.server_state.total_requests += 1
         self._turn += 1
+        if len(self.connections) > MANY_CONNECTIONS and self.cycle.scope[KEY].status in REFUSALS:
+            self._shared.turnstile.note_refusal()
         if self.transport.is_closing():
             return
-        self.flow.resume_reading()
         if self.pipeline:
+            self.flow.resume_reading()
             self._start_asgi_task(*self.pipeline.pop())
+        elif self._in_head:
+            self.flow.resume_reading()
+        else:
+            self._read_leftover()
 
     def pause_writing(self) -> None:
         """Count an answer that the client does not take; the app waits before it sends more."""
@@ -128,7 +139,19 @@ class Connection(HttpToolsProtocol):
 
     def _ignore_input(self) -> None:
         self._ignores_input = True
-        self.flow.resume_reading()
+        self._read_leftover()
+
+    def _read_leftover(self) -> None:
+        """Read on what nobody wants; behind a 503 only when the client may come again.
+
+        Else clients that do not wait would keep the server busy with dropping what they send.
+        """
+        context = self.cycle.scope.get(KEY) if self.cycle is not None else None
+        if context is not None and context.status == _OVERLOADED:
+            self.flow.pause_reading()
+            self.loop.call_later(RETRY_AFTER_S, self.flow.resume_reading)
+        else:
+            self.flow.resume_reading()
 
     def _refuse(self, error: CvserveError) -> None:
         """Ignore all further bytes, and answer with an error unless an answer is under way already."""

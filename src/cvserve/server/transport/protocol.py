@@ -1,11 +1,13 @@
 """uvicorn's HTTP/1.1 protocol, with limits on all that a client sends and an answer to bytes that are not HTTP."""
 
 import asyncio
+import functools
 from typing import Any
 
 import httptools
 
 from cvserve.errors import CvserveError, MalformedBody
+from cvserve.server.routes import HEALTH_PATHS
 from cvserve.server.transport.connection import Connection
 from cvserve.server.transport.cycle import Cycle
 from cvserve.server.transport.frames import Frames
@@ -17,6 +19,7 @@ from cvserve.server.transport.head import (
     set_target,
     write_plain_head,
 )
+from cvserve.server.transport.turnstile import MANY_CONNECTIONS
 
 # Requests that wait on one connection while another one is answered.
 MAX_PIPELINED = 100
@@ -90,6 +93,8 @@ class HttpProtocol(Connection):
         if not self._in_head:
             super().on_message_complete()
             self._in_head = True
+            if not self.pipeline:  # the body was read by halts; from now on only its client's end can come
+                self.flow.resume_reading()
 
     def _begin_request(self, method: str) -> None:
         """As uvicorn does it, with a cycle of ours."""
@@ -115,7 +120,11 @@ class HttpProtocol(Connection):
             on_response=self.on_response_complete,
         )
         if running is None or running.response_complete:
-            self._start_asgi_task(self.cycle, self.app)
+            if len(self.connections) > MANY_CONNECTIONS and scope["path"] not in HEALTH_PATHS:
+                begin = functools.partial(self._start_asgi_task, self.cycle, self.app)
+                self._shared.turnstile.pass_through(begin, goes_first=running is None)
+            else:
+                self._start_asgi_task(self.cycle, self.app)
         else:
             self.flow.pause_reading()
             self.pipeline.appendleft((self.cycle, self.app))

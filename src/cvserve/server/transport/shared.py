@@ -8,6 +8,7 @@ from cvserve.server.transport.clock import make_allowances
 from cvserve.server.transport.limits import ConnectionLimits
 from cvserve.server.transport.refusal import Refusals
 from cvserve.server.transport.sweep import Sweep
+from cvserve.server.transport.turnstile import Turnstile
 
 
 class Shared:
@@ -22,6 +23,7 @@ class Shared:
         allowances: how long each state of a connection may last.
         sweep: looks after that.
         refusals: the answers.
+        turnstile: where requests wait when many clients ask.
     """
 
     def __init__(self, access_log: AccessLog, metrics: Metrics, budget: ByteBudget, limits: ConnectionLimits) -> None:
@@ -30,3 +32,4 @@ class Shared:
         self.allowances = make_allowances(limits)
         self.sweep = Sweep(limits.sweep_s, MemoryReturn(budget).tidy)
         self.refusals = Refusals(access_log, metrics)
+        self.turnstile = Turnstile()

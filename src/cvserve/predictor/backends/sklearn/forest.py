@@ -26,11 +26,13 @@ def direct_forest(estimator: Any) -> Ask | None:
     if (type(forest).__module__, type(forest).__name__) not in _FORESTS:
         return None
     try:
-        trees = [tree.tree_ for tree in forest.estimators_]
+        trees, n_features = [tree.tree_ for tree in forest.estimators_], forest.n_features_in_
 
         def ask(batch: NDArray[Any]) -> NDArray[Any]:
             rows = steps.transform(batch) if steps else batch
             rows = np.ascontiguousarray(rows, dtype=np.float32)  # what trees compare
+            if rows.shape[1] != n_features:  # trees would read on behind the row
+                raise ValueError(f"{rows.shape[1]} values a picture, not {n_features}")
             total = np.zeros((len(rows), len(forest.classes_)))
             for tree in trees:  # in scikit-learn's order, so that not even the last digit differs
                 total += tree.predict(rows)

@@ -27,8 +27,11 @@ from cvserve.predictor.models.fault import ModelFault
 from cvserve.predictor.models.file import ModelFile
 from cvserve.predictor.models.pickle_scan import scan_pickle
 from cvserve.predictor.models.resolve import ModelFacts
+from cvserve.predictor.models.toml_keys import MAX_SIDE_PX
 from cvserve.predictor.source import ModelSource
 from cvserve.texts import escape_unprintable
+
+_MOST_FEATURES = 3 * MAX_SIDE_PX**2
 
 
 def load_skops(file: ModelFile, source: ModelSource) -> ModelFacts:
@@ -114,6 +117,8 @@ def _read_facts(model: Any) -> ModelFacts:
         use_one_thread(model)
         n_features = getattr(model, "n_features_in_", None)
         features = int(n_features) if isinstance(n_features, (int, np.integer)) and n_features > 0 else None
+        if features is not None and features > _MOST_FEATURES:
+            raise ModelFault(f"takes {features:,} values a picture; at most {_MOST_FEATURES:,} are served.")
         return ModelFacts(
             format="sklearn",
             connect=partial(_make_backend, model),

@@ -1,0 +1,132 @@
+"""Everything in a model from a `.skops` file, looked at before anything of it is called.
+
+skops has checked the types that it knows of. Here each object that can be reached must be of a type that `allowed.py`
+lists, hide no method of its class behind an attribute, and pass the check of its type.
+"""
+
+import inspect
+from collections.abc import Collection, Iterator
+from typing import Any
+
+import numpy as np
+
+from cvserve.predictor.backends.sklearn.checks.allowed import ALLOWED, CHECKED, LOSS_MODULES
+from cvserve.predictor.backends.sklearn.checks.demands import Unchecked, Unsound, name_of, require
+from cvserve.predictor.backends.sklearn.checks.values import is_value, open_value
+from cvserve.predictor.models.fault import ModelFault
+from cvserve.texts import to_ascii
+
+# What a constructor sets beside its parameters: that of `SVC`.
+_SET_BY_INIT = ("epsilon", "nu")
+# scikit-learn makes it itself when it reads an `IsotonicRegression`; skops knows no such type.
+_MADE_HERE = ("scipy.interpolate._interpolate.interp1d",)
+
+
+def find_unlisted(schema: Any) -> set[str]:
+    """scikit-learn's types in the schema of an archive that nobody has looked at; nothing is made of them.
+
+    Args:
+        schema: what `schema.json` says; every node names its type.
+    """
+    found = set[str]()
+    todo = [schema]
+    while todo:
+        node = todo.pop()
+        if isinstance(node, dict):
+            name = f"{node.get('__module__')}.{node.get('__class__')}"
+            if name.startswith("sklearn.") and not _is_listed(name):
+                found.add(name)
+            todo.extend(node.values())
+        elif isinstance(node, list):
+            todo.extend(node)
+    return found
+
+
+def refuse_types(names: Collection[str], why: str = "holds types that may be harmful: ") -> ModelFault:
+    """The error for types that need trust, with the options that give it."""
+    options = " ".join(f"--trust-type {to_ascii(name)}" for name in names)
+    listed = ", ".join(map(to_ascii, names))
+    return ModelFault(f"{why}{listed}. If you made it, or trust whoever did, add: {options}")
+
+
+def check_contents(model: Any, trusted: Collection[str]) -> None:
+    """Check every object in a model.
+
+    Args:
+        model: just read; nothing of it was called.
+        trusted: names of types that the user trusts: objects of these are not looked at, but what they hold is.
+
+    Raises:
+        ModelFault: a type is not listed, or what an object holds would lead compiled code out of its memory.
+    """
+    parts = list(_walk(model))
+    unlisted = {name for name, _ in parts if not _is_listed(name) and name not in trusted}
+    if unlisted:
+        raise refuse_types(sorted(unlisted))
+    # Estimators give no attribute a default in their class: what has the name of something there would hide it.
+    taken = {kind: frozenset(dir(kind)) for kind in {type(part) for _, part in parts}}
+    for name, part in parts:
+        if name not in trusted and not _is_named(part):
+            _check_part(name, part, taken[type(part)])
+
+
+def _is_listed(name: str) -> bool:
+    return name in ALLOWED or name.startswith(LOSS_MODULES)
+
+
+def _walk(model: Any) -> Iterator[tuple[str, Any]]:
+    """Each object that is no plain value, once, with the name of its type; of a function, its own name."""
+    seen: dict[int, Any] = {}
+    todo = [model]
+    while todo:
+        item = todo.pop()
+        if id(item) in seen:
+            continue
+        seen[id(item)] = item  # kept, so that no other object gets its address
+        try:
+            if is_value(item):
+                todo.extend(open_value(item))
+                continue
+        except Unsound:
+            raise _contradicts(name_of(type(item))) from None
+        if isinstance(item, np.ufunc) or name_of(type(item)) in _MADE_HERE:
+            continue  # skops allows ufuncs of NumPy and SciPy by name, and they check what they are given
+        yield name_of(item if _is_named(item) else type(item)), item
+        if not _is_named(item):
+            todo.extend(item.values() if isinstance(item, dict) else ())
+            todo.extend(getattr(item, "__dict__", {}).values())
+
+
+def _is_named(item: Any) -> bool:
+    """Whether it is a class or a function, which a file only names."""
+    return isinstance(item, type) or inspect.isroutine(item)
+
+
+def _check_part(name: str, part: Any, taken: Collection[str]) -> None:
+    own = getattr(part, "__dict__", {})
+    check = CHECKED.get(name)
+    try:
+        require(not any(key in taken for key in own))
+        if check is not None and not _is_untrained(part, own):
+            check(part)
+    except Unchecked as kind:
+        raise refuse_types([name], f"holds a model {kind}, which cannot be checked: ") from None
+    except AttributeError:
+        title = name.rpartition(".")[2]
+        raise ModelFault(f"holds a {title} that is not whole; save it again, or copy it again.") from None
+    except (Unsound, TypeError, ValueError, KeyError, IndexError):
+        raise _contradicts(name) from None
+
+
+def _is_untrained(part: Any, own: dict[str, Any]) -> bool:
+    """Whether it has nothing but the parameters of its class, as the `estimator` of a search; it refuses to answer."""
+    names = getattr(type(part), "_get_param_names", None)
+    return names is not None and own.keys() <= {*names(), *_SET_BY_INIT}
+
+
+def _contradicts(name: str) -> ModelFault:
+    title = name.rpartition(".")[2]
+    return ModelFault(
+        f"holds a {title} that points outside of itself: its parts contradict each other, so it is damaged or forged; "
+        "get the file again from where it was made."
+    )
