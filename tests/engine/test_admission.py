@@ -17,6 +17,7 @@ class Job:
     name: int
     size_bytes: int = 1
     runs_alone: bool = False
+    is_heavy: bool = False
     wanted: bool = True
     owner: str = ""
 
@@ -288,3 +289,16 @@ def test_while_several_wait_nobody_gets_more_than_one_picture_ahead(puts: list[t
             left[job.owner] -= 1
             waiting = [served[owner] for owner in left if left[owner] > 0]
             assert not waiting or served[job.owner] - min(waiting) <= 1
+
+
+def test_heavy_jobs_leave_a_worker_to_others_and_travel_alone() -> None:
+    queue = queue_of(*[Job(number, owner="heavy", is_heavy=True) for number in range(3)])
+    queue.put([Job(10, owner="light"), Job(11, owner="light")])
+    assert [job.name for job in queue.take(1, heavy=False)] == [10, 11]
+    assert queue.take(1, heavy=False) == []  # the other has sent something a moment ago
+    assert [job.name for job in queue.take(1, heavy=True)] == [0]
+
+
+def test_a_heavy_job_takes_any_worker_when_nobody_else_is_there() -> None:
+    queue = queue_of(Job(0, owner="heavy", is_heavy=True))
+    assert [job.name for job in queue.take(1, heavy=False)] == [0]

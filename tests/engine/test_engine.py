@@ -216,6 +216,22 @@ def test_who_sends_much_waits_behind_who_sends_little_and_gives_way_in_a_full_qu
     assert gate.batch_sizes[:2] == [1, 2]  # one of each, and not all that waited
 
 
+def test_pictures_that_are_much_work_leave_a_worker_to_others(kind: str, gate: Gate, tmp_path: Path) -> None:
+    heavy = grey(0, (3_000, 3_000))
+
+    async def use(engine: Engine) -> list[int]:
+        futures = [future for _ in range(3) for future in engine.submit(tasks(heavy), owner="hog")]
+        futures += [future for _ in range(2) for future in engine.submit(tasks(WHITE), owner="small")]
+        await happens(lambda: len(gate.batch_sizes) == 2)
+        sizes = gate.batch_sizes
+        gate.open()
+        await outcomes(futures)
+        return sizes
+
+    # One heavy picture by itself; the other worker takes both small ones, before any of the heavy ones that wait.
+    assert sorted(run(kind, gated(tmp_path), use, workers=2)) == [1, 2]
+
+
 def test_future_that_has_ended_is_let_go_while_an_older_one_is_still_waited_for(
     kind: str, gate: Gate, tmp_path: Path
 ) -> None:

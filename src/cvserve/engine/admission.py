@@ -99,7 +99,9 @@ class AdmissionQueue(Generic[Job]):
             share.requests.appendleft(Request([job], job.size_bytes, is_whole=False))
             self._count(share, 1, job.size_bytes)
 
-    def take(self, free_workers: int, limit: int | None = None, picture_s: float = math.inf) -> list[Job]:
+    def take(
+        self, free_workers: int, limit: int | None = None, picture_s: float = math.inf, *, heavy: bool = True
+    ) -> list[Job]:
         """Take the share of one of `free_workers` workers; jobs that nobody wants any more are dropped.
 
         Where several owners wait, each gives as many jobs as the one that has least: a picture that waits beside a
@@ -110,16 +112,19 @@ class AdmissionQueue(Generic[Job]):
             free_workers: workers that have nothing to do, this one included; at least 1.
             limit: a bound on the number of jobs beside `max_batch_size`; None: there is none.
             picture_s: seconds that a job takes, as far as one can tell from those before; infinite: nobody knows.
+            heavy: whether there is a worker for a heavy job; if not, such jobs wait, unless nobody else would mind.
         """
         most = min(-(-self._jobs // free_workers), self._max_batch_size, limit or self._max_batch_size)
-        if self._is_shared():
+        if is_shared := self._is_shared():
             most = min(most, self._find_fair_size(picture_s))
         batch: list[Job] = []
         size_bytes = 0
         while self._shares and len(batch) < most:
-            owner, share = next(iter(self._shares.items()))
+            owner, share = self._find_next(heavy=heavy or not is_shared)
+            if share is None:
+                break
             job = share.requests[0].jobs[-1]
-            if batch and (job.runs_alone or size_bytes + job.size_bytes > MAX_BATCH_BYTES):
+            if batch and (job.runs_alone or job.is_heavy or size_bytes + job.size_bytes > MAX_BATCH_BYTES):
                 break
             self._take_first(owner, share)
             if not job.is_wanted():
@@ -128,7 +133,7 @@ class AdmissionQueue(Generic[Job]):
                 self._shares.move_to_end(owner)  # whose turn it was
             batch.append(job)
             size_bytes += job.size_bytes
-            if job.runs_alone:
+            if job.runs_alone or job.is_heavy:
                 break
         return batch
 
@@ -153,6 +158,13 @@ class AdmissionQueue(Generic[Job]):
             return len(self._shares) > 1
         owner, now_active, before = next(iter(self._shares)), self._active, self._active_before
         return len(now_active) > (owner in now_active) or len(before) > (owner in before)
+
+    def _find_next(self, *, heavy: bool) -> tuple[Hashable, Share[Job] | None]:
+        """Find whose turn it is, of those whose next job may be taken."""
+        for owner, share in self._shares.items():
+            if heavy or not share.requests[0].jobs[-1].is_heavy:
+                return owner, share
+        return None, None
 
     def _find_fair_size(self, picture_s: float) -> int:
         """Find how large a batch may be, of what waits now, so that it is fair to others."""

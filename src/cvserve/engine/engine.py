@@ -11,11 +11,12 @@ from collections.abc import Callable, Hashable, Sequence
 from cvserve.engine.admission import AdmissionQueue
 from cvserve.engine.deadlines import Deadlines
 from cvserve.engine.guilt import Guilt
-from cvserve.engine.job import Batch, Job, start_batch
+from cvserve.engine.job import Batch, Job, has_worker_for_heavy, start_batch
 from cvserve.engine.protocols import EngineObserver, RestartReason, Worker, WorkerPool
 from cvserve.engine.suspects import Suspects
 from cvserve.engine.task import Outcome, Task
 from cvserve.errors import ModelError, NotReady, Overloaded
+from cvserve.predictor.images.weight import is_heavy
 from cvserve.predictor.prediction import ModelInfo, Prediction
 
 _SWEEP_INTERVAL_S = 0.1
@@ -134,7 +135,7 @@ class Engine:
         """
         if not self._is_open:
             raise NotReady("The model is loading, or the server is stopping; send the request again in a moment.")
-        jobs = [Job(task, self._loop.create_future(), has_left, owner) for task in tasks]
+        jobs = [Job(task, self._loop.create_future(), has_left, owner, is_heavy(task.data)) for task in tasks]
         refused = {job: error for job in jobs if (error := self._suspects.find_refusal(job.task.data))}
         for job in self._queue.put([job for job in jobs if job not in refused] if refused else jobs):
             job.give_way()
@@ -215,7 +216,10 @@ class Engine:
         """Give each free worker its share of what waits."""
         self._dispatching = False
         while self._free and len(self._queue):
-            jobs = self._queue.take(len(self._free), self._batch_limit(), self._picture_s or math.inf)
+            waiting, heavy = len(self._queue), has_worker_for_heavy(self._busy.values(), self.live_workers)
+            jobs = self._queue.take(len(self._free), self._batch_limit(), self._picture_s or math.inf, heavy=heavy)
+            if not jobs and len(self._queue) == waiting:
+                break  # heavy pictures, which wait for one of their own kind to be done
             if not jobs:
                 continue  # nobody wanted those; look at the next
             worker = self._free.pop()  # the one that was busy last has the warmest caches

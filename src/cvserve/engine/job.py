@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -23,6 +23,7 @@ class Job:
     Attributes:
         has_left: asked right before a worker gets the task, whether nobody waits any more.
         owner: who sent it; owners are served in turn.
+        is_heavy: whether it keeps a worker so long that others notice.
         tries: workers that were lost while they held it; after the first it runs alone.
         strikes: those of them of which it may have been the reason; `suspects.py` counts them.
     """
@@ -31,6 +32,7 @@ class Job:
     future: "asyncio.Future[Prediction]"
     has_left: Callable[[], bool] | None = None
     owner: Hashable = None
+    is_heavy: bool = False
     submitted_at: float = field(default_factory=time.monotonic)
     tries: int = 0
     strikes: int = 0
@@ -104,3 +106,14 @@ def start_batch(jobs: list[Job], timeout_s: float) -> Batch:
     """
     share = _RETRY_SHARE if jobs[0].runs_alone else _ALONE_SHARE if len(jobs) == 1 else _BATCH_SHARE
     return Batch(jobs, time.monotonic(), timeout_s * share)
+
+
+def has_worker_for_heavy(busy: Iterable[Batch], live_workers: int) -> bool:
+    """Whether another heavy picture would leave a worker for everybody else; with one worker, always.
+
+    Args:
+        busy: what workers hold.
+        live_workers: how many there are, busy or not.
+    """
+    held = sum([batch.jobs[0].is_heavy for batch in busy])
+    return held == 0 or held < live_workers - 1

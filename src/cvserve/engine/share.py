@@ -20,6 +20,10 @@ class Waiting(Protocol):
     def runs_alone(self) -> bool:
         """Whether it may share a batch with nobody."""
 
+    @property
+    def is_heavy(self) -> bool:
+        """Whether it keeps a worker so long that others notice."""
+
     def is_wanted(self) -> bool:
         """Whether somebody still waits for its answer."""
 
