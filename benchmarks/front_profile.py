@@ -28,8 +28,6 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-import uvicorn
-
 from cvserve import Predictor
 from cvserve.engine.garbage_collector import tune
 from cvserve.engine.task import Task
@@ -38,6 +36,7 @@ from cvserve.logs.events import configure_events
 from cvserve.predictor.prediction import Prediction
 from cvserve.server.resources import open_resources
 from cvserve.server.run import bind, server_config
+from cvserve.server.server import Server
 from cvserve.server.service import PredictionService
 from cvserve.settings import Settings
 from cvserve.store.database import prepare_database
@@ -73,8 +72,11 @@ class ReadyEngine:
     def kill(self) -> None:
         """Nothing to do."""
 
+    def check_room(self, owner: object = None) -> None:
+        """There is always room."""
+
     def submit(
-        self, tasks: Sequence[Task], has_left: Callable[[], bool] | None = None
+        self, tasks: Sequence[Task], has_left: Callable[[], bool] | None = None, owner: object = None
     ) -> list["asyncio.Future[Prediction]"]:
         """One answer for each."""
         futures = [self._loop.create_future() for _ in tasks]
@@ -117,11 +119,13 @@ def serve(home: Path, listener: socket.socket, core: int, profile: Path | None) 
     predictor = Predictor.load()
     resources = open_resources(Settings(home=home), ThreadPool(predictor))
     engine: Any = ReadyEngine(predictor.predict(next(PICTURES.rglob("*.jpg"))))
-    resources.engine, resources.service = engine, PredictionService(engine, resources.recorder, resources.metrics)
+    resources.engine, resources.service = (
+        engine,
+        PredictionService(engine, resources.recorder, resources.metrics, resources.mask),
+    )
     tune()
     sampler = Sampler() if profile else None
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # uvicorn handles it, but would raise it again after its stop
-    uvicorn.Server(server_config(resources)).run(sockets=[listener])
+    Server(server_config(resources), resources).run(sockets=[listener])
     if sampler and profile:
         profile.write_text(json.dumps(sampler.used_s), encoding="utf-8")
 

@@ -50,12 +50,17 @@ def cli_page() -> str:
 
 def settings_page() -> str:
     """The table of settings."""
-    lines = [_SETTINGS_HEAD, "| setting | option | variable | default | what it is |\n", "|---|---|---|---|---|\n"]
+    lines = [
+        _SETTINGS_HEAD,
+        "| setting | option | variable | default | a file may set it | what it is |\n",
+        "|---|---|---|---|---|---|\n",
+    ]
     for name, field in FIELDS.items():
         option = f"`{flag(name)}`" if field.metadata["flag"] else "–"
         variables = f"`{variable(name)}`" + (f", `{field.metadata['alias']}`" if field.metadata["alias"] else "")
         default = f"`{format_default(name)}`" if format_default(name) else "–"
-        lines.append(f"| `{name}` | {option} | {variables} | {default} | {field.metadata['help']} |\n")
+        reach = field.metadata["reach"].value
+        lines.append(f"| `{name}` | {option} | {variables} | {default} | {reach} | {field.metadata['help']} |\n")
     return "# Settings\n\n" + NOTE + "".join(lines)
 
 
@@ -121,6 +126,47 @@ _SETTINGS_HEAD = """Each setting can be given in four places; the first one wins
 
 A path in a file is relative to that file. Sizes are written like `20MiB` or `1048576`, times like `30s`, `5m` or `90d`.
 `cvserve config` prints each value and where it comes from.
+
+## Which files may say what
+
+`.env` and `cvserve.toml` may be a stranger's: somebody clones a repository and types `cvserve serve` in it. So they
+choose the model, how it is fed, sizes and formats. Who may come in, where secrets go, what is read or written outside
+of the folder is for you to say. The column "a file may set it" tells:
+
+| | |
+|---|---|
+| any folder | the files of any folder may set it |
+| any folder, while only this machine can call | so while `host` is loopback; else as the fourth |
+| any folder, for a path inside it | so when it is inside, all links followed; else as the fourth |
+| a trusted folder | only a file that you have trusted |
+| never a file | an option or a variable of the real environment |
+
+An option, and a variable of the real environment (a container's, systemd's), may set everything. What a file must not
+set is refused, not left out: `cvserve` ends with 4 and says which file, which setting, and the two ways out. One is to
+say it yourself. The other is `cvserve config trust`: it shows what needs trust and, on a terminal, asks for the
+beginning of each file's SHA-256; elsewhere give the hashes that you have checked:
+
+```sh
+cvserve config trust --sha256 "$(sha256sum .env | cut -c1-64)"
+```
+
+That is remembered for you and this folder (`~/.config/cvserve/trusted_folders.json`) until the file changes.
+`cvserve config` marks what is refused and names the files that you have trusted. The same holds wherever the files are
+read: for every command, `create_app()` without settings, and `History.open()`.
+
+- `model` and `weights` may lead anywhere: a model is checked by its format, and needs
+  [trust](models.md#files-in-which-code-can-hide) where code can hide in it. What is read beside it, `model.toml` and
+  `labels.txt`, would stand in answers: a link from there to a file in another folder is refused (exit code 4), whoever
+  has named the model, until `cvserve config trust --model FILE` vouches for what it leads to. A `model_config` that you
+  name yourself may be a link to anywhere.
+- `cvserve health` sends the token to a `host` of a file only when that is this machine, also when the file is trusted;
+  else name the server with `--url`. It follows no redirect.
+- A `token` in a file counts on loopback. It, or a `token_file` inside the folder, is refused as soon as `host` lets
+  others in, whoever says so.
+- A folder may come with a `cvserve.db`, and that with tokens. Those that you have neither made nor looked at
+  (`cvserve token list`) are named at each start of `cvserve serve`.
+
+## The settings
 
 """
 

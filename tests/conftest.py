@@ -1,7 +1,7 @@
 """Fixtures named as nouns; every test runs in an empty folder with a clean environment."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -32,6 +32,7 @@ def clean_environment(
         for name in MEASURED_BY:
             monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     monkeypatch.setenv("XDG_CACHE_HOME", str(cache_home))
     monkeypatch.setenv("NO_COLOR", "1")
     monkeypatch.setenv("COLUMNS", "120")
@@ -58,8 +59,8 @@ def server_process(home: Path) -> Iterator[Callable[..., ServerProcess]]:
     """Starts real `cvserve serve` processes on free ports; all are stopped at the end."""
     running: list[ServerProcess] = []
 
-    def start(*arguments: str, **environment: str) -> ServerProcess:
-        running.append(ServerProcess(home, *arguments, **environment))
+    def start(*arguments: str, wrapper: Sequence[str] = (), **environment: str) -> ServerProcess:
+        running.append(ServerProcess(home, *arguments, wrapper=wrapper, **environment))
         return running[-1]
 
     yield start

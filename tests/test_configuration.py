@@ -1,13 +1,17 @@
 """Where settings come from: flag > environment > .env > cvserve.toml > default."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from cvserve.configuration import Configuration, OtherModelWarning, UnknownSettingWarning, find_home, load_configuration
+from cvserve import History, create_app
+from cvserve.configuration import Configuration, OtherModelWarning, find_home, load_configuration
 from cvserve.errors import InvalidSetting, Unsafe
 from cvserve.predictor.source import ModelSource
 from cvserve.settings import FIELDS, flag, variable
+from cvserve.settings_files import UnknownSettingWarning
+from support.trusted import trust_settings
 
 SOURCES = ("flag", "environment", ".env", "cvserve.toml")
 
@@ -44,6 +48,10 @@ def test_the_first_source_that_speaks_wins(home: Path, first: int) -> None:
 def test_aliases_work_in_environment_and_dotenv(
     home: Path, name: str, alias: str, text: str, value: str | int, source: str
 ) -> None:
+    if (name, source) == ("forwarded_allow_ips", ".env"):  # who is believed is not for any folder to say
+        with pytest.raises(Unsafe):
+            loaded(home, {source: text}, name, alias)
+        trust_settings(home)
     configuration = loaded(home, {source: text}, name, alias)
     assert getattr(configuration.settings, name) == value
     assert alias in configuration.origins[name]
@@ -70,6 +78,7 @@ def test_a_path_in_a_file_is_relative_to_that_file(
     for name, text in lines.items():
         with (home / file).open("a") as opened:
             opened.write(f"{variable(name)}={text}\n" if file == ".env" else f'{name} = "{text}"\n')
+    trust_settings(home)
     monkeypatch.chdir(tmp_path)
     settings = load_configuration({}, {}, home).settings
     assert settings.home == home / "data"
@@ -255,6 +264,7 @@ def test_lists_come_with_commas_or_as_toml_lists(home: Path) -> None:
     environ = {"CVSERVE_CORS_ORIGIN": "https://a.example, https://b.example"}
     assert load_configuration({}, environ, home).settings.cors_origin == ("https://a.example", "https://b.example")
     (home / "cvserve.toml").write_text('cors_origin = ["https://c.example"]\nno_auth = true\nport = 81\n')
+    trust_settings(home)
     settings = load_configuration({}, {}, home).settings
     assert (settings.cors_origin, settings.no_auth, settings.port) == (("https://c.example",), True, 81)
 
@@ -298,6 +308,36 @@ def test_home_is_found_where_serve_finds_it(home: Path, monkeypatch: pytest.Monk
     monkeypatch.setenv("CVSERVE_HOME", "elsewhere")
     assert find_home() == Path("elsewhere")
     assert find_home("flag") == Path("flag")
+
+
+@pytest.mark.parametrize("opened", [create_app, History.open])
+def test_the_library_refuses_what_commands_refuse(home: Path, opened: Callable[[], object]) -> None:
+    (home / "cvserve.toml").write_text('home = "../elsewhere"\n')
+    with pytest.raises(Unsafe, match="which leads out of the folder") as refused:
+        opened()
+    assert refused.value.exit_code == 4
+    assert not (home.parent / "elsewhere").exists()
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "::1", "127.9.9.9"])
+def test_a_loopback_address_is_for_any_folder_to_say(home: Path, host: str) -> None:
+    said_in(home, ".env", {"host": host, "token": "x" * 20, "public_health": "1"})
+    assert load_configuration({}, {}, home).settings.host == host
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "0", "127.1", "10.0.0.1", "localhost.evil.example", "2130706433"])
+def test_an_address_that_may_be_another_one_is_not(home: Path, host: str) -> None:
+    said_in(home, "cvserve.toml", {"host": host})
+    with pytest.raises(Unsafe, match=r"host is '.*' \(cvserve.toml\), which other machines can reach"):
+        load_configuration({}, {}, home)
+    # Who says it by hand is not asked about the file.
+    assert load_configuration({"host": host}, {}, home).settings.host == host
+    assert load_configuration({}, {"CVSERVE_HOST": host}, home).settings.host == host
+
+
+def test_what_is_the_default_anyway_is_for_any_folder_to_say(home: Path) -> None:
+    said_in(home, ".env", {"no_auth": "false", "forwarded_allow_ips": "127.0.0.1", "home": "."})
+    assert load_configuration({}, {}, home).claims == ()
 
 
 def test_the_readme_of_settings_is_the_table() -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from cvserve.files import read_once, replace_file, xdg_folder
+from cvserve.files import LeadsOut, make_folders, read_inside, read_once, replace_file, xdg_folder
 
 
 @pytest.fixture
@@ -36,6 +36,49 @@ def test_a_link_is_followed_only_where_that_was_asked_for(tmp_path: Path) -> Non
     assert read_once(tmp_path / "link", 5)[0] == b"1"
     with pytest.raises(OSError, match="symbolic links"):
         read_once(tmp_path / "link", 5, follow=False)
+
+
+def test_what_is_inside_a_folder_is_read_also_through_links(folder: Path) -> None:
+    (folder / "versions" / "1").mkdir(parents=True)
+    (folder / "versions" / "1" / "a").write_bytes(b"1")
+    (folder / "now").symlink_to("versions/1")
+    (folder / "a").symlink_to("now/a")
+    (folder.parent / "folder-by-another-name").symlink_to(folder)
+    for name in ("a", "now/a", "versions/1/a"):
+        assert read_inside(folder, name, 5)[0] == b"1"
+        assert read_inside(folder.parent / "folder-by-another-name", name, 5)[0] == b"1"
+    with pytest.raises(FileNotFoundError):
+        read_inside(folder, "none", 5)
+    with pytest.raises(NotADirectoryError):
+        read_inside(folder, "a/b", 5)
+
+
+@pytest.mark.parametrize("way", ["file", "folder", "nowhere", "round", "up", "absolute"])
+def test_what_leads_out_of_a_folder_is_not_read(folder: Path, way: str) -> None:
+    outside = folder.parent / "folder-2"
+    outside.mkdir()
+    (outside / "a").write_bytes(b"1")
+    (folder / "file").symlink_to("../folder-2/a")
+    (folder / "sub").symlink_to("../folder-2")
+    (folder / "nowhere").symlink_to("/nowhere/a")
+    (folder / "round").symlink_to("../folder/../folder-2/a")
+    names = {"folder": "sub/a", "up": "../folder-2/a", "absolute": str(outside / "a")}
+    with pytest.raises(LeadsOut) as out:
+        read_inside(folder, names.get(way, way), 5)
+    assert out.value.target == (Path("/nowhere/a") if way == "nowhere" else outside / "a")
+
+
+def test_all_folders_that_are_made_are_for_this_user_alone(folder: Path) -> None:
+    before = os.umask(0)
+    try:
+        make_folders(folder / "a" / "b" / "c")
+    finally:
+        os.umask(before)
+    assert {stat.S_IMODE(path.stat().st_mode) for path in folder.rglob("*")} == {0o700}
+    make_folders(folder / "a")
+    (folder / "file").write_text("")
+    with pytest.raises(FileExistsError):
+        make_folders(folder / "file")
 
 
 @pytest.mark.parametrize(("mode", "wanted"), [(0o666, 0o644), (0o600, 0o600)])

@@ -95,11 +95,20 @@ def test_switches(text: str, on: bool) -> None:
         (values.image_formats, ""),
         (values.image_formats, "EPS"),
         (values.one_of("a", "b"), "c"),
+        *[
+            (values.rate, text)
+            for text in ("", "50", "0/s", "50/d", "-1/s", "1.5/s", "50/", "/s", "１/s", "9999999999/s")
+        ],
     ],
 )
 def test_what_cannot_be_used_is_refused_with_the_way_out(parse: Callable[..., Any], text: str) -> None:
     with pytest.raises(ValueError, match="give"):
         parse(text)
+
+
+def test_rates_are_read_as_they_are_written() -> None:
+    assert [str(values.rate(text)) for text in ("50/s", " 100 / M ", "5000/h")] == ["50/s", "100/m", "5000/h"]
+    assert values.rate("100/m").seconds == 60
 
 
 def test_lists_are_separated_by_commas() -> None:

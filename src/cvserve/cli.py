@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from cvserve import __version__
-from cvserve.commands.config import config
+from cvserve.commands.config.app import config_app
 from cvserve.commands.health.command import health
 from cvserve.commands.history.app import history_app
 from cvserve.commands.loadtest.command import loadtest
@@ -52,7 +52,7 @@ app.add_typer(history_app, name="history")
 app.add_typer(token_app, name="token")
 app.add_typer(model_app, name="model", cls=PlainGroup)
 app.command(cls=PlainCommand)(loadtest)
-app.command(cls=PlainCommand)(config)
+app.add_typer(config_app, name="config")
 app.command(cls=PlainCommand)(health)
 
 

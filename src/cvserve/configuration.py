@@ -1,6 +1,5 @@
 """Where each setting's value comes from: flag > environment > `.env` > `cvserve.toml` > default."""
 
-import io
 import os
 import warnings
 from collections.abc import Iterable, Mapping
@@ -9,16 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from cvserve.errors import InvalidSetting, Unsafe
-from cvserve.settings import FIELDS, Settings, flag, parse_value, variable
-from cvserve.texts import did_you_mean
-from cvserve.values import BUILTIN_MODEL, class_reference
+from cvserve.folder_trust import Claim, find_claims, refuse_claims
+from cvserve.settings import FIELDS, Settings, flag, parse_value
+from cvserve.settings_files import FILE_NAMES, Entries, Entry, parse_entries, read_settings_file, read_variables
+from cvserve.values import BUILTIN_MODEL
 from cvserve.values import token as parse_token
 
-# Set for a process, not by a setting: where trust is kept, which colours a terminal has, and the like.
-_OTHER_VARIABLES = frozenset({"CVSERVE_URL"})
 _OF_ONE_MODEL = tuple(name for name, field in FIELDS.items() if field.metadata["of_one_model"])
-# What one place says: value and origin by setting.
-Entries = dict[str, tuple[Any, str]]
 
 
 @dataclass(frozen=True)
@@ -28,14 +24,14 @@ class Configuration:
     Attributes:
         settings: what to run with.
         origins: for each setting `flag`, the variable's name, `.env`, `cvserve.toml` or `default`.
+        from_files: names of the settings that a file set.
+        claims: what files set beyond its reach, whether the user has trusted them or not.
     """
 
     settings: Settings
     origins: dict[str, str]
-
-
-class UnknownSettingWarning(UserWarning):
-    """A variable begins like one of ours, but there is no such setting."""
+    from_files: frozenset[str] = frozenset()
+    claims: tuple[Claim, ...] = ()
 
 
 class OtherModelWarning(UserWarning):
@@ -46,6 +42,8 @@ def load_configuration(
     flags: Mapping[str, Any] | None = None,
     environ: Mapping[str, str] | None = None,
     directory: Path | None = None,
+    *,
+    refuses: bool = True,
 ) -> Configuration:
     """Read all places once: command line, environment, `.env` and `cvserve.toml`.
 
@@ -53,22 +51,28 @@ def load_configuration(
         flags: from the command line; None stands for "not given".
         environ: default: the process's own.
         directory: where `.env` and `cvserve.toml` are looked for; default: the working directory.
+        refuses: whether a setting that a file must not set is an error; False: only to show it to its user.
 
     Raises:
         InvalidSetting: a value that cannot be used, an unknown key, or a setting that no file may set.
-        Unsafe: the token file can be read by others.
+        Unsafe: a setting that a file may set only when the user has trusted it; or others can read the token file.
     """
     places = _read_places(flags or {}, os.environ if environ is None else environ, directory or Path.cwd())
-    found = _merge(places)
-    found |= _choose_for_model(places, found["model"][0] if "model" in found else None)
-    values = {name: value for name, (value, _) in found.items() if value is not None}
-    if values.get("token") is None and values.get("token_file") is not None:
+    found = _choose(places)
+    claims = find_claims(found)
+    if refuses:
+        refuse_claims(claims)
+    values = {name: entry.value for name, entry in found.items() if entry.value is not None}
+    # What is only to be shown is not read: the file may be any of the user's.
+    is_refused = not refuses and any(claim.name == "token_file" and not claim.is_trusted for claim in claims)
+    if values.get("token") is None and values.get("token_file") is not None and not is_refused:
         values["token"] = read_token_file(values["token_file"])
-    origins = {name: found[name][1] if name in found else "default" for name in FIELDS}
+    origins = {name: found[name].origin if name in found else "default" for name in FIELDS}
     if "token" in values and "token" not in found:
         origins["token"] = "token_file"  # noqa: S105 - the name of a setting
-    by_file = origins["model"] == "cvserve.toml" or origins["model"].endswith(" in .env")
-    return Configuration(Settings(**values, model_named_by_file=by_file), origins)
+    from_files = frozenset(name for name, entry in found.items() if entry.file is not None)
+    settings = Settings(**values, model_named_by_file="model" in from_files)
+    return Configuration(settings, origins, from_files, claims)
 
 
 def find_home(home: str | os.PathLike[str] | None = None) -> Path:
@@ -76,27 +80,41 @@ def find_home(home: str | os.PathLike[str] | None = None) -> Path:
 
     Raises:
         InvalidSetting: a value that cannot be used, an unknown key, or a setting that no file may set.
+        Unsafe: a setting that a file may set only when the user has trusted it.
     """
     flags = {} if home is None else {"home": os.fspath(home)}
-    value, _ = _merge(_read_places(flags, os.environ, Path.cwd())).get("home", (Path(), "default"))
-    return Path(value)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", OtherModelWarning)  # no model is loaded
+        found = _choose(_read_places(flags, os.environ, Path.cwd()))
+    refuse_claims(find_claims(found))
+    return Path(found["home"].value) if "home" in found else Path()
+
+
+def _choose(places: tuple[Entries, Entries, Entries, Entries]) -> Entries:
+    """What counts of each setting."""
+    found = _merge(places)
+    return found | _choose_for_model(places, found["model"].value if "model" in found else None)
 
 
 def _read_places(
     flags: Mapping[str, Any], environ: Mapping[str, str], directory: Path
 ) -> tuple[Entries, Entries, Entries, Entries]:
     """What `cvserve.toml`, `.env`, the environment and the command line say; a later one wins."""
-    toml = _read_file(_read_toml(directory / "cvserve.toml"), "cvserve.toml", directory)
-    dotenv = _read_file(_read_variables(_read_dotenv(directory / ".env"), ".env"), ".env", directory)
-    variables = _read_variables(environ, "the environment")
-    environment = {name: (parse_value(name, text, origin), origin) for name, (text, origin) in variables.items()}
+    toml, dotenv = (_read_entries(directory / name) for name in FILE_NAMES)
+    variables = read_variables(environ, "the environment")
+    environment = {name: Entry(parse_value(name, text, origin), origin) for name, (text, origin) in variables.items()}
     options = {
-        name: (True if value is True else parse_value(name, value, flag(name)), "flag")
+        name: Entry(True if value is True else parse_value(name, value, flag(name)), "flag")
         for name, value in flags.items()
         # A switch that is off and a list without entries were not given; a 0 was, although it equals False.
         if value is not None and value is not False and value not in ((), [])
     }
     return toml, dotenv, environment, options
+
+
+def _read_entries(path: Path) -> Entries:
+    file = read_settings_file(path)
+    return {} if file is None else parse_entries(file)
 
 
 def _merge(places: Iterable[Entries]) -> Entries:
@@ -116,14 +134,14 @@ def _choose_for_model(places: tuple[Entries, Entries, Entries, Entries], model: 
         for place, beside in reversed(owners):
             if name not in place:
                 continue
-            owner = next((entries["model"][0] for entries in beside if "model" in entries), model)
+            owner = next((entries["model"].value for entries in beside if "model" in entries), model)
             if _is_same_model(owner, model):
                 chosen[name] = place[name]
                 break
-            chosen[name] = (None, "default")
-            _, origin = place[name]
+            chosen[name] = Entry(None, "default")
+            origin = place[name].origin
             text = f"{name} ({origin}) is for the model '{owner or BUILTIN_MODEL}' and is left out; "
-            warnings.warn(f"{text}use {flag(name)} to give one.", OtherModelWarning, stacklevel=3)
+            warnings.warn(f"{text}use {flag(name)} to give one.", OtherModelWarning, stacklevel=4)
     return chosen
 
 
@@ -152,80 +170,3 @@ def read_token_file(path: Path) -> str:
         return parse_token(text)
     except ValueError as error:
         raise InvalidSetting(f"token_file '{path}' holds no token: {error}.") from None
-
-
-def _read_file(entries: Mapping[str, tuple[Any, str]], file: str, directory: Path) -> Entries:
-    """The values of one file; a path in it is relative to its folder."""
-    found: Entries = {}
-    for name, (text, origin) in entries.items():
-        if FIELDS[name].metadata["outside_files"]:
-            raise InvalidSetting(f"{name} cannot be set in {file}; use {flag(name)} or {variable(name)}.")
-        value = parse_value(name, text, origin)
-        if name == "model" and value is not None and not Path(value).is_absolute() and not _is_import_path(value):
-            value = str(directory / value)
-        elif isinstance(value, Path):
-            value = directory / value
-        found[name] = (value, origin)
-    return found
-
-
-def _is_import_path(text: str) -> bool:
-    reference = class_reference(text)
-    return reference is not None and not reference[0].endswith(".py")
-
-
-def _read_variables(environ: Mapping[str, str], origin: str) -> dict[str, tuple[str, str]]:
-    found = {}
-    for name, field in FIELDS.items():
-        for key in (field.metadata["alias"], variable(name)):
-            if key is not None and environ.get(key):
-                found[name] = (environ[key], key if origin == "the environment" else f"{key} in {origin}")
-    known = {variable(name) for name in FIELDS} | _OTHER_VARIABLES
-    for key in environ:
-        if key.startswith("CVSERVE_") and key not in known:
-            text = f"{key} in {origin} is no setting of cvserve{_hint(key, known)}"
-            warnings.warn(text, UnknownSettingWarning, stacklevel=2)
-    return found
-
-
-def _hint(name: str, known: Iterable[str]) -> str:
-    hint = did_you_mean(name, known)
-    return f"; {hint}" if hint else "."
-
-
-def _read_dotenv(path: Path) -> dict[str, str]:
-    text = _text_of(path)
-    if text is None:
-        return {}
-    from dotenv import dotenv_values  # most folders have no .env
-
-    entries = dotenv_values(stream=io.StringIO(text), interpolate=False)
-    return {key: value for key, value in entries.items() if value is not None}
-
-
-def _read_toml(path: Path) -> dict[str, tuple[Any, str]]:
-    text = _text_of(path)
-    if text is None:
-        return {}
-    import tomllib  # most folders have no cvserve.toml
-
-    try:
-        entries = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise InvalidSetting(f"cvserve.toml is not TOML: {error}.") from None
-    for key, value in entries.items():
-        if key not in FIELDS:
-            raise InvalidSetting(f"cvserve.toml has an unknown key '{key}'{_hint(key, FIELDS)}")
-        if isinstance(value, dict):
-            raise InvalidSetting(f"{key} in cvserve.toml is a table; write one value: {key} = …")
-    return {key: (value, "cvserve.toml") for key, value in entries.items()}
-
-
-def _text_of(path: Path) -> str | None:
-    """What stands in a file of settings; None when there is none."""
-    if not path.is_file():
-        return None
-    try:
-        return path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError):
-        raise InvalidSetting(f"{path.name} cannot be read; it must be UTF-8 text that you may read.") from None

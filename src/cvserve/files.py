@@ -1,9 +1,26 @@
 """Files read exactly once, replaced whole or not at all, and the user's own folders for them."""
 
 import contextlib
+import errno
 import os
 import stat
 from pathlib import Path
+
+# Without O_NONBLOCK, opening a pipe would wait for somebody to write into it.
+_READ_FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
+_FOLDER_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+
+
+class LeadsOut(OSError):
+    """Raised for a name that leads out of its folder: it is a link, or there is one on its way.
+
+    Attributes:
+        target: where it leads.
+    """
+
+    def __init__(self, target: str) -> None:
+        super().__init__(errno.EXDEV, os.strerror(errno.EXDEV), target)
+        self.target = Path(target)
 
 
 def read_once(path: Path, max_bytes: int, *, follow: bool = True) -> tuple[bytes, os.stat_result]:
@@ -22,9 +39,43 @@ def read_once(path: Path, max_bytes: int, *, follow: bool = True) -> tuple[bytes
         OSError: it cannot be opened or read.
         ValueError: the name cannot be one.
     """
-    # Without O_NONBLOCK, opening a pipe would wait for somebody to write into it.
-    flags = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | (0 if follow else os.O_NOFOLLOW)
-    descriptor = os.open(path, flags)
+    return _read_descriptor(os.open(path, _READ_FLAGS | (0 if follow else os.O_NOFOLLOW)), max_bytes)
+
+
+def read_inside(folder: Path, name: str | os.PathLike[str], max_bytes: int) -> tuple[bytes, os.stat_result]:
+    """Read a file as `read_once` does, but only if it is in the folder when all links are followed.
+
+    Links from one place in the folder to another are followed; a mounted config map is made of them.
+
+    Args:
+        folder: that must not be left; it may itself be reached through links.
+        name: of the file, relative to the folder.
+        max_bytes: as for `read_once`.
+
+    Raises:
+        LeadsOut: it is not in the folder.
+        OSError: it cannot be opened or read.
+        ValueError: the name cannot be one.
+    """
+    root = os.path.realpath(folder)
+    target = os.path.realpath(os.path.join(root, name))
+    if os.path.commonpath((root, target)) != root:
+        raise LeadsOut(target)
+    # Step by step without links: what was just resolved may be something else by now.
+    *folders, last = os.path.relpath(target, root).split(os.sep)
+    place = os.open(root, _FOLDER_FLAGS)
+    try:
+        for part in folders:
+            inner = os.open(part, _FOLDER_FLAGS | os.O_NOFOLLOW, dir_fd=place)
+            os.close(place)
+            place = inner
+        descriptor = os.open(last, _READ_FLAGS | os.O_NOFOLLOW, dir_fd=place)
+    finally:
+        os.close(place)
+    return _read_descriptor(descriptor, max_bytes)
+
+
+def _read_descriptor(descriptor: int, max_bytes: int) -> tuple[bytes, os.stat_result]:
     try:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode) or status.st_size > max_bytes:
@@ -33,6 +84,16 @@ def read_once(path: Path, max_bytes: int, *, follow: bool = True) -> tuple[bytes
             return file.read(max_bytes + 1), status
     finally:
         os.close(descriptor)
+
+
+def others_may_read(status: os.stat_result) -> bool:
+    """Whether a file that holds a secret is open to others, so that its owner should close it.
+
+    A file of root that another user was given to read (a secret that was mounted into a container, mode 0444) is as
+    root wants it.
+    """
+    is_mounted = status.st_uid == 0 and os.geteuid() != 0
+    return bool(status.st_mode & 0o077) and not is_mounted
 
 
 def describe_read_error(error: OSError | ValueError) -> str:
@@ -68,6 +129,21 @@ def replace_file(path: Path, data: bytes, *, mode: int = 0o666, sync: bool = Fal
         with contextlib.suppress(OSError):
             draft.unlink()
         raise
+
+
+def make_folders(path: Path) -> None:
+    """Make a folder and those above it, as far as they are missing, each for this user alone (mode 0700).
+
+    Raises:
+        FileExistsError: there is a file of that name, or of one above it.
+        OSError: one cannot be made.
+    """
+    if path.is_dir():
+        return
+    if path.parent != path:
+        make_folders(path.parent)
+    # `mkdir(parents=True)` gives its mode to the last one only.
+    path.mkdir(mode=0o700, exist_ok=True)
 
 
 def xdg_folder(variable: str, default: str) -> Path:

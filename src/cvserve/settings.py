@@ -1,71 +1,32 @@
 """The one table of settings: name, default, unit and help of each; flags, variables and docs come from it."""
 
 import dataclasses
-import os
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from cvserve import values
 from cvserve.errors import InvalidSetting, Unsafe
+from cvserve.setting_field import Reach, setting
 
 DATABASE_NAME = "cvserve.db"  # the history of a folder
-
-
-def setting(
-    default: Any,
-    help_: str,
-    parse: Callable[[str], Any] = str,
-    *,
-    alias: str | None = None,
-    secret: bool = False,
-    flag: bool = True,
-    outside_files: bool = False,
-    loads_model: bool = False,
-    of_one_model: bool = False,
-    metavar: str = "",
-) -> Any:
-    """A field of `Settings`.
-
-    Args:
-        default: value when nobody says anything.
-        help_: one sentence, with the unit.
-        parse: from text to the value; raises ValueError with the way out.
-        alias: a second environment variable.
-        secret: masked when printed.
-        flag: whether `serve` has an option for it.
-        outside_files: only a flag or the real environment may set it, never `.env` or `cvserve.toml`.
-        loads_model: every command that loads a model has an option for it.
-        of_one_model: it describes the model that is named beside it, and is left out when another one is loaded.
-        metavar: what stands behind its option in `--help`; empty: the last word of the setting's name.
-    """
-    metadata = {
-        "help": help_,
-        "parse": parse,
-        "alias": alias,
-        "secret": secret,
-        "flag": flag,
-        "outside_files": outside_files,
-        "loads_model": loads_model,
-        "of_one_model": of_one_model,
-        "metavar": metavar,
-    }
-    return dataclasses.field(default=default, metadata=metadata)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
     """What a server runs with; see `docs/settings.md` for the table."""
 
-    host: str = setting("127.0.0.1", "Address to listen on.", values.host)
-    port: int = setting(8000, "Port to listen on; 0 takes a free one.", values.whole(0, 65535), alias="PORT")
-    home: Path = setting(Path(), "Folder of cvserve.db and output.log.", values.path, metavar="DIR")
+    host: str = setting("127.0.0.1", "Address to listen on.", values.host, reach=Reach.LOOPBACK)
+    port: int = setting(
+        8000, "Port to listen on; 0 takes a free one.", values.whole(0, 65535), alias="PORT", reach=Reach.FOLDER
+    )
+    home: Path = setting(Path(), "Folder of cvserve.db and output.log.", values.path, metavar="DIR", reach=Reach.INSIDE)
     model: str | None = setting(
         None,
         "Model file, or a class: my_model.py:MyModel; default: builtin, the built-in model for digits.",
         values.model,
         alias="MODEL_PATH",
+        reach=Reach.FOLDER,
     )
     weights: Path | None = setting(
         None,
@@ -74,6 +35,7 @@ class Settings:
         loads_model=True,
         of_one_model=True,
         metavar="FILE",
+        reach=Reach.FOLDER,
     )
     model_config: Path | None = setting(
         None,
@@ -82,12 +44,13 @@ class Settings:
         loads_model=True,
         of_one_model=True,
         metavar="FILE",
+        reach=Reach.INSIDE,
     )
     model_sha256: str | None = setting(
         None,
         "Load the model only if its file has this SHA-256.",
         values.sha256,
-        outside_files=True,
+        reach=Reach.PERSON,
         loads_model=True,
         metavar="HEX",
     )
@@ -95,7 +58,7 @@ class Settings:
         (),
         "Types outside of scikit-learn that a skops file may hold, separated by commas.",
         values.texts,
-        outside_files=True,
+        reach=Reach.PERSON,
         loads_model=True,
     )
     compile: str = setting(
@@ -103,49 +66,110 @@ class Settings:
         "Run a scikit-learn model as ONNX (extra onnx): auto (if its answers stay the same), never, or require.",
         values.one_of("auto", "never", "require"),
         loads_model=True,
+        reach=Reach.FOLDER,
     )
     workers: int | None = setting(
         None,
         "Worker processes; default: one a core. 0: threads of the server's own process.",
         values.whole(0, 256),
+        reach=Reach.FOLDER,
     )
     worker_memory: int | None = setting(
-        None, "A worker whose memory has grown above this is replaced; default: never.", values.size_bytes
+        None,
+        "A worker whose memory has grown above this is replaced; default: never.",
+        values.size_bytes,
+        reach=Reach.FOLDER,
     )
-    max_batch_size: int = setting(64, "Pictures that one model call takes, at most.", values.whole(1, 4096))
-    max_queue: int = setting(1024, "Requests that may wait for the model.", values.whole(1, 1_000_000))
-    max_queue_bytes: int = setting(256 * 1024**2, "Bytes of pictures that may wait for the model.", values.size_bytes)
-    max_body: int = setting(20 * 1024**2, "Largest body of POST /predict.", values.size_bytes)
-    max_pixels: int = setting(64_000_000, "Largest width × height of a picture.", values.whole(1, 1_000_000_000))
+    max_batch_size: int = setting(
+        64, "Pictures that one model call takes, at most.", values.whole(1, 4096), reach=Reach.FOLDER
+    )
+    max_queue: int = setting(
+        1024, "Requests that may wait for the model.", values.whole(1, 1_000_000), reach=Reach.FOLDER
+    )
+    max_queue_bytes: int = setting(
+        256 * 1024**2, "Bytes of all requests that may be in memory.", values.size_bytes, reach=Reach.FOLDER
+    )
+    max_body: int = setting(20 * 1024**2, "Largest body of POST /predict.", values.size_bytes, reach=Reach.FOLDER)
+    max_pixels: int = setting(
+        64_000_000,
+        "Largest width × height of a picture; half of it of a WebP.",
+        values.whole(1, 1_000_000_000),
+        reach=Reach.FOLDER,
+    )
     formats: tuple[str, ...] = setting(
-        ("JPEG", "PNG", "WEBP"), "Image formats that are decoded, by Pillow's names.", values.image_formats
+        ("JPEG", "PNG", "WEBP"),
+        "Image formats that are decoded, by Pillow's names.",
+        values.image_formats,
+        reach=Reach.FOLDER,
     )
-    predict_timeout: float = setting(30.0, "Longest time of one prediction.", values.seconds)
-    body_timeout: float = setting(30.0, "Longest time for a body to arrive.", values.seconds)
-    shutdown_timeout: float = setting(30.0, "How long a stop waits for requests that run.", values.seconds)
-    top_k: int = setting(5, "Classes in an answer; a request may ask for another number.", values.whole(1, 10_000))
+    decode_timeout: float = setting(
+        2.0, "Longest CPU time for decoding one picture.", values.seconds, reach=Reach.FOLDER
+    )
+    predict_timeout: float = setting(30.0, "Longest time of one prediction.", values.seconds, reach=Reach.FOLDER)
+    rate_limit: values.Rate | None = setting(
+        None, "Requests that a token may send, such as 50/s or 100/m; default: any.", values.rate, reach=Reach.FOLDER
+    )
+    body_timeout: float = setting(900.0, "Longest time for a body to arrive.", values.seconds, reach=Reach.FOLDER)
+    min_body_rate: int = setting(
+        8192,
+        "Bytes a second at which a body must come, on the average, after the first ten seconds.",
+        values.size_bytes,
+        reach=Reach.FOLDER,
+    )
+    min_read_rate: int = setting(
+        8192,
+        "Bytes a second at which an answer must be taken, on the average, after ten seconds.",
+        values.size_bytes,
+        reach=Reach.FOLDER,
+    )
+    shutdown_timeout: float = setting(
+        30.0, "How long a stop waits for requests that run.", values.seconds, reach=Reach.FOLDER
+    )
+    top_k: int = setting(
+        5, "Classes in an answer; a request may ask for another number.", values.whole(1, 10_000), reach=Reach.FOLDER
+    )
     durability: str = setting(
         "full",
         "full: each answer survives a power cut; normal: those of the last second may not.",
         values.one_of("full", "normal"),
+        reach=Reach.FOLDER,
     )
-    log_format: str = setting("text", "Lines of output.log: text or json.", values.one_of("text", "json"))
+    log_format: str = setting(
+        "text", "Lines of output.log: text or json.", values.one_of("text", "json"), reach=Reach.FOLDER
+    )
     log_keep: int | None = setting(
-        None, "Rotated log files to keep; default: nothing is deleted.", values.whole(0, 100_000)
+        None, "Rotated log files to keep; default: nothing is deleted.", values.whole(0, 100_000), reach=Reach.FOLDER
     )
     token: str | None = setting(
-        None, "One fixed token with all scopes, for containers.", values.token, secret=True, flag=False
+        None,
+        "One fixed token with all scopes, for containers.",
+        values.token,
+        secret=True,
+        flag=False,
+        reach=Reach.LOOPBACK,
     )
-    token_file: Path | None = setting(None, "A file that holds the fixed token.", values.path)
-    no_auth: bool = setting(False, "Ask for no token; only on a loopback address.", values.boolean)
-    public_health: bool = setting(False, "Answer /livez and /readyz without a token.", values.boolean)
+    token_file: Path | None = setting(
+        None, "A file that holds the fixed token.", values.path, reach=Reach.INSIDE_LOOPBACK
+    )
+    no_auth: bool = setting(False, "Ask for no token; only on a loopback address.", values.boolean, reach=Reach.TRUSTED)
+    allowed_hosts: tuple[str, ...] = setting(
+        (),
+        "Names that a request's Host may have, separated by commas; default: any, with no_auth only this machine's.",
+        values.host_names,
+        reach=Reach.TRUSTED,
+    )
+    public_health: bool = setting(
+        False, "Answer /livez and /readyz without a token.", values.boolean, reach=Reach.LOOPBACK
+    )
     forwarded_allow_ips: str = setting(
-        "127.0.0.1", "Proxies whose X-Forwarded-For is believed.", alias="FORWARDED_ALLOW_IPS"
+        "127.0.0.1", "Proxies whose X-Forwarded-For is believed.", alias="FORWARDED_ALLOW_IPS", reach=Reach.TRUSTED
     )
-    root_path: str = setting("", "Path under which a proxy mounts the server.", values.root_path)
-    ssl_certfile: Path | None = setting(None, "Certificate, PEM.", values.path)
-    ssl_keyfile: Path | None = setting(None, "Key of the certificate, PEM.", values.path)
-    cors_origin: tuple[str, ...] = setting((), "Origins whose pages may call, separated by commas.", values.texts)
+    root_path: str = setting("", "Path under which a proxy mounts the server.", values.root_path, reach=Reach.FOLDER)
+    ssl_certfile: Path | None = setting(None, "Certificate, PEM.", values.path, reach=Reach.INSIDE)
+    ssl_keyfile: Path | None = setting(None, "Key of the certificate, PEM.", values.path, reach=Reach.INSIDE)
+    cors_origin: tuple[str, ...] = setting(
+        (), "Origins whose pages may call, separated by commas.", values.texts, reach=Reach.TRUSTED
+    )
     # Said by nobody, but known of `model`: who runs a command means the class that it names; a folder's `.env` or
     # `cvserve.toml` may be a stranger's.
     model_named_by_file: bool = False
@@ -192,7 +216,7 @@ def format_default(name: str) -> str:
     if isinstance(value, tuple):
         return ",".join(value)
     if field.metadata["parse"] is values.size_bytes:
-        return f"{value // 2**20}MiB"
+        return f"{value // 2**20}MiB" if value >= 2**20 else f"{value // 2**10}KiB"
     if field.metadata["parse"] is values.seconds:
         return f"{value:g}s"
     return str(value).lower() if isinstance(value, bool) else str(value)
@@ -222,15 +246,3 @@ def parse_value(name: str, text: Any, origin: str) -> Any:
     except ValueError as error:
         shown = "***" if FIELDS[name].metadata["secret"] else text
         raise InvalidSetting(f"{name} is '{shown}' ({origin}): {error}.") from None
-
-
-def usable_cores() -> int:
-    """Cores that this process may use: CPU affinity and the cgroup's quota, at least 1."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    try:
-        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text(encoding="ascii").split()
-        if quota != "max":
-            cores = min(cores, max(1, int(quota) // int(period)))
-    except (OSError, ValueError):
-        pass  # no cgroup v2 here: the affinity is all there is to know
-    return cores

@@ -1,5 +1,6 @@
 """Texts in messages: a stranger's text made harmless, a long list cut short, a suggestion for a mistyped word."""
 
+import difflib
 from collections.abc import Iterable, Mapping
 
 _REPLACEMENT = "\ufffd"
@@ -77,8 +78,6 @@ def did_you_mean(word: str, known: Iterable[str], names: Mapping[str, str] | Non
     Returns:
         "" when nothing that is known resembles the word.
     """
-    import difflib  # for those who mistype
-
     for nearest in difflib.get_close_matches(word, known, n=1):
         return f"did you mean '{(names or {}).get(nearest, nearest)}'?"
     return ""

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -71,6 +72,41 @@ def seconds(text: str) -> float:
     return span
 
 
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """So many in a time, as people write it: `50/s`.
+
+    Attributes:
+        count: how many.
+        unit: of which time: `s`, `m` or `h`.
+    """
+
+    count: int
+    unit: str = "s"
+
+    @property
+    def seconds(self) -> float:
+        """The time."""
+        return _SECONDS[self.unit]
+
+    def describe(self) -> str:
+        """Write it in the middle of a sentence: `50 requests a second`."""
+        word = {"s": "a second", "m": "a minute", "h": "an hour"}[self.unit]
+        return f"{self.count} request{'s' if self.count > 1 else ''} {word}"
+
+    def __str__(self) -> str:
+        """As it is written in a setting."""
+        return f"{self.count}/{self.unit}"
+
+
+def rate(text: str) -> Rate:
+    """So many in a second, a minute or an hour: `50/s`, `100/m`, `5000/h`."""
+    match = re.fullmatch(r"([0-9]{1,9})\s*/\s*([smh])", text.strip().lower())
+    if match is None or int(match[1]) == 0:
+        raise ValueError("give a number of requests in a second, a minute or an hour, such as 50/s, 100/m or 5000/h")
+    return Rate(int(match[1]), match[2])
+
+
 def duration(text: str) -> float:
     """Seconds, also of several parts as Locust writes them: `90`, `20m`, `1h30m`."""
     parts = re.findall(r"[0-9.]+[a-z]+", text.strip().lower())
@@ -133,6 +169,14 @@ def host(text: str) -> str:
     if not re.fullmatch(r"[!-~]+", text):
         raise ValueError("give an address such as 127.0.0.1, or 0.0.0.0 for all")
     return text
+
+
+def host_names(text: str) -> tuple[str, ...]:
+    """Names or addresses of hosts without a port, separated by commas; `*.example.org` is all names below it."""
+    names = texts(text.lower())
+    if not all(re.fullmatch(r"(\*\.)?[a-z0-9._-]{1,253}|\[?[0-9a-f:.]+\]?", name) for name in names):
+        raise ValueError("give names such as digits.example.org, without a port")
+    return names
 
 
 def model(text: str) -> str | None:

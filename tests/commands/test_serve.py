@@ -45,6 +45,17 @@ def test_a_mistake_is_said_before_anything_is_made(home: Path, options: list[str
     assert list(home.iterdir()) == []
 
 
+@pytest.mark.parametrize(("mode", "code"), [(0o644, 4), (0o640, 4), (0o604, 4), (0o600, 2)])
+def test_a_key_that_others_can_read_is_refused(home: Path, mode: int, code: int) -> None:
+    for name in ("cert.pem", "key.pem"):
+        (home / name).write_text("no certificate")
+    (home / "key.pem").chmod(mode)
+    said = cvserve("serve", "--port", "0", "--ssl-certfile", "cert.pem", "--ssl-keyfile", "key.pem")
+    assert (said.code, said.out) == (code, "")
+    assert ("chmod 600 key.pem" in said.err) == (code == 4)
+    assert "Traceback" not in said.err
+
+
 def test_a_token_file_that_others_can_read_is_refused(home: Path) -> None:
     (home / "token.txt").write_text("s3cret-s3cret-s3cret")
     (home / "token.txt").chmod(0o644)

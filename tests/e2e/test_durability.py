@@ -111,6 +111,9 @@ def test_database_that_is_locked_gives_503_and_the_server_lives(
             assert_problem(waiting.result(), "history_unavailable")
         assert client.get("/predict").json() == []
         assert client.get("/readyz").json()["checks"]["history"] == "failing"
+        attempt = server.resources.recorder._attempt
+        assert attempt
+        assert not attempt.done()  # a probe, whose time-out is short, is not made to wait for the lock
         holder.communicate("\n", timeout=30)
         assert client.post("/predict", content=grey(0)).json()["id"] == 1
         assert client.get("/readyz").status_code == 200

@@ -1,6 +1,7 @@
 """Engine: many callers, natural batches, and nobody harmed by a neighbour; the same on threads and on processes."""
 
 import asyncio
+import weakref
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -192,6 +193,60 @@ def test_full_queue_refuses_at_once_in_requests_and_in_bytes(kind: str, gate: Ga
             engine.submit(tasks(b"x" * 1_000))
 
     run(kind, gated(tmp_path), use, max_queue=2, max_queue_bytes=999)
+
+
+def test_who_sends_much_waits_behind_who_sends_little_and_gives_way_in_a_full_queue(
+    kind: str, gate: Gate, tmp_path: Path
+) -> None:
+    async def use(engine: Engine) -> list[Any]:
+        held = engine.submit(tasks(BLACK), owner="hog")
+        await happens(lambda: gate.batch_sizes == [1])
+        hog = [future for _ in range(6) for future in engine.submit(tasks(BLACK), owner="hog")]
+        small = engine.submit(tasks(WHITE), owner="small")
+        order_of_ends: list[str] = []
+        small[0].add_done_callback(lambda _: order_of_ends.append("small"))
+        hog[1].add_done_callback(lambda _: order_of_ends.append("hog"))
+        gate.open()
+        found = await outcomes([*held, *hog, *small])
+        assert order_of_ends == ["small", "hog"]
+        return found
+
+    found = run(kind, gated(tmp_path), use, max_queue=6)
+    assert [getattr(outcome, "result", type(outcome)) for outcome in found] == [*[0] * 6, Overloaded, 3]
+    assert gate.batch_sizes[:2] == [1, 2]  # one of each, and not all that waited
+
+
+def test_pictures_that_are_much_work_leave_a_worker_to_others(kind: str, gate: Gate, tmp_path: Path) -> None:
+    heavy = grey(0, (3_000, 3_000))
+
+    async def use(engine: Engine) -> list[int]:
+        futures = [future for _ in range(3) for future in engine.submit(tasks(heavy), owner="hog")]
+        futures += [future for _ in range(2) for future in engine.submit(tasks(WHITE), owner="small")]
+        await happens(lambda: len(gate.batch_sizes) == 2)
+        sizes = gate.batch_sizes
+        gate.open()
+        await outcomes(futures)
+        return sizes
+
+    # One heavy picture by itself; the other worker takes both small ones, before any of the heavy ones that wait.
+    assert sorted(run(kind, gated(tmp_path), use, workers=2)) == [1, 2]
+
+
+def test_future_that_has_ended_is_let_go_while_an_older_one_is_still_waited_for(
+    kind: str, gate: Gate, tmp_path: Path
+) -> None:
+    async def use(engine: Engine) -> None:
+        held = engine.submit(tasks(BLACK))
+        await happens(lambda: gate.batch_sizes == [1])
+        broken = engine.submit(tasks(BROKEN))
+        ended = weakref.ref(broken[0])
+        assert isinstance((await outcomes(broken))[0], InvalidImage)
+        broken.clear()
+        await happens(lambda: ended() is None)
+        gate.open()
+        await outcomes(held)
+
+    run(kind, gated(tmp_path), use, workers=2)
 
 
 def test_prediction_that_takes_too_long_ends_and_the_late_answer_is_dropped(

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from cvserve.engine.engine import Engine
-from cvserve.engine.process_pool import _MAX_UNANSWERED_PINGS, ProcessPool, resident_bytes
-from cvserve.errors import InvalidImage, ModelError, ModelLoadError, PredictTimeout, WorkerDied
+from cvserve.engine.kernel import resident_bytes
+from cvserve.engine.process_pool import _MAX_UNANSWERED_PINGS, ProcessPool
+from cvserve.errors import InvalidImage, ModelError, ModelLoadError, NotReady, PredictTimeout, WorkerDied
 from support.engines import Counts, happens, order, outcomes, pool, run, tasks
 from support.gate import Gate
 from support.pictures import grey
@@ -22,19 +23,23 @@ OTHER_WHITE = grey(255, (60, 64))
 linux = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 
 
-DEADLY = [("kill", "signal"), ("crash", "signal"), ("leave", "exit"), ("babble", "signal")]
+# A kill says little of the neighbours in a batch: it takes two more, alone.
+DEADLY = [("kill", "signal", 3), ("crash", "signal", 2), ("leave", "exit", 2), ("babble", "signal", 2)]
+DEADLY += [("close_files", "exit", 2)]
 
 
 @linux
-@pytest.mark.parametrize(("how", "reason"), DEADLY)
-def test_picture_that_ends_its_worker_is_refused_and_its_neighbours_are_answered(how: str, reason: str) -> None:
+@pytest.mark.parametrize(("how", "reason", "workers"), DEADLY)
+def test_picture_that_ends_its_worker_is_refused_and_its_neighbours_are_answered(
+    how: str, reason: str, workers: int
+) -> None:
     counts = Counts()
 
     async def use(engine: Engine) -> tuple[list[Any], list[Any]]:
         first = await outcomes(engine.submit(tasks(BLACK, WHITE, GREY, BLACK)))
         await happens(lambda: engine.live_workers == 1)
         again = await outcomes(engine.submit(tasks(WHITE, BLACK)))
-        await happens(lambda: len(counts.restarts) == 2)
+        await happens(lambda: len(counts.restarts) == workers)
         return first, again
 
     first, again = run("processes", order("Deadly", how=how), use, observer=counts)
@@ -42,7 +47,7 @@ def test_picture_that_ends_its_worker_is_refused_and_its_neighbours_are_answered
     # Its hash is refused now, before any worker sees it; a neighbour goes on.
     assert isinstance(again[0], InvalidImage)
     assert again[1].result == 0
-    assert counts.restarts == [reason, reason]
+    assert counts.restarts == [reason] * workers
 
 
 def test_model_that_calls_exit_costs_no_worker() -> None:
@@ -57,10 +62,7 @@ def test_model_that_calls_exit_costs_no_worker() -> None:
     assert counts.restarts == []
 
 
-@pytest.mark.parametrize("how", ["hang", "stop"])
-def test_worker_that_hangs_is_replaced_and_only_its_picture_is_late(
-    how: str, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_worker_that_hangs_is_replaced_and_only_its_picture_is_late(capfd: pytest.CaptureFixture[str]) -> None:
     counts = Counts()
 
     async def use(engine: Engine) -> list[Any]:
@@ -68,12 +70,140 @@ def test_worker_that_hangs_is_replaced_and_only_its_picture_is_late(
         await happens(lambda: len(counts.restarts) == 2)
         return [*first, *await outcomes(engine.submit(tasks(GREY, WHITE)))]
 
-    found = run("processes", order("Deadly", how=how), use, observer=counts, predict_timeout=4)
+    found = run("processes", order("Deadly", how="hang"), use, observer=counts, predict_timeout=4)
     names = [getattr(outcome, "result", type(outcome)) for outcome in found]
     assert names == [0, PredictTimeout, 1, 1, InvalidImage]
     assert counts.restarts == ["hung", "hung"]
-    if how == "hang":
-        assert "worker_fakes.py" in capfd.readouterr().err  # where it was, for the operator
+    assert "worker_fakes.py" in capfd.readouterr().err  # where it was, for the operator
+
+
+@linux
+def test_picture_in_a_worker_that_is_stopped_is_answered_by_another_one_and_not_blamed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cvserve.engine.process_pool._WATCH_INTERVAL_S", 0.05)
+    gate, counts = Gate(tmp_path), Counts()
+
+    async def use(engine: Engine) -> list[Any]:
+        found = []
+        for attempt in (1, 2):
+            futures = engine.submit(tasks(WHITE))
+            await happens(lambda: len(gate.batch_sizes) == 2 * attempt - 1)  # noqa: B023 - over before the next round
+            (stopped,) = workers_of(os.getpid())
+            os.kill(stopped, signal.SIGSTOP)
+            await happens(lambda: len(gate.batch_sizes) == 2 * attempt)  # noqa: B023
+            gate.open()
+            found += await outcomes(futures)
+            gate.close()
+        return found
+
+    found = run("processes", order("GatedByFiles", folder=str(tmp_path)), use, observer=counts, predict_timeout=60)
+    assert [outcome.result for outcome in found] == [3, 3]
+    assert counts.restarts == ["hung", "hung"]
+
+
+@linux
+def test_picture_alone_in_a_worker_that_is_stopped_until_its_time_is_over_is_not_refused() -> None:
+    async def use(engine: Engine) -> list[Any]:
+        return [*await outcomes(engine.submit(tasks(WHITE))), *await outcomes(engine.submit(tasks(WHITE)))]
+
+    found = run("processes", order("Deadly", how="stop"), use, predict_timeout=1.5)
+    assert [type(outcome) for outcome in found] == [PredictTimeout, PredictTimeout]
+
+
+@linux
+def test_workers_that_are_killed_all_at_once_say_nothing_against_what_they_held(tmp_path: Path) -> None:
+    gate = Gate(tmp_path)
+
+    async def use(engine: Engine) -> list[Any]:
+        futures = engine.submit(tasks(WHITE, WHITE))
+        for attempt in (1, 2, 3):
+            await happens(lambda: len(gate.batch_sizes) == 2 * attempt)  # noqa: B023 - over before the next round
+            for worker in workers_of(os.getpid()):
+                os.kill(worker, signal.SIGKILL)
+        await happens(lambda: len(gate.batch_sizes) == 8)
+        gate.open()
+        return [*await outcomes(futures), *await outcomes(engine.submit(tasks(WHITE)))]
+
+    found = run("processes", order("GatedByFiles", folder=str(tmp_path)), use, workers=2)
+    assert [outcome.result for outcome in found] == [3, 3, 3]
+    gate.close()
+
+
+@linux
+def test_fork_server_that_is_killed_again_and_again_brings_no_blame_on_what_its_workers_held(tmp_path: Path) -> None:
+    gate = Gate(tmp_path)
+
+    async def use(engine: Engine) -> list[Any]:
+        futures = engine.submit(tasks(WHITE))
+        for attempt in (1, 2, 3):
+            await happens(lambda: len(gate.batch_sizes) == attempt)  # noqa: B023 - over before the next round
+            (fork_server,) = fork_servers_of(os.getpid())
+            os.kill(fork_server, signal.SIGKILL)
+        await happens(lambda: len(gate.batch_sizes) == 4)
+        gate.open()
+        return [*await outcomes(futures), *await outcomes(engine.submit(tasks(WHITE)))]
+
+    found = run("processes", order("GatedByFiles", folder=str(tmp_path)), use)
+    assert [outcome.result for outcome in found] == [3, 3]
+    gate.close()
+
+
+@linux
+@pytest.mark.parametrize("workers_are_killed", [False, True])
+def test_fork_server_that_is_stopped_is_replaced(*, workers_are_killed: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cvserve.engine.process_pool._WATCH_INTERVAL_S", 0.05)
+    counts = Counts()
+
+    async def use(engine: Engine) -> Any:
+        (stopped,) = fork_servers_of(os.getpid())
+        workers = workers_of(os.getpid())
+        os.kill(stopped, signal.SIGSTOP)
+        if workers_are_killed:
+            for worker in workers:
+                os.kill(worker, signal.SIGKILL)
+            await happens(lambda: not engine.is_ready)
+        future = engine.submit(tasks(GREY))[0]
+        await happens(lambda: "nursery" in counts.restarts)
+        monkeypatch.setattr("cvserve.engine.process_pool._WATCH_INTERVAL_S", 1.0)  # the next may be slow
+        answer = await future
+        await happens(lambda: engine.live_workers == 2)
+        assert fork_servers_of(os.getpid()) != [stopped]
+        return answer
+
+    assert run("processes", order("BrightnessPredictor"), use, workers=2, observer=counts).result == 1
+
+
+@linux
+@pytest.mark.parametrize(("how", "text"), [("leave", "exited with 3"), ("kill", "SIGKILL")])
+def test_workers_that_end_before_any_is_ready_end_the_start(how: str, text: str) -> None:
+    made = pool("processes", order("Stillborn", how=how), 2)
+
+    async def main() -> None:
+        engine = Engine(made)
+        with pytest.raises(ModelLoadError, match=rf"5 in a row; the last one .*{text}"):
+            await asyncio.wait_for(engine.start(), 60)
+        assert not engine.is_ready
+
+    try:
+        asyncio.run(main())
+        assert not fork_servers_of(os.getpid())
+    finally:
+        made.kill()
+
+
+@linux
+def test_picture_that_no_worker_lives_for_is_not_said_to_have_taken_too_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cvserve.engine.process_pool._WATCH_INTERVAL_S", 30.0)
+
+    async def use(engine: Engine) -> Any:
+        os.kill(fork_servers_of(os.getpid())[0], signal.SIGSTOP)
+        for worker in workers_of(os.getpid()):
+            os.kill(worker, signal.SIGKILL)
+        await happens(lambda: not engine.is_ready)
+        return (await outcomes(engine.submit(tasks(WHITE))))[0]
+
+    assert isinstance(run("processes", order("BrightnessPredictor"), use, predict_timeout=0.5), NotReady)
 
 
 @linux

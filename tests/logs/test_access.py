@@ -6,13 +6,14 @@ from pathlib import Path
 import pytest
 
 from cvserve.logs.access import AccessLog, AccessRecord, escape_field
+from cvserve.logs.secret_mask import SecretMask
 from support.lines import parsed
 
 RECORD = AccessRecord("203.0.113.7", "my app", "POST", "/predict", 200, 8.4, 20841, 96, "42", "abc", "curl/8")
 
 
 def line_of(home: Path, record: AccessRecord, line_format: str = "text", secrets: tuple[str, ...] = ()) -> str:
-    log = AccessLog(home / "output.log", line_format, secrets=secrets)
+    log = AccessLog(home / "output.log", line_format, mask=SecretMask(secrets))
     log.write(record)
     log.close()
     log.close()

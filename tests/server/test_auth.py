@@ -65,6 +65,8 @@ BAD_HEADERS = (
     ("Authorization: Basic",),
     (f"Authorization: Bearer  {TOKEN}",),
     (f"Authorization: Bearer {TOKEN} x",),
+    (f"Authorization: Bearer {TOKEN}\xa0",),
+    ("Authorization: \t ",),
     (f"Authorization: Digest {TOKEN}",),
     (f"Authorization: Token {TOKEN}",),
     (f"Authorization: Bearer {TOKEN}x",),
@@ -97,6 +99,10 @@ GOOD_HEADERS = (
     f"Authorization: {TOKEN}",
     f"authorization:{TOKEN}",
     f"X-API-Key: {TOKEN}",
+    f"Authorization: Bearer {TOKEN} \t ",
+    f"Authorization: \t {TOKEN}\t",
+    f"X-API-Key: {TOKEN} ",
+    f"Authorization: Basic {BASIC} ",
     f"Authorization: Basic {BASIC}",
     f"Authorization: basic {BASIC}",
 )
@@ -133,7 +139,7 @@ def test_what_is_no_token_opens_nothing(raw: RawConnection, headers: tuple[str, 
         body = assert_problem(answer, "unauthenticated")
         bodies.add(body["detail"])
         sent = any(
-            header.split(":")[0].lower() in ("authorization", "x-api-key") and header.split(":")[1]
+            header.split(":")[0].lower() in ("authorization", "x-api-key") and header.split(":")[1].strip(" \t")
             for header in headers
         )
         assert ('error="invalid_token"' in answer.headers["www-authenticate"]) == sent

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable
+from pathlib import Path
 
 import httpx
 import pytest
@@ -11,6 +12,7 @@ from support.fakes import GatedPredictor
 from support.pictures import grey
 from support.raw import RawConnection
 from support.threaded import ThreadedServer
+from support.tokens import make_token
 from support.waiting import wait_until
 
 Start = Callable[..., ThreadedServer]
@@ -116,3 +118,38 @@ def test_batch_that_does_not_fit_the_queue_is_refused_whole_and_leaves_no_row(th
         assert [answer.status_code for answer in answers] == [200] * len(callers)
         assert len(client.get("/predict").json()) == len(callers)
         assert len(client.post("/predict/batch", files=files(*[grey(0)] * 4)).json()) == 4
+
+
+def test_batch_that_gives_way_to_another_token_does_so_whole_and_leaves_no_row(
+    threaded_server: Start, home: Path
+) -> None:
+    predictor, small = GatedPredictor(), make_token(home, "small", "predict")
+    server = threaded_server(predictor, max_queue=4, max_batch_size=1)
+    engine = server.resources.engine
+    answers: list[httpx.Response] = []
+
+    def post(path: str, count: int, token: str | None = None) -> threading.Thread:
+        def send() -> None:
+            with server.client(token) as client:
+                answers.append(client.post(path, files=files(*[grey(0)] * count)))
+
+        caller = threading.Thread(target=send)
+        caller.start()
+        return caller
+
+    busy = [post("/predict", 1) for _ in range(engine.live_workers)]
+    for _ in busy:
+        assert predictor.entries.acquire(timeout=30)
+    batch = post("/predict/batch", 4)
+    wait_until(lambda: engine.waiting == 4)
+    one = post("/predict", 1, small)
+    batch.join()
+    answer = assert_problem(answers.pop(), "overloaded")
+    assert "with this token" in answer["detail"]
+    assert engine.waiting == 1
+    predictor.gate.set()
+    for caller in [*busy, one]:
+        caller.join()
+    assert [answer.status_code for answer in answers] == [200] * (len(busy) + 1)
+    with server.client() as client:
+        assert len(client.get("/predict").json()) == len(busy) + 1

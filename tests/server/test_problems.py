@@ -6,9 +6,11 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import numpy as np
 import pytest
+from loguru import logger
 from PIL import Image
 
 from cvserve.errors import CvserveError
+from cvserve.logs.events import Seldom
 from cvserve.server.problems import PROBLEMS
 from cvserve.store.sqlite import sqlite3
 from support.answers import STATUS_OF, assert_problem, assert_problem_object
@@ -44,7 +46,7 @@ def all_classes(kind: type[CvserveError]) -> list[type[CvserveError]]:
     return [kind, *[found for below in kind.__subclasses__() for found in all_classes(below)]]
 
 
-@pytest.mark.parametrize("kind", [kind for kind in all_classes(CvserveError) if kind.__module__ == "cvserve.errors"])
+@pytest.mark.parametrize("kind", [kind for kind in all_classes(CvserveError) if kind.__module__.startswith("cvserve.")])
 def test_every_error_of_the_tree_has_its_row(kind: type[CvserveError]) -> None:
     assert kind.code in PROBLEMS
 
@@ -205,3 +207,19 @@ def test_answer_that_cannot_be_stored_fails_alone_and_the_writer_goes_on(threade
             else:
                 assert answer.status_code == 200
         assert client.get("/readyz").status_code == 200
+
+
+def test_one_cause_that_each_request_meets_is_one_line_on_stderr(
+    threaded_server: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    monkeypatch.setattr("cvserve.server.middleware.exceptions.log_seldom", Seldom(every_s=3600).log)
+    handler = logger.add(lambda message: said.append(message.record["message"]), level="WARNING")
+    try:
+        server = threaded_server(FailingPredictor())
+        with server.client() as client:
+            for _ in range(20):
+                assert client.post("/predict", content=grey(255)).status_code == 500
+    finally:
+        logger.remove(handler)
+    assert len([line for line in said if "model_error" in line]) == 1

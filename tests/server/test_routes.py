@@ -71,6 +71,14 @@ def test_head_of_what_is_not_there_has_no_body(client: httpx.Client) -> None:
         "/health",
         "/metricsx",
         "/livez/",
+        "/livez%0a",
+        "/livez%0A",
+        "/readyz%0d",
+        "/predict%0a",
+        "/predict%2Fbatch",
+        "/predict%2f1",
+        "/%2Fpredict",
+        "/predict%5Cbatch",
         "/x" * 1_000,
     ],
 )
@@ -80,6 +88,18 @@ def test_unknown_path_is_not_found(client: httpx.Client, path: str, method: str)
         client.build_request(method, httpx.URL(str(client.base_url)).copy_with(raw_path=path.encode()))
     )
     assert_problem(answer, "not_found")
+
+
+@pytest.mark.parametrize("path", ["/predict/1%0a", "/predict/1%2F", "/predict/%31%20", "/predict/%C0%B1"])
+def test_id_with_something_behind_it_is_not_found(client: httpx.Client, path: str) -> None:
+    client.post("/predict", content=grey(0))
+    assert_problem(client.get(path), "not_found")
+
+
+def test_letter_may_be_written_as_its_code(client: httpx.Client) -> None:
+    stored = client.post("/%70redict", content=grey(0)).json()["id"]
+    assert client.get(f"/pr%65dict/%3{stored % 10}").status_code in (200, 404)  # the route of one prediction
+    assert client.get("/%6civez").json() == {"status": "live"}
 
 
 def test_method_override_is_ignored(client: httpx.Client) -> None:

@@ -1,5 +1,6 @@
 """What a caller hears when the process that works on a picture dies, hangs, or is not there."""
 
+import gc
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -9,7 +10,9 @@ import pytest
 from loguru import logger
 
 from cvserve import Settings, create_app
+from cvserve.engine.task import Task
 from cvserve.errors import Unsafe
+from cvserve.server.uploads import Upload
 from support.answers import assert_problem
 from support.engines import KINDS, order, pool
 from support.every_error import error_classes
@@ -55,6 +58,29 @@ def test_picture_that_kills_is_500_once_and_422_from_then_on(serving: Start) -> 
         assert [row["result"] for row in client.get("/predict").json()] == [0, 0]
     statuses = [line.split(" | ")[4] for line in server.log_lines()]
     assert statuses == ["500", "422", "200", "200", "200", "200"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_picture_that_was_not_answered_leaves_the_memory_without_the_collector(kind: str, serving: Start) -> None:
+    server = serving("FailingPredictor", kind=kind)
+    logger.disable("cvserve")  # as loguru shows values by default, it keeps them
+    gc.collect()
+    gc.disable()
+    try:
+        with server.client() as client:
+            assert_problem(client.post("/predict", content=BLACK[:40]), "invalid_image")
+            assert_problem(client.post("/predict", content=WHITE), "model_error")
+            assert_problem(client.post("/predict", content=b"GIF89a"), "unsupported_image")
+            files = [("file", ("a", BLACK[:40])), ("file", ("b", WHITE))]
+            assert client.post("/predict/batch", files=files).status_code == 200
+            assert client.post("/predict", content=BLACK).status_code == 200
+        # A thread keeps the batch that it had last until it has another one.
+        wait_until(
+            lambda: [held for held in gc.get_objects() if type(held) in (Task, Upload)] in ([], [Task(BLACK, 5)])
+        )
+    finally:
+        gc.enable()
+        logger.enable("cvserve")
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -6,6 +6,7 @@ import shutil
 import stat
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -137,6 +138,18 @@ def test_a_second_name_of_the_file_is_refused(home: Path) -> None:
     folder.mkdir()
     os.link(home / "cvserve.db", folder / "cvserve.db")
     refused(folder / "cvserve.db", Unsafe, "link")
+
+
+@pytest.mark.parametrize("suffix", ["-wal", "-shm"])
+@pytest.mark.parametrize("link", [os.link, os.symlink], ids=["hard", "symbolic"])
+def test_a_neighbour_that_has_a_second_name_is_refused(home: Path, suffix: str, link: Callable[..., None]) -> None:
+    (home / "history").mkdir(mode=0o700)
+    path = database(home / "history") / "cvserve.db"
+    precious = home / "precious"
+    precious.write_text("mine")
+    link(precious, f"{path}{suffix}")
+    refused(path, Unsafe, f"cvserve.db{suffix}' is a link")
+    assert precious.read_text() == "mine"
 
 
 @pytest.mark.parametrize("bits", [0o640, 0o644, 0o604, 0o660, 0o601])

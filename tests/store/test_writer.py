@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -161,6 +162,51 @@ def test_a_connection_that_failed_is_not_written_to_while_no_other_can_be_opened
     assert ids_in(path) == [1]
 
 
+def test_a_file_that_moves_during_a_commit_takes_its_rows_along_and_nobody_is_told_that_they_are_there(
+    home: Path, path: Path, made: Callable[..., HistoryWriter], tmp_path: Path
+) -> None:
+    writer = made()
+    away = tmp_path / "away"
+
+    def move(statement: str) -> None:
+        if statement == "COMMIT":
+            home.rename(away)
+
+    writer._connection.set_trace_callback(move)
+    assert isinstance(submitted(writer, row()), HistoryError)
+    writer._connection.set_trace_callback(None)
+    assert ids_in(away / path.name) == [1]
+    away.rename(home)
+    assert [stored.id for stored in submitted(writer, row())] == [2]
+
+
+def test_nobody_waits_longer_than_the_time_out_for_a_lock(path: Path) -> None:
+    """Who comes while others wait for it already does not wait once more from the beginning."""
+    writer = HistoryWriter(path, deliver, lock_timeout_ms=1_000)
+    writer.start()
+    other = connect(path)
+    other.execute("BEGIN IMMEDIATE")
+    statements: list[str] = []
+    heard: SimpleQueue[Any] = SimpleQueue()
+
+    def note(statement: str) -> None:
+        statements.append(statement)
+        if len(statements) == 1:
+            writer.submit([row()], heard.put)  # while the first one begins to wait
+
+    writer._connection.set_trace_callback(note)
+    writer.submit([row()], heard.put)
+    for _ in range(2):
+        assert isinstance(heard.get(timeout=30), HistoryUnavailable)
+    begin, wait, *_ = statements
+    assert begin == "BEGIN IMMEDIATE"  # for 750 ms
+    found = re.fullmatch(r"PRAGMA busy_timeout = (\d+)", wait)
+    assert found
+    assert int(found[1]) <= 250
+    other.close()
+    writer.close()
+
+
 def test_the_wal_stays_short(path: Path, made: Callable[..., HistoryWriter]) -> None:
     writer = made()
     for _ in range(1_500):
@@ -221,7 +267,7 @@ def test_a_sync_that_failed_is_tried_again(
         raise OSError(number, "no")
 
     writer = made()
-    monkeypatch.setattr(f"cvserve.store.writer.os.{call}", fail)
+    monkeypatch.setattr(f"cvserve.store.wal.os.{call}", fail)
     submitted(writer, row())
     for _ in range(2):
         tried.get(timeout=10)

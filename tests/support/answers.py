@@ -7,6 +7,8 @@ from typing import Any
 STATUS_OF = {
     "unauthenticated": 401,
     "forbidden": 403,
+    "csrf_rejected": 403,
+    "misdirected": 421,
     "not_found": 404,
     "method_not_allowed": 405,
     "invalid_image": 422,
@@ -17,6 +19,9 @@ STATUS_OF = {
     "malformed_body": 400,
     "invalid_parameter": 422,
     "payload_too_large": 413,
+    "headers_too_large": 431,
+    "uri_too_long": 414,
+    "request_timeout": 408,
     "overloaded": 503,
     "not_ready": 503,
     "rate_limited": 429,
@@ -56,7 +61,7 @@ def assert_problem(answer: Any, code: str) -> dict[str, Any]:
     assert answer.headers["content-type"] == "application/problem+json"
     assert_problem_object(body, code)
     assert body["request_id"] == answer.headers["x-request-id"]
-    assert ("www-authenticate" in answer.headers) == (status in (401, 403))
+    assert ("www-authenticate" in answer.headers) == (code in ("unauthenticated", "forbidden"))
     assert ("retry-after" in answer.headers) == (status in (429, 503))
     assert ("accept-post" in answer.headers) == (status == 415)
     assert ("allow" in answer.headers) == (status == 405)

@@ -100,6 +100,9 @@ def too_large() -> dict[str, bytes]:
         "png of 64,000,001 x 1": png(64_000_001, 1),
         "jpeg of 65,500 x 65,500": _resized_jpeg(65_500, 65_500),
         "webp of 16,383 x 16,383": _resized_webp(16_383, 16_383),
+        "png of 20,000 x 20,000 with XMP": png(20_000, 20_000, chunk(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0<x/>")),
+        "png of 1 x 64,000,000": png(1, 64_000_000),
+        "webp of 46 bytes and 64 million pixels": _resized_webp(8_000, 8_000),
         "apng of 10,000 frames": png(8, 8, chunk(b"acTL", frames), data=b"\0" * 72),
         "webp of 1,500 frames": _animated_webp(1_500),
     }
@@ -126,6 +129,10 @@ def broken() -> dict[str, bytes]:
         "jpeg of 0 x 0": _resized_jpeg(0, 0),
         "jpeg with thousands of scans": jpeg[:-2] + b"\xff\xda\x00\x08\x01\x01\x00\x00\x3f\x00" * 5_000 + b"\xff\xd9",
         "jpeg of markers only": b"\xff\xd8\xff" + b"\xff\xe0\x00\x02" * 10_000,
+        "jpeg of 15 MB of filling bytes": jpeg[:2] + b"\xff" * 15_000_000 + jpeg[2:],
+        "jpeg of 15 MB of nothing": jpeg[:2] + b"\xff\xe0\0\2" + b"a" * 15_000_000 + jpeg[2:],
+        "jpeg of 7 million markers": jpeg[:2] + b"\xff\xe0\0\2" + b"\xff\xd0" * 7_000_000 + jpeg[2:],
+        "png with thousands of profiles": png(9, 9, chunk(b"iCCP", b"a\0\0x") * 5_000, data=b"\0" * 90),
         "webp without pixels": b"RIFF\x0c\x00\x00\x00WEBPVP8 \x00\x00\x00\x00",
         "webp with a lying length": b"RIFF\xff\xff\xff\xffWEBP" + good["webp"][12:60],
     }

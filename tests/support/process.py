@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,17 +22,31 @@ START_TIMEOUT_S = 60
 class ServerProcess:
     """Started when made; ready when the constructor returns.
 
+    Args:
+        home: its folder, and the working folder.
+        *arguments: of `cvserve serve`.
+        wrapper: a command that runs the one that follows it.
+        python: the interpreter whose cvserve is started.
+        **environment: variables beside those of the test.
+
     Attributes:
         url: where it listens.
         token: the first token if it made one, else what `CVSERVE_TOKEN` says, else None.
         stderr: what it said so far.
     """
 
-    def __init__(self, home: Path, *arguments: str, **environment: str) -> None:
+    def __init__(
+        self,
+        home: Path,
+        *arguments: str,
+        wrapper: Sequence[str] = (),
+        python: str = sys.executable,
+        **environment: str,
+    ) -> None:
         self.home = home
         self.stderr = ""
         self._said = threading.Condition()
-        command = [sys.executable, "-m", "cvserve", "serve", "--port", "0", *arguments]
+        command = [*wrapper, python, "-m", "cvserve", "serve", "--port", "0", *arguments]
         self.process = subprocess.Popen(command, cwd=home, env={**os.environ, **environment}, stderr=subprocess.PIPE)
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()

@@ -26,13 +26,27 @@ class RawAnswer:
 
 
 class RawConnection:
-    """One connection to a server."""
+    """One connection to a server.
 
-    def __init__(self, url: str, timeout_s: float = 30.0) -> None:
+    Args:
+        url: of the server.
+        timeout_s: for each step.
+        receive_buffer_bytes: size of the kernel's buffer for what the server sends; default: the kernel's own.
+    """
+
+    def __init__(self, url: str, timeout_s: float = 30.0, *, receive_buffer_bytes: int | None = None) -> None:
         address = urlsplit(url)
         assert address.hostname
         assert address.port
-        self._socket = socket.create_connection((address.hostname, address.port), timeout=timeout_s)
+        self._socket = socket.socket()
+        self._socket.settimeout(timeout_s)
+        if receive_buffer_bytes:
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer_bytes)
+        try:
+            self._socket.connect((address.hostname, address.port))
+        except OSError:
+            self._socket.close()
+            raise
         self._file = self._socket.makefile("rb")
 
     def send(self, data: bytes) -> None:
@@ -73,6 +87,10 @@ class RawConnection:
     def read(self, size: int) -> bytes:
         """So many bytes, or what came before the end."""
         return self._file.read(size)
+
+    def shut(self, how: int) -> None:
+        """End one direction."""
+        self._socket.shutdown(how)
 
     def close(self) -> None:
         """End it."""

@@ -1,35 +1,32 @@
-"""The admission queue: bounded, and shared out so that batches form by themselves.
+"""The admission queue: bounded, fair to its owners, and shared out so that batches form by themselves.
 
 A free worker takes its share of what waits, ⌈waiting / free workers⌉. There is no timer: an idle server
 answers at once, a busy one batches because much waits when a worker comes back.
+
+Jobs wait by owner (the token that sent them). Owners are served in turn, a picture each (round robin), and each owner's
+own jobs in the order in which they came. Who sends much waits for what they sent themselves, not everybody else. A
+batch is the unit in which others wait, so its size is shared as well.
 """
 
-from collections import deque
-from collections.abc import Sequence
-from typing import Generic, Protocol, TypeVar
+import math
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Sequence
+from typing import Generic
 
+from cvserve.engine.share import Job, Request, Share
 from cvserve.errors import NotReady, Overloaded
 
 # A batch is also bounded in bytes, so that 64 pictures of 20 MB do not become one.
 MAX_BATCH_BYTES = 32 * 1024**2
-
-
-class Waiting(Protocol):
-    """What can wait in the queue."""
-
-    @property
-    def size_bytes(self) -> int:
-        """Bytes that it holds while it waits."""
-
-    @property
-    def runs_alone(self) -> bool:
-        """Whether it may share a batch with nobody."""
-
-    def is_wanted(self) -> bool:
-        """Whether somebody still waits for its answer."""
-
-
-Job = TypeVar("Job", bound=Waiting)
+# Who has sent something within so long, or up to twice as long, counts when batches are shared.
+_ACTIVE_S = 1.0
+# Who waits alone while others come and go gets this part of a batch, or what is done in such a time if that is more:
+# they will wait for it, and models that gain by batches still do.
+_PART = 4
+_BRIEF_S = 0.1
+# What is done so soon is not made smaller for the sake of who has one picture in it.
+_QUICK_S = 0.005
 
 
 class AdmissionQueue(Generic[Job]):
@@ -39,18 +36,36 @@ class AdmissionQueue(Generic[Job]):
         max_jobs: jobs that may wait.
         max_bytes: bytes that may wait.
         max_batch_size: jobs that one `take` gives at most.
+        clock: gives seconds that never go back.
     """
 
-    def __init__(self, max_jobs: int, max_bytes: int, max_batch_size: int) -> None:
+    def __init__(
+        self, max_jobs: int, max_bytes: int, max_batch_size: int, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._max_jobs = max_jobs
         self._max_bytes = max_bytes
         self._max_batch_size = max_batch_size
-        self._waiting: deque[Job] = deque()
+        # Only owners of whom something waits, the one whose turn it is first.
+        self._shares: OrderedDict[Hashable, Share[Job]] = OrderedDict()
+        self._jobs = 0
         self._waiting_bytes = 0
         self._closed = False
+        self._clock = clock
+        self._active: set[Hashable] = set()
+        self._active_before: set[Hashable] = set()
+        self._active_since = -_ACTIVE_S
 
-    def put(self, jobs: Sequence[Job]) -> None:
+    def put(self, jobs: Sequence[Job]) -> list[Job]:
         """Admit all of them or none.
+
+        In a full queue an owner that holds less than its share (what fits, divided by the owners that wait) is let in
+        nevertheless: the newest requests of whoever holds most give way, each whole, and none that was begun.
+
+        Args:
+            jobs: of one owner.
+
+        Returns:
+            Jobs that gave way; they are in the queue no more, and their senders must be told.
 
         Raises:
             Overloaded: they do not fit beside what waits.
@@ -58,40 +73,67 @@ class AdmissionQueue(Generic[Job]):
         """
         if self._closed:
             raise NotReady("The server is stopping; send the request again in a moment.")
-        size_bytes = sum([job.size_bytes for job in jobs])
-        if len(self._waiting) + len(jobs) > self._max_jobs or self._waiting_bytes + size_bytes > self._max_bytes:
-            raise Overloaded(
-                f"{len(self._waiting)} pictures wait already and no more fit; send the request again in a moment."
-            )
-        self._waiting.extend(jobs)
-        self._waiting_bytes += size_bytes
+        if not jobs:
+            return []
+        size_bytes = jobs[0].size_bytes if len(jobs) == 1 else sum([job.size_bytes for job in jobs])
+        gave_way: list[Job] = []
+        if self._jobs + len(jobs) > self._max_jobs or self._waiting_bytes + size_bytes > self._max_bytes:
+            gave_way = self._make_room(jobs[0].owner, len(jobs), size_bytes)
+        share = self._find_share(jobs[0].owner)
+        share.requests.append(Request(list(jobs[::-1]), size_bytes, is_whole=True))
+        self._count(share, len(jobs), size_bytes)
+        self._active.add(jobs[0].owner)
+        return gave_way
+
+    def is_full_for(self, owner: Hashable) -> bool:
+        """Whether one more job of this owner would be refused, whatever its size."""
+        if self._jobs < self._max_jobs:
+            return False
+        own = self._shares.get(owner)
+        return own is not None and own.jobs >= self._max_jobs // len(self._shares)
 
     def put_back(self, jobs: Sequence[Job]) -> None:
-        """Put jobs whose worker was lost before all others, in their order; they were admitted already."""
-        self._waiting.extendleft(reversed(jobs))
-        self._waiting_bytes += sum(job.size_bytes for job in jobs)
+        """Put jobs whose worker was lost before all others of their owners, in their order; they were admitted."""
+        for job in reversed(jobs):
+            share = self._find_share(job.owner)
+            share.requests.appendleft(Request([job], job.size_bytes, is_whole=False))
+            self._count(share, 1, job.size_bytes)
 
-    def take(self, free_workers: int, limit: int | None = None) -> list[Job]:
+    def take(
+        self, free_workers: int, limit: int | None = None, picture_s: float = math.inf, *, heavy: bool = True
+    ) -> list[Job]:
         """Take the share of one of `free_workers` workers; jobs that nobody wants any more are dropped.
+
+        Where several owners wait, each gives as many jobs as the one that has least: a picture that waits beside a
+        thousand of somebody else shares its batch with one of those, and so waits for one and not for sixty. Where one
+        waits and others have sent something a moment ago, it gets its part of a batch: they will wait for that.
 
         Args:
             free_workers: workers that have nothing to do, this one included; at least 1.
             limit: a bound on the number of jobs beside `max_batch_size`; None: there is none.
+            picture_s: seconds that a job takes, as far as one can tell from those before; infinite: nobody knows.
+            heavy: whether there is a worker for a heavy job; if not, such jobs wait, unless nobody else would mind.
         """
-        share = min(-(-len(self._waiting) // free_workers), self._max_batch_size, limit or self._max_batch_size)
+        most = min(-(-self._jobs // free_workers), self._max_batch_size, limit or self._max_batch_size)
+        if is_shared := self._is_shared():
+            most = min(most, self._find_fair_size(picture_s))
         batch: list[Job] = []
         size_bytes = 0
-        while self._waiting and len(batch) < share:
-            job = self._waiting[0]
-            if batch and (job.runs_alone or size_bytes + job.size_bytes > MAX_BATCH_BYTES):
+        while self._shares and len(batch) < most:
+            owner, share = self._find_next(heavy=heavy or not is_shared)
+            if share is None:
                 break
-            self._waiting.popleft()
-            self._waiting_bytes -= job.size_bytes
+            job = share.requests[0].jobs[-1]
+            if batch and (job.runs_alone or job.is_heavy or size_bytes + job.size_bytes > MAX_BATCH_BYTES):
+                break
+            self._take_first(owner, share)
             if not job.is_wanted():
                 continue
+            if len(self._shares) > 1 and owner in self._shares:
+                self._shares.move_to_end(owner)  # whose turn it was
             batch.append(job)
             size_bytes += job.size_bytes
-            if job.runs_alone:
+            if job.runs_alone or job.is_heavy:
                 break
         return batch
 
@@ -100,9 +142,100 @@ class AdmissionQueue(Generic[Job]):
         self._closed = True
 
     def __len__(self) -> int:
-        return len(self._waiting)
+        return self._jobs
 
     @property
     def waiting_bytes(self) -> int:
         """Bytes that wait."""
         return self._waiting_bytes
+
+    def _is_shared(self) -> bool:
+        """Whether several owners wait, or one does and others have sent something a moment ago."""
+        now = self._clock()
+        if now - self._active_since >= _ACTIVE_S:
+            self._active_before, self._active, self._active_since = self._active, set(), now
+        if len(self._shares) != 1:
+            return len(self._shares) > 1
+        owner, now_active, before = next(iter(self._shares)), self._active, self._active_before
+        return len(now_active) > (owner in now_active) or len(before) > (owner in before)
+
+    def _find_next(self, *, heavy: bool) -> tuple[Hashable, Share[Job] | None]:
+        """Find whose turn it is, of those whose next job may be taken."""
+        for owner, share in self._shares.items():
+            if heavy or not share.requests[0].jobs[-1].is_heavy:
+                return owner, share
+        return None, None
+
+    def _find_fair_size(self, picture_s: float) -> int:
+        """Find how large a batch may be, of what waits now, so that it is fair to others."""
+        if len(self._shares) == 1:
+            return max(self._max_batch_size // _PART, int(_BRIEF_S / picture_s), 1)
+        least = min([share.jobs for share in self._shares.values()], default=0)
+        return max(least * len(self._shares), int(_QUICK_S / picture_s), 1)
+
+    def _find_share(self, owner: Hashable) -> Share[Job]:
+        share = self._shares.get(owner)
+        if share is None:
+            share = self._shares[owner] = Share()
+        return share
+
+    def _count(self, share: Share[Job], jobs: int, size_bytes: int) -> None:
+        share.jobs += jobs
+        share.size_bytes += size_bytes
+        self._jobs += jobs
+        self._waiting_bytes += size_bytes
+
+    def _take_first(self, owner: Hashable, share: Share[Job]) -> None:
+        """Take an owner's next job out of the queue."""
+        request = share.requests[0]
+        job = request.jobs.pop()
+        request.is_whole = False
+        if not request.jobs:
+            share.requests.popleft()
+            if not share.requests:
+                del self._shares[owner]
+        size_bytes = job.size_bytes
+        request.size_bytes -= size_bytes
+        share.size_bytes -= size_bytes
+        share.jobs -= 1
+        self._waiting_bytes -= size_bytes
+        self._jobs -= 1
+
+    def _make_room(self, owner: Hashable, jobs: int, size_bytes: int) -> list[Job]:
+        """Take out what must give way, so that so many jobs and bytes of an owner fit.
+
+        Raises:
+            Overloaded: the owner would hold more than its share, or nothing more may give way; all is as before.
+        """
+        refusal = Overloaded(f"{self._jobs} pictures wait already and no more fit; send the request again in a moment.")
+        own = self._shares.get(owner) or Share()
+        owners = len(self._shares) + (owner not in self._shares)
+        removed: list[tuple[Share[Job], Request[Job]]] = []
+        while True:
+            lacks_jobs = self._jobs + jobs > self._max_jobs
+            if not lacks_jobs and self._waiting_bytes + size_bytes <= self._max_bytes:
+                break
+            fair = self._max_jobs // owners if lacks_jobs else self._max_bytes // owners
+            wanted = own.jobs + jobs if lacks_jobs else own.size_bytes + size_bytes
+            resource = "jobs" if lacks_jobs else "size_bytes"
+            largest = None if wanted > fair else self._find_largest(owner, resource, fair)
+            if largest is None:
+                for share, request in reversed(removed):
+                    share.requests.append(request)
+                    self._count(share, len(request.jobs), request.size_bytes)
+                raise refusal
+            request = largest.requests.pop()
+            self._count(largest, -len(request.jobs), -request.size_bytes)
+            removed.append((largest, request))
+        for other in [name for name, share in self._shares.items() if not share.requests]:
+            del self._shares[other]
+        return [job for _, request in removed for job in reversed(request.jobs)]
+
+    def _find_largest(self, owner: Hashable, resource: str, fair: int) -> Share[Job] | None:
+        """Find who holds most of a resource, more than is fair, and has a request that no worker has begun."""
+        others = [
+            share
+            for other, share in self._shares.items()
+            if other != owner and share.requests and share.requests[-1].is_whole and getattr(share, resource) > fair
+        ]
+        return max(others, key=lambda share: int(getattr(share, resource)), default=None)

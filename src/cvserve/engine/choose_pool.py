@@ -2,11 +2,12 @@
 
 from typing import TYPE_CHECKING
 
+from cvserve.cores import usable_cores
 from cvserve.engine.fork_server import ModelOrder
 from cvserve.engine.process_pool import ProcessPool
 from cvserve.engine.protocols import WorkerPool
 from cvserve.predictor.source import ModelSource
-from cvserve.settings import Settings, usable_cores
+from cvserve.settings import Settings
 
 if TYPE_CHECKING:
     from cvserve.predictor.predictor import Predictor

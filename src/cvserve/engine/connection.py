@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from loguru import logger
 
 from cvserve.engine.frames import LENGTH, BrokenFrame, pack_tasks, unpack_outcomes
+from cvserve.engine.kernel import HELD, STOPPED, read_state
 from cvserve.engine.task import Outcome, Task
 from cvserve.predictor.prediction import ModelInfo
 
@@ -43,19 +44,25 @@ class ProcessWorker(asyncio.Protocol):
         pid: of the process, once the fork server has reported it.
         is_warm: it has said that it can work.
         is_retiring: it gets no further batch.
+        is_broken: it has sent what is no frame.
+        is_orphan: its fork server is gone; nobody will tell how it ended.
         hung: it was ended because it did not answer.
-        unanswered_pings: pings since it last answered anything.
+        was_held: when it was given up it was stopped, or waited for a disk: nothing that it held had a part in that.
+        unanswered_pings: pings since it last answered anything; or how often a busy one was found stopped in a row.
+        exit_code: of the process, once the fork server has reported it; negative for a signal.
         gone: ends with the connection.
     """
 
     def __init__(self, supervisor: ProcessSupervisor, info: ModelInfo) -> None:
         self.pid: int | None = None
-        self.is_warm = self.is_retiring = self.hung = False
+        self.is_warm = self.is_retiring = self.is_broken = self.is_orphan = False
+        self.hung = self.was_held = False
         self.unanswered_pings = 0
+        self.exit_code: int | None = None
         self.gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._supervisor = supervisor
         self._info = info
-        self._is_busy = self._is_broken = False
+        self._is_busy = False
         self._buffer = bytearray()
         self._transport: Any = None
 
@@ -65,15 +72,22 @@ class ProcessWorker(asyncio.Protocol):
         self._transport.writelines(pack_tasks(tasks))
 
     def ping(self) -> None:
-        """Ask an idle worker whether it is there; one with a batch has a deadline instead."""
-        if self.is_warm and not self._is_busy:
+        """Ask an idle worker whether it is there. One with a batch has a deadline, and is asked after in the kernel."""
+        if not self.is_warm:
+            return
+        if not self._is_busy:
             self.unanswered_pings += 1
             self._transport.writelines(pack_tasks([]))
+        elif read_state(self.pid) in STOPPED:
+            self.unanswered_pings += 1
+        else:
+            self.unanswered_pings = 0
 
     def end_hung(self) -> None:
         """End it because it does not answer: on SIGABRT it prints where it is; SIGKILL ends also a stopped process."""
         if not self.hung:
             self.hung = True
+            self.was_held = read_state(self.pid) in HELD
             logger.error("engine: worker {} does not answer and is ended; it was here:", self.pid)
             self._signal(signal.SIGABRT)
             asyncio.get_running_loop().call_later(_DUMP_S, self.kill)
@@ -93,7 +107,7 @@ class ProcessWorker(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Act on each frame that is complete; asyncio calls this whenever bytes have come."""
-        if self._is_broken:
+        if self.is_broken:
             return
         self._buffer += data
         while len(self._buffer) >= LENGTH.size:
@@ -133,12 +147,12 @@ class ProcessWorker(asyncio.Protocol):
     def _end_broken(self) -> None:
         """End a worker that sent bytes that are no frame, and read nothing more from it."""
         logger.error("engine: worker {} sent bytes that are no frame and is ended", self.pid)
-        self._is_broken = True
+        self.is_broken = True
         self._buffer.clear()
         self.kill()
 
     def _signal(self, number: signal.Signals) -> None:
-        if self.gone.done():
+        if self.exit_code is not None or (self.is_orphan and self.gone.done()):
             return
         if self.pid is None:
             self.close()  # it was asked for a moment ago; without a connection it ends

@@ -4,36 +4,26 @@ All of it runs on one event loop, so there are no locks. Workers are threads or 
 """
 
 import asyncio
+import math
 import time
-from collections.abc import Callable, Sequence
-from typing import Protocol
-
-from loguru import logger
+from collections.abc import Callable, Hashable, Sequence
 
 from cvserve.engine.admission import AdmissionQueue
 from cvserve.engine.deadlines import Deadlines
-from cvserve.engine.job import Batch, Job, start_batch
-from cvserve.engine.protocols import RestartReason, Worker, WorkerPool
-from cvserve.engine.quarantine import Quarantine
+from cvserve.engine.guilt import Guilt
+from cvserve.engine.job import Batch, Job, has_worker_for_heavy, start_batch
+from cvserve.engine.protocols import EngineObserver, RestartReason, Worker, WorkerPool
+from cvserve.engine.suspects import Suspects
 from cvserve.engine.task import Outcome, Task
-from cvserve.errors import InvalidImage, ModelError, NotReady, WorkerDied
+from cvserve.errors import ModelError, NotReady, Overloaded
+from cvserve.predictor.images.weight import is_heavy
 from cvserve.predictor.prediction import ModelInfo, Prediction
 
 _SWEEP_INTERVAL_S = 0.1
+_MAX_STOOD_S = 1.0
 # A batch is to be done in this share of `predict_timeout`, as far as one can tell from the batches before it.
 _PLANNED_SHARE = 0.25
-_REFUSED = "This picture has ended the process that read it, more than once; it is refused for some minutes."
-_DIED = "The process that worked on this picture ended, twice; the server's own log has the reason."
-
-
-class EngineObserver(Protocol):
-    """Who counts what the engine does; a server's metrics are one."""
-
-    def count_batch(self, size: int, busy_s: float) -> None:
-        """Count a batch that a worker has answered: so many pictures in so many seconds."""
-
-    def count_restart(self, reason: RestartReason) -> None:
-        """Count a worker that was lost and is replaced."""
+_MISCOUNTED = "The worker answered for another number of pictures than it was given."
 
 
 class Engine:
@@ -63,9 +53,10 @@ class Engine:
         self._pool = pool
         self._observer = observer
         self._queue: AdmissionQueue[Job] = AdmissionQueue(max_queue, max_queue_bytes, max_batch_size)
-        self._quarantine = Quarantine()
         self._timeout_s = predict_timeout
+        self._planned_s = predict_timeout * _PLANNED_SHARE
         self._deadlines = Deadlines(predict_timeout)
+        self._suspects = Suspects(self._deadlines.make_timeout_error)
         self._free: list[Worker] = []
         self._busy: dict[Worker, Batch] = {}
         self._picture_s = 0.0
@@ -113,8 +104,22 @@ class Engine:
         """Pictures in the queue."""
         return len(self._queue)
 
+    def check_room(self, owner: Hashable = None) -> None:
+        """Find out before a body is read whether its picture would find no place.
+
+        Args:
+            owner: who sends it.
+
+        Raises:
+            Overloaded: the queue is full, and this owner has its share of it.
+        """
+        if self._queue.is_full_for(owner):
+            raise Overloaded(
+                f"{self.waiting} pictures wait already and no more fit; send the request again in a moment."
+            )
+
     def submit(
-        self, tasks: Sequence[Task], has_left: Callable[[], bool] | None = None
+        self, tasks: Sequence[Task], has_left: Callable[[], bool] | None = None, owner: Hashable = None
     ) -> list["asyncio.Future[Prediction]"]:
         """Admit all tasks or none; each future ends with its own answer or error.
 
@@ -122,21 +127,24 @@ class Engine:
             tasks: pictures.
             has_left: tells, without waiting, that nobody wants the answers any more; asked before a worker takes
                 them, and then the futures end with `Abandoned`. A cancelled future is not worked on either.
+            owner: who sends them, such as the id of a token. Owners are served in turn, and in a full queue the
+                newest request of who has most may give way to them: all its futures end with `Overloaded`.
 
         Raises:
             Overloaded, NotReady: nothing was admitted.
         """
         if not self._is_open:
             raise NotReady("The model is loading, or the server is stopping; send the request again in a moment.")
-        jobs = [Job(task, self._loop.create_future(), has_left) for task in tasks]
-        refused = [job for job in jobs if self._quarantine.refuses(job.task.data)]
-        self._queue.put([job for job in jobs if job not in refused] if refused else jobs)
-        for job in refused:
-            job.future.set_exception(InvalidImage(_REFUSED))
+        jobs = [Job(task, self._loop.create_future(), has_left, owner, is_heavy(task.data)) for task in tasks]
+        refused = {job: error for job in jobs if (error := self._suspects.find_refusal(job.task.data))}
+        for job in self._queue.put([job for job in jobs if job not in refused] if refused else jobs):
+            job.give_way()
+        for job, error in refused.items():
+            job.future.set_exception(error)
         self._deadlines.add(jobs)
         self._dispatch_soon()
         if self._sweeper is None:
-            self._sweeper = self._loop.call_later(_SWEEP_INTERVAL_S, self._sweep)
+            self._sweep_later()
         return [job.future for job in jobs]
 
     async def close(self) -> None:
@@ -165,9 +173,7 @@ class Engine:
             return  # it was given up a moment before it answered
         busy_s = time.monotonic() - batch.given_at
         if len(outcomes) != len(batch.jobs):
-            outcomes = [ModelError("The worker answered for another number of pictures than it was given.")] * len(
-                batch.jobs
-            )
+            outcomes = [ModelError(_MISCOUNTED)] * len(batch.jobs)
         if not worker.is_retiring:
             self.on_ready(worker)
         self._picture_s += 0.2 * (busy_s / len(batch.jobs) - self._picture_s)
@@ -176,24 +182,16 @@ class Engine:
         for job, outcome in zip(batch.jobs, outcomes, strict=True):
             job.resolve(outcome, batch.given_at)
 
-    def on_lost(self, worker: Worker, *, hung: bool) -> None:
-        """Try what a worker held once more, one by one.
-
-        A picture is refused when a second worker ends with it, or when a worker hangs that holds it alone.
-        """
+    def on_lost(self, worker: Worker) -> None:
+        """Give a worker that is gone nothing more, and keep what it held until it is known why it ended."""
         if worker in self._free:
             self._free.remove(worker)
-        batch = self._busy.pop(worker, None)
-        if batch is None:
-            return
-        again = []
-        for job in batch.jobs:
-            job.deaths += 1
-            if job.deaths > 1 or (hung and len(batch.jobs) == 1):
-                self._refuse(job, hung=hung)
-            elif not job.future.done():
-                again.append(job)
-        self._queue.put_back(again)
+        if (batch := self._busy.pop(worker, None)) is not None:
+            self._suspects.hold(worker, batch.jobs)
+
+    def on_cause(self, worker: Worker, guilt: Guilt, *, hung: bool) -> None:
+        """Try what a lost worker held once more, one by one, but for what ends workers."""
+        self._queue.put_back(self._suspects.judge(worker, guilt, hung=hung))
         self._dispatch_soon()
 
     def retire(self, worker: Worker) -> bool:
@@ -208,14 +206,6 @@ class Engine:
         if self._observer is not None:
             self._observer.count_restart(reason)
 
-    def _refuse(self, job: Job, *, hung: bool) -> None:
-        """Put a picture into quarantine, and answer who sent it."""
-        self._quarantine.add(job.task.data)
-        what_it_did = "kept its worker too long" if hung else "ended two workers"
-        logger.error("engine: a picture of {} bytes {}; it is refused for a while", job.size_bytes, what_it_did)
-        if not job.future.done():
-            job.future.set_exception(self._deadlines.make_timeout_error() if hung else WorkerDied(_DIED))
-
     def _dispatch_soon(self) -> None:
         """Once for all that comes in this turn of the loop: what arrives together is one batch."""
         if not self._dispatching:
@@ -226,7 +216,10 @@ class Engine:
         """Give each free worker its share of what waits."""
         self._dispatching = False
         while self._free and len(self._queue):
-            jobs = self._queue.take(len(self._free), self._batch_limit())
+            waiting, heavy = len(self._queue), has_worker_for_heavy(self._busy.values(), self.live_workers)
+            jobs = self._queue.take(len(self._free), self._batch_limit(), self._picture_s or math.inf, heavy=heavy)
+            if not jobs and len(self._queue) == waiting:
+                break  # heavy pictures, which wait for one of their own kind to be done
             if not jobs:
                 continue  # nobody wanted those; look at the next
             worker = self._free.pop()  # the one that was busy last has the warmest caches
@@ -235,14 +228,22 @@ class Engine:
 
     def _batch_limit(self) -> int | None:
         """How many pictures are surely done in a share of the timeout; None while nobody knows."""
-        return max(1, int(self._timeout_s * _PLANNED_SHARE / self._picture_s)) if self._picture_s else None
+        return max(1, int(self._planned_s / self._picture_s)) if self._picture_s else None
 
     def _sweep(self) -> None:
         """End what took too long: answers that somebody waits for, and workers."""
-        is_awaited = self._deadlines.expire()
+        is_awaited = self._deadlines.expire(works=self.live_workers > 0)
         now = time.monotonic()
+        stood_s = now - self._swept_at - _SWEEP_INTERVAL_S
         for worker, batch in list(self._busy.items()):
-            if now - batch.given_at >= batch.limit_s:
+            if stood_s > _MAX_STOOD_S:  # this process was stopped, or all of the machine: no worker is late for that
+                self._busy[worker] = batch._replace(limit_s=batch.limit_s + stood_s)
+            elif now - batch.given_at >= batch.limit_s:
                 worker.end_hung()
-        goes_on = is_awaited or self._busy
-        self._sweeper = self._loop.call_later(_SWEEP_INTERVAL_S, self._sweep) if goes_on else None
+        self._sweeper = None
+        if is_awaited or self._busy:
+            self._sweep_later()
+
+    def _sweep_later(self) -> None:
+        self._swept_at = time.monotonic()
+        self._sweeper = self._loop.call_later(_SWEEP_INTERVAL_S, self._sweep)

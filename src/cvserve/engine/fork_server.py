@@ -19,6 +19,8 @@ from cvserve.errors import ModelLoadError
 from cvserve.predictor.prediction import ModelInfo
 
 FORK_SERVER_MODULE = "cvserve.engine.fork_server_main"
+# Bytes on the socket to it: one that asks for a worker comes with the worker's end of its connection.
+MAKE, PING = b"\n", b"?"
 _MAX_READ_BYTES = 65_536
 # Read by the numeric libraries when they are loaded: each worker computes on one thread, and libraries that add
 # threads of their own to that only get in each other's way. What the operator says stands.
@@ -52,6 +54,7 @@ class ForkServer:
         process: the process itself.
         info: which model it has loaded, after `wait_loaded`.
         guessed: what about the model was neither configured nor read from the file, after `wait_loaded`.
+        unanswered_pings: pings since it last said anything.
     """
 
     def __init__(self, order: ModelOrder) -> None:
@@ -68,6 +71,7 @@ class ForkServer:
             )
         self.control.sendall(json.dumps(order._asdict()).encode("utf-8") + b"\n")
         self._unread = b""
+        self.unanswered_pings = 0
         self.info = ModelInfo("", "", "")
         self.guessed: tuple[str, ...] = ()
 
@@ -106,22 +110,29 @@ class ForkServer:
         ours, theirs = socket.socketpair()
         with theirs:
             try:
-                socket.send_fds(self.control, [b"\n"], [theirs.fileno()])
+                socket.send_fds(self.control, [MAKE], [theirs.fileno()])
             except OSError:
                 ours.close()
                 raise
         ours.setblocking(False)
         return ours
 
+    def ping(self) -> None:
+        """Ask whether it is there; any message answers. To be called after `wait_loaded`: loading may take long."""
+        self.unanswered_pings += 1
+        with contextlib.suppress(OSError):  # it is gone, or reads nothing: both are noticed
+            self.control.send(PING)
+
     def read_messages(self) -> Iterator[dict[str, Any]] | None:
         """What has come since, without waiting; None when the fork server is gone.
 
         A message is `{"made": PID}`, in the order in which workers were asked for, or `{"ended": PID, "code": CODE}`
-        with the exit code as `subprocess` has it: that of a signal is negative.
+        with the exit code as `subprocess` has it: that of a signal is negative; or `{"pong": true}`.
         """
         data = self._receive()
         if not data:
             return None
+        self.unanswered_pings = 0
         *lines, self._unread = (self._unread + data).split(b"\n")
         return map(json.loads, lines)
 

@@ -18,6 +18,7 @@ from collections.abc import Callable
 from typing import Any
 
 from cvserve.engine import garbage_collector
+from cvserve.engine.fork_server import PING
 from cvserve.engine.frames import pack_error
 from cvserve.engine.worker_main import die_with_parent, ignore_stop_signals, run_worker
 from cvserve.errors import CvserveError
@@ -76,12 +77,14 @@ class ForkLoop:
                     goes_on = key.data() and goes_on
 
     def _make_worker(self, predictor: Predictor) -> bool:
-        """One worker for each socket that came; False when the front is gone."""
+        """One worker for each socket that came, and an answer to a ping; False when the front is gone."""
         data, descriptors, _, _ = socket.recv_fds(self._control, _MAX_LINE_BYTES, 64)
         for descriptor in descriptors:
             pid = self._fork(predictor, descriptor) if _is_single_threaded() else self._spawn(descriptor)
             os.close(descriptor)
             self._send({"made": pid})
+        if PING in data:
+            self._send({"pong": True})
         return bool(data)
 
     def _fork(self, predictor: Predictor, descriptor: int) -> int:

@@ -95,7 +95,7 @@ def pack_error(error: CvserveError) -> list[Any]:
     A user's subclass becomes the nearest class of ours. What else a user's code keeps on an error (a path, an array)
     is left behind: JSON cannot say it, and the error itself must come through.
     """
-    name = next(kind.__name__ for kind in type(error).__mro__ if kind.__module__ == errors.__name__)
+    name = next(kind.__name__ for kind in type(error).__mro__ if _ERRORS.get(kind.__name__) is kind)
     attributes = {
         key: value
         for key, value in vars(error).items()

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import os
 import threading
 from collections import deque
 from collections.abc import Coroutine, Sequence
@@ -11,8 +10,12 @@ from typing import Any
 from loguru import logger
 
 from cvserve.engine.connection import ProcessWorker
-from cvserve.engine.fork_server import ForkServer, ModelOrder, describe_exit
-from cvserve.engine.protocols import RestartReason, Supervisor
+from cvserve.engine.fork_server import ForkServer, ModelOrder
+from cvserve.engine.guilt import Guilt
+from cvserve.engine.kernel import resident_bytes
+from cvserve.engine.losses import Losses
+from cvserve.engine.protocols import Supervisor
+from cvserve.engine.start import Start
 from cvserve.engine.task import Outcome
 from cvserve.errors import CvserveError
 
@@ -44,9 +47,10 @@ class ProcessPool:
         self._requested: deque[ProcessWorker] = deque()
         self._by_pid: dict[int, ProcessWorker] = {}
         self._too_large: deque[ProcessWorker] = deque()
+        self._losses = Losses(self._tell_cause)
         self._pause_s = 0.0
         self._tasks: set[asyncio.Task[Any]] = set()
-        self._is_closing = False
+        self._is_closing = self._is_loaded = False
         self._end_lock = threading.Lock()
 
     def wait_loaded(self) -> None:
@@ -61,19 +65,28 @@ class ProcessPool:
             self.kill()
             raise
         self.info, self.guessed = self._fork_server.info, self._fork_server.guessed
+        self._is_loaded = True
 
     async def start(self, supervisor: Supervisor) -> None:
         """Make the workers; returns when all of them are ready. To be called after `wait_loaded`.
 
         Args:
             supervisor: is told of every worker from now on.
+
+        Raises:
+            ModelLoadError: workers end again and again before they are ready; then everything has ended.
         """
         self._supervisor = supervisor
         self._loop = asyncio.get_running_loop()
-        self._all_ready = asyncio.Event()
+        self._start = Start()
         self._loop.add_reader(self._fork_server.control, self._read_fork_server)
         self._make_missing()
-        await self._all_ready.wait()
+        try:
+            await self._start.wait()
+        except CvserveError:
+            self._loop.remove_reader(self._fork_server.control)
+            self.kill()
+            raise
         self._loop.call_later(_WATCH_INTERVAL_S, self._watch)
 
     async def close(self) -> None:
@@ -99,8 +112,7 @@ class ProcessPool:
         """Pass a new worker on to the supervisor; now one that is too large may go."""
         self._pause_s = 0.0
         self._supervisor.on_ready(worker)
-        if sum(other.is_warm for other in self._workers) >= self.wanted:
-            self._all_ready.set()
+        self._start.note_ready(sum(other.is_warm for other in self._workers), self.wanted)
         if self._too_large:
             self._retire(self._too_large.popleft())
 
@@ -115,12 +127,20 @@ class ProcessPool:
         self._workers.discard(worker)
         if worker in self._too_large:
             self._too_large.remove(worker)
-        if self._is_closing or worker.is_retiring:
+        if self._is_closing:
             return
+        self._supervisor.on_lost(worker)
+        self._losses.add(worker)
+        if worker.is_retiring:
+            return  # there is another one already
         if not worker.is_warm:
             self._pause_s = min(_LONGEST_PAUSE_S, 2 * self._pause_s or _FIRST_PAUSE_S)
-        self._supervisor.on_lost(worker, hung=worker.hung)
         self._make_missing()
+
+    def _tell_cause(self, worker: ProcessWorker, guilt: Guilt) -> None:
+        self._supervisor.on_cause(worker, guilt, hung=worker.hung)
+        if not worker.is_warm and worker.exit_code is not None:
+            self._start.note_stillborn(worker.exit_code)
 
     def _make_missing(self) -> None:
         if self._pause_s:
@@ -148,6 +168,7 @@ class ProcessPool:
         messages = self._fork_server.read_messages()
         if messages is None:
             self._loop.remove_reader(self._fork_server.control)
+            self._is_loaded = False
             if not self._is_closing:
                 logger.error("engine: the process that makes workers is gone; the model is loaded again")
                 self._supervisor.on_restart("nursery")
@@ -158,28 +179,18 @@ class ProcessPool:
                 worker = self._requested.popleft()
                 worker.pid = message["made"]
                 self._by_pid[message["made"]] = worker
-            else:
-                self._report_exit(self._by_pid.pop(message["ended"]), message["code"])
-
-    def _report_exit(self, worker: ProcessWorker, code: int) -> None:
-        """Say in the log and to the supervisor why a worker has ended."""
-        if self._is_closing:
-            return
-        reason: RestartReason
-        if worker.is_retiring:
-            reason, cause = "memory", "was too large"
-        else:
-            reason = "hung" if worker.hung else "signal" if code < 0 else "exit"
-            cause = describe_exit(code)
-        logger.warning("engine: worker {} {}; another one takes its place", worker.pid, cause)
-        self._supervisor.on_restart(reason)
+            elif "ended" in message and not self._is_closing:
+                worker = self._by_pid.pop(message["ended"])
+                self._supervisor.on_restart(self._losses.note_exit(worker, message["code"]))
 
     async def _replace_fork_server(self) -> None:
         """Load the model again, until that succeeds; the workers of the old fork server end with it."""
         pause_s = _FIRST_PAUSE_S
         self._fork_server.end()
         self._requested.clear()
-        self._by_pid.clear()  # their exits are no longer reported
+        self._by_pid.clear()
+        self._losses.disown(self._workers)
+        self._start.note_stillborn(self._fork_server.process.returncode)
         while not self._is_closing:
             fork_server = ForkServer(self._order)
             with self._end_lock:
@@ -188,19 +199,24 @@ class ProcessPool:
                 await self._loop.run_in_executor(None, fork_server.wait_loaded)
             except CvserveError as error:
                 fork_server.end()
+                self._start.fail(error)
                 logger.error("engine: the model cannot be loaded again: {}", error)
                 await asyncio.sleep(pause_s)
                 pause_s = min(_LONGEST_PAUSE_S, 2 * pause_s)
                 continue
             if not self._is_closing:
                 self._loop.add_reader(fork_server.control, self._read_fork_server)
+                self._is_loaded = True
                 self._make_missing()
             return
 
     def _watch(self) -> None:
-        """Once a second: whether idle workers answer, and whether any has grown too large."""
+        """Once a second: whether idle workers and the fork server answer, and whether any has grown too large."""
         if self._is_closing:
             return
+        self._losses.end_lingering()
+        if self._is_loaded:
+            self._watch_fork_server()
         for worker in list(self._workers):
             if worker.unanswered_pings >= _MAX_UNANSWERED_PINGS:
                 worker.end_hung()
@@ -215,6 +231,14 @@ class ProcessPool:
                     self._make_now()
         self._loop.call_later(_WATCH_INTERVAL_S, self._watch)
 
+    def _watch_fork_server(self) -> None:
+        """Ask the fork server whether it is there; one that is not is ended, and replaced as if it had ended."""
+        if self._fork_server.unanswered_pings >= _MAX_UNANSWERED_PINGS:
+            logger.error("engine: the process that makes workers does not answer and is ended")
+            self._fork_server.process.kill()
+        else:
+            self._fork_server.ping()
+
     def _retire(self, worker: ProcessWorker) -> None:
         worker.is_retiring = True
         if self._supervisor.retire(worker):
@@ -224,12 +248,3 @@ class ProcessPool:
         task = self._loop.create_task(coroutine)
         self._tasks.add(task)  # the loop itself keeps no hold of it
         task.add_done_callback(self._tasks.discard)
-
-
-def resident_bytes(pid: int | None) -> int:
-    """Resident memory of a process; 0 where that cannot be known."""
-    try:
-        with open(f"/proc/{pid}/statm", encoding="ascii") as file:
-            return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-    except OSError:
-        return 0

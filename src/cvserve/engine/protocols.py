@@ -7,6 +7,7 @@ again. A `WorkerPool` makes the workers and replaces those that end.
 from collections.abc import Sequence
 from typing import Literal, Protocol, get_args
 
+from cvserve.engine.guilt import Guilt
 from cvserve.engine.task import Outcome, Task
 from cvserve.predictor.prediction import ModelInfo
 
@@ -46,16 +47,20 @@ class Supervisor(Protocol):
             outcomes: one for each task, in order.
         """
 
-    def on_lost(self, worker: Worker, *, hung: bool) -> None:
-        """A worker is gone, and what it held is not answered.
+    def on_lost(self, worker: Worker) -> None:
+        """A worker is gone, and what it held is not answered; `on_cause` follows in a moment."""
+
+    def on_cause(self, worker: Worker, guilt: Guilt, *, hung: bool) -> None:
+        """It is known why a lost worker ended; told once for each.
 
         Args:
             worker: who is gone.
-            hung: whether it was ended because its batch took too long.
+            guilt: what its end says about the pictures that it held.
+            hung: whether it was ended because it did not answer.
         """
 
     def on_restart(self, reason: RestartReason) -> None:
-        """A worker is replaced, and it is known why; that comes a moment after `on_lost`."""
+        """A worker is replaced, or the fork server; for the metrics."""
 
     def retire(self, worker: Worker) -> bool:
         """Give this worker no further batch; True if it has none now, so that it can be ended at once."""
@@ -88,7 +93,7 @@ class WorkerPool(Protocol):
             supervisor: is told of every worker from now on.
 
         Raises:
-            CvserveError: the model cannot answer.
+            CvserveError: the model cannot answer, or its workers end again and again before they are ready.
         """
 
     async def close(self) -> None:
@@ -96,3 +101,13 @@ class WorkerPool(Protocol):
 
     def kill(self) -> None:
         """End the workers at once, from any thread, also without a `start`. May be called twice."""
+
+
+class EngineObserver(Protocol):
+    """Who counts what the engine does; a server's metrics are one."""
+
+    def count_batch(self, size: int, busy_s: float) -> None:
+        """Count a batch that a worker has answered: so many pictures in so many seconds."""
+
+    def count_restart(self, reason: RestartReason) -> None:
+        """Count a worker that was lost and is replaced."""

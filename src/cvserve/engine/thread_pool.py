@@ -8,6 +8,7 @@ from queue import SimpleQueue
 from cvserve.engine.protocols import Supervisor
 from cvserve.engine.task import Outcome, Task
 from cvserve.engine.worker_loop import WorkerLoop
+from cvserve.errors import CvserveError
 from cvserve.predictor.predictor import Predictor
 
 _JOIN_TIMEOUT_S = 30.0
@@ -88,4 +89,8 @@ class _ThreadWorker:
 
     def answer(self, outcomes: Sequence[Outcome]) -> None:
         self.is_hung = False
+        for outcome in outcomes:
+            if isinstance(outcome, CvserveError):
+                # They lead to the frames that hold the pictures, and these to the outcome: a ring.
+                outcome.__traceback__ = outcome.__context__ = None
         self._loop.call_soon_threadsafe(self._supervisor.on_answer, self, outcomes)

@@ -57,7 +57,14 @@ def die_with_parent(parent: int) -> None:
 
 def ignore_stop_signals() -> None:
     """Ignore what Ctrl-C and service managers send to the whole group: the front alone decides when workers end."""
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    for number in (
+        signal.SIGINT,
+        signal.SIGTERM,
+        signal.SIGQUIT,
+        signal.SIGHUP,
+        signal.SIGUSR1,
+        signal.SIGUSR2,
+    ):
         signal.signal(number, signal.SIG_IGN)
 
 

@@ -12,6 +12,7 @@ from cvserve.errors import CannotStart, InvalidParameter, NotFound
 from cvserve.history.record import to_row
 from cvserve.predictor.prediction import Prediction
 from cvserve.settings import DATABASE_NAME
+from cvserve.store.clock import Clock
 from cvserve.store.columns import HistoryRow
 from cvserve.store.database import connect, prepare_database
 from cvserve.store.predictions import PredictionReader, Query
@@ -44,6 +45,7 @@ class History:
         self._writer = connect(path)
         self._reader = PredictionReader(path)
         self._model_ids: dict[ModelKey, int] = {}
+        self._clock = Clock()
 
     @classmethod
     def open(cls, path: str | os.PathLike[str] | None = None) -> Self:
@@ -110,7 +112,7 @@ class History:
             to_row(prediction, source, file_name=name) for prediction, name in zip(predictions, file_names, strict=True)
         ]
         with translate_errors():
-            return insert_rows(self._writer, rows, self._model_ids)
+            return insert_rows(self._writer, rows, self._model_ids, self._clock)
 
     def rows(self, *, limit: int | None = None, newest_first: bool = False, **filters: Any) -> list[HistoryRow]:
         """Predictions, oldest first.

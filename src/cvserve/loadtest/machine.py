@@ -6,7 +6,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from cvserve.settings import usable_cores
+from cvserve.cores import usable_cores
 
 
 def read_machine() -> dict[str, Any]:

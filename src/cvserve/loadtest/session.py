@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cvserve.cores import usable_cores
 from cvserve.errors import CvserveError
 from cvserve.loadtest.client import Client
 from cvserve.loadtest.locust.generators import Generators, Order
@@ -21,7 +22,6 @@ from cvserve.loadtest.report.document import Report, choose_main_step, make_repo
 from cvserve.loadtest.report.verdict import Place, Verdict, judge_load, judge_search
 from cvserve.loadtest.samples import Window
 from cvserve.loadtest.target import Greeting, Target, greet
-from cvserve.settings import usable_cores
 from cvserve.timestamps import format_timestamp
 
 _GREETINGS = 8

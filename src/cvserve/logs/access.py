@@ -2,17 +2,16 @@
 
 import asyncio
 import json
-import re
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import unquote
 
 from cvserve.logs.file import LogFile
+from cvserve.logs.secret_mask import SecretMask
 from cvserve.texts import escape_unprintable
 from cvserve.timestamps import format_timestamp
 
-_TOKEN = re.compile(r"cvs_[0-9A-Za-z]{8,}")
 _MAX_FIELD_CHARACTERS = 1_024
 _json = json.JSONEncoder(separators=(",", ":"), ensure_ascii=True).encode
 
@@ -52,18 +51,18 @@ class AccessLog:
         path: the file.
         line_format: `text` or `json`.
         keep: rotated files to keep; None keeps all.
-        secrets: fixed tokens that must never show up, even where a client put one into a path.
+        mask: hides tokens, even where a client put one into a path; default: those of the table of tokens.
 
     Raises:
         Unsafe, CannotStart: the file is a link, a pipe or a folder, or cannot be written.
     """
 
     def __init__(
-        self, path: Path, line_format: str = "text", keep: int | None = None, secrets: tuple[str, ...] = ()
+        self, path: Path, line_format: str = "text", keep: int | None = None, mask: SecretMask | None = None
     ) -> None:
         self._file = LogFile(path, keep=keep)
         self._format = _format_json if line_format == "json" else _format_text
-        self._secrets = secrets
+        self._mask = mask or SecretMask()
         self._gathered: list[tuple[str, asyncio.Future[None]]] = []
         self._is_open = True
 
@@ -120,24 +119,16 @@ class AccessLog:
 
     def _make_line(self, record: AccessRecord) -> str:
         path = unquote(record.path, "latin-1") if "%" in record.path else record.path
-        if self.is_secret(path):
-            record = record._replace(path=self._mask_secrets(path))
-        if record.user_agent and self.is_secret(record.user_agent):
-            record = record._replace(user_agent=self._mask_secrets(record.user_agent))
+        if self._mask.finds_secret(path):
+            record = record._replace(path=self._mask.mask(path))
+        if record.user_agent and self._mask.finds_secret(record.user_agent):
+            record = record._replace(user_agent=self._mask.mask(record.user_agent))
         return self._format(record)
 
-    def is_secret(self, text: str) -> bool:
-        """Whether a text contains a token."""
-        # Asked of every request, and nearly always without a token: so a plain search comes first.
-        if "cvs_" in text and _TOKEN.search(text):
-            return True
-        return bool(self._secrets) and any(secret in text for secret in self._secrets)
-
-    def _mask_secrets(self, text: str) -> str:
-        text = _TOKEN.sub("cvs_***", text)
-        for secret in self._secrets:
-            text = text.replace(secret, "***")
-        return text
+    def reopen(self) -> None:
+        """Open the file anew: somebody has renamed or removed it."""
+        if self._is_open:
+            self._file.reopen()
 
     def close(self) -> None:
         """Write what waits and close the file. May be called twice."""

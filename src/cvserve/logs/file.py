@@ -64,6 +64,11 @@ class LogFile:
         if not at_once:  # else the disk has just refused them
             self._write_waiting()
 
+    def reopen(self) -> None:
+        """Open the file anew, as somebody who has renamed or removed it says by a signal; one that is there goes on."""
+        self._checked_at = time.monotonic()
+        self._reopen()
+
     def close(self) -> None:
         """Write what waits and close the file."""
         self._write_waiting()

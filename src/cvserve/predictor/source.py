@@ -58,7 +58,9 @@ class ModelSource:
             trust_types=settings.trust_type,
             compile=settings.compile,
             named_by_file=settings.model_named_by_file,
-            limits=Limits(max_pixels=settings.max_pixels, formats=settings.formats),
+            limits=Limits(
+                max_pixels=settings.max_pixels, formats=settings.formats, max_decode_s=settings.decode_timeout
+            ),
         )
 
     @classmethod

@@ -1,26 +1,24 @@
 """`create_app`: which paths there are, the layers around them, and how the app starts and stops."""
 
 import asyncio
-import contextlib
-from collections.abc import AsyncIterator
-from typing import TYPE_CHECKING, Any
-
-from starlette.middleware.cors import CORSMiddleware
-from starlette.routing import Route, Router
+from typing import TYPE_CHECKING
 
 from cvserve.configuration import load_configuration
 from cvserve.engine.choose_pool import pool_for
-from cvserve.errors import NotFound
+from cvserve.errors import CvserveError, NotFound
 from cvserve.server.context import AsgiApp, Receive, Scope, Send
 from cvserve.server.endpoints.health import Live, Ready
 from cvserve.server.endpoints.history import PredictionItem, PredictionList
 from cvserve.server.endpoints.metrics import MetricsPage
 from cvserve.server.endpoints.predict import Predict, PredictBatch
+from cvserve.server.forwarded import Proxies
+from cvserve.server.host import HostRule
 from cvserve.server.middleware.access_log import AccessLogMiddleware
 from cvserve.server.middleware.authentication import AuthenticationMiddleware
+from cvserve.server.middleware.cors import CorsMiddleware
 from cvserve.server.middleware.exceptions import ProblemMiddleware
 from cvserve.server.resources import Resources, open_resources
-from cvserve.server.routes import HEALTH_PATHS, Endpoint, Paths, route
+from cvserve.server.routes import HEALTH_PATHS, Endpoint, Methods, Paths
 from cvserve.settings import Settings
 
 if TYPE_CHECKING:
@@ -55,20 +53,21 @@ def create_app(
     return _add_layers(Paths(make_routes(resources), default=_raise_not_found), resources)
 
 
-def make_routes(resources: Resources) -> list[Route]:
+def make_routes(resources: Resources) -> list[Methods]:
     """The table of all paths that the app answers."""
     settings, service = resources.settings, resources.service
     predict = Predict(
         service,
+        resources.budget,
         max_body_bytes=settings.max_body,
         body_timeout_s=settings.body_timeout,
         top_k=settings.top_k,
     )
-    batch = PredictBatch(service, body_timeout_s=settings.body_timeout, top_k=settings.top_k)
+    batch = PredictBatch(service, resources.budget, body_timeout_s=settings.body_timeout, top_k=settings.top_k)
     ready = Ready(resources.engine, resources.recorder, resources.lifecycle)
     metrics = MetricsPage(resources.metrics, resources.engine, resources.access_log)
     return [
-        route(
+        Methods(
             "/predict",
             {
                 "POST": Endpoint(predict, "predict"),
@@ -76,23 +75,31 @@ def make_routes(resources: Resources) -> list[Route]:
                 "GET": Endpoint(PredictionList(resources.readers), "predict"),
             },
         ),
-        route("/predict/batch", {"POST": Endpoint(batch, "predict")}),
-        route("/predict/{id}", {"GET": Endpoint(PredictionItem(resources.readers), "predict")}),
-        route("/livez", {"GET": Endpoint(Live(), None)}),
-        route("/readyz", {"GET": Endpoint(ready, None)}),
-        route("/metrics", {"GET": Endpoint(metrics, "metrics")}),
+        Methods("/predict/batch", {"POST": Endpoint(batch, "predict")}),
+        Methods("/predict/{id}", {"GET": Endpoint(PredictionItem(resources.readers), "predict")}),
+        Methods("/livez", {"GET": Endpoint(Live(), None)}),
+        Methods("/readyz", {"GET": Endpoint(ready, None)}),
+        Methods("/metrics", {"GET": Endpoint(metrics, "metrics")}),
     ]
 
 
-def _add_layers(router: AsgiApp, resources: Resources) -> AsgiApp:
-    """Put the layers around the router; the last one added sees a request first."""
+def _add_layers(paths: Paths, resources: Resources) -> AsgiApp:
+    """Put the layers around the paths; the last one added sees a request first."""
     settings = resources.settings
     open_paths = HEALTH_PATHS if settings.public_health else ()
-    app: AsgiApp = AuthenticationMiddleware(router, resources.authenticator, open_paths)
+    asks_for_host = settings.no_auth or bool(settings.allowed_hosts)
+    host_rule = HostRule((settings.host, *settings.allowed_hosts) if asks_for_host else None)
+    origins = settings.cors_origin
+    app: AsgiApp = AuthenticationMiddleware(
+        paths, resources.authenticator, host_rule, origins, open_paths, resources.rate_limiter
+    )
     app = ProblemMiddleware(app, resources.metrics)
-    if settings.cors_origin:
-        app = _add_cors(app, settings.cors_origin)
-    app = AccessLogMiddleware(app, resources.access_log, resources.lifecycle, resources.metrics)
+    if origins:
+        app = CorsMiddleware(app, origins, paths)
+    proxies = Proxies(settings.forwarded_allow_ips)
+    app = AccessLogMiddleware(
+        app, resources.access_log, resources.lifecycle, resources.metrics, resources.mask, proxies
+    )
     return LifespanMiddleware(app, resources)
 
 
@@ -115,7 +122,7 @@ class LifespanMiddleware:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Run the lifespan, or pass a request on once the resources are started."""
         if scope["type"] == "lifespan":
-            await Router(lifespan=self._lifespan)(scope, receive, send)
+            await self._run_lifespan(receive, send)
             return
         if self._started is None:
             self._started = asyncio.ensure_future(self.resources.start())
@@ -123,22 +130,22 @@ class LifespanMiddleware:
             await asyncio.shield(self._started)
         await self._app(scope, receive, send)
 
-    @contextlib.asynccontextmanager
-    async def _lifespan(self, _app: object) -> AsyncIterator[None]:
+    async def _run_lifespan(self, receive: Receive, send: Send) -> None:
+        """The two messages of ASGI's lifespan protocol, and their answers."""
+        await receive()
         self._started = asyncio.ensure_future(self.resources.start())
-        await self._started
-        yield
+        try:
+            await self._started
+        except asyncio.CancelledError:
+            return  # the server is to stop before it has started
+        except CvserveError as error:
+            self.resources.lifecycle.failure = error
+            await send({"type": "lifespan.startup.failed", "message": f"cvserve: {error}"})
+            return
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
         await self.resources.close()
-
-
-def _add_cors(app: AsgiApp, origins: tuple[str, ...]) -> Any:
-    return CORSMiddleware(
-        app,
-        allow_origins=origins,
-        allow_methods=["GET", "POST", "PUT"],
-        allow_headers=["Authorization", "Content-Type", "X-API-Key", "X-Request-ID"],
-        expose_headers=["Link", "Server-Timing", "X-Request-ID", "X-Total-Count"],
-    )
+        await send({"type": "lifespan.shutdown.complete"})
 
 
 async def _raise_not_found(scope: Scope, receive: Receive, send: Send) -> None:

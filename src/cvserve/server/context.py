@@ -6,6 +6,7 @@ import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import unquote
 
 from cvserve.server.actor import Actor
 
@@ -56,19 +57,40 @@ def context_of(scope: Scope) -> RequestContext:
     return context
 
 
-def header(scope: Scope, name: bytes) -> str | None:
-    """Return the first header of that name (lower case), or None."""
-    found = scope.get(_HEADERS_KEY)
+def headers_by_name(scope: Scope) -> dict[bytes, bytes]:
+    """Return the first header of each name (lower case), with the blanks around its value."""
+    found: dict[bytes, bytes] | None = scope.get(_HEADERS_KEY)
     if found is None:  # several are asked for in a request: one pass for all
         found = scope[_HEADERS_KEY] = dict([*scope.get("headers", ())][::-1])
-    value = found.get(name)
-    return None if value is None else str(value, "latin-1")
+    return found
+
+
+def header(scope: Scope, name: bytes) -> str | None:
+    """Return the value of the first header of that name (lower case), or None.
+
+    Blanks and tabs around a value are no part of it (RFC 9110 section 5.5), and the parser leaves those behind it.
+    """
+    value = headers_by_name(scope).get(name)
+    return None if value is None else str(value, "latin-1").strip(" \t")
+
+
+def list_header(scope: Scope, name: bytes) -> list[str]:
+    """Return the values of all headers of that name (lower case), in their order."""
+    return [str(value, "latin-1").strip(" \t") for found, value in scope["headers"] if found == name]
 
 
 def route_path(scope: Scope) -> str:
     """Return the path without the prefix under which a proxy or an outer app mounts us."""
     path: str = scope["path"]
     return path.removeprefix(scope.get("root_path", "")) or "/"
+
+
+def split_route_path(scope: Scope) -> list[str]:
+    """Return the parts between the slashes of `route_path`, decoded after they were split: `%2F` is no slash."""
+    raw, root_path = scope.get("raw_path"), scope.get("root_path", "")
+    if raw is None or b"%" not in raw or not raw.startswith(root_path.encode("utf-8")):
+        return route_path(scope)[1:].split("/")
+    return [unquote(part) for part in str(raw, "ascii", "replace").removeprefix(root_path)[1:].split("/")]
 
 
 def new_request_id(offered: str | None) -> str:

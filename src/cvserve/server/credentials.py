@@ -7,6 +7,8 @@ from cvserve.errors import Unauthenticated
 from cvserve.server.context import Scope
 from cvserve.store.tokens import MAX_LENGTH
 
+_NAMES = (b"authorization", b"x-api-key")
+
 
 def read_token(scope: Scope) -> str:
     """Return the one token that the request carries.
@@ -17,7 +19,8 @@ def read_token(scope: Scope) -> str:
     Raises:
         Unauthenticated: there is no token or more than one, or the text cannot be a token.
     """
-    found = [(name, value) for name, value in scope["headers"] if name in (b"authorization", b"x-api-key") and value]
+    # Blanks and tabs around a value are no part of it (RFC 9110 section 5.5).
+    found = [(name, value.strip(b" \t")) for name, value in scope["headers"] if name in _NAMES and value.strip(b" \t")]
     if not found:
         raise Unauthenticated("Send a token: Authorization: Bearer TOKEN.")
     if len(found) > 1:

@@ -1,7 +1,7 @@
 """Every error answer, of every endpoint: `application/problem+json` (RFC 9457), from one table and one writer.
 
 The members `error` (for Open Inference Protocol clients), `code` and `request_id` are additions of ours. A new error
-is a class in `errors.py`, with a `code`, and a row in the table here if the code is new.
+is a class in `errors/`, with a `code`, and a row in the table here if the code is new.
 """
 
 import json
@@ -19,6 +19,8 @@ RETRY_AFTER_S = 1
 PROBLEMS: dict[str, tuple[int, str]] = {
     "unauthenticated": (401, "A token is needed"),
     "forbidden": (403, "The token does not allow this"),
+    "csrf_rejected": (403, "A page of another site may not do this"),
+    "misdirected": (421, "The request is for another host"),
     "not_found": (404, "Not found"),
     "method_not_allowed": (405, "The path does not answer this method"),
     "invalid_image": (422, "The picture cannot be read"),
@@ -29,6 +31,9 @@ PROBLEMS: dict[str, tuple[int, str]] = {
     "malformed_body": (400, "The body is broken"),
     "invalid_parameter": (422, "A parameter cannot be used"),
     "payload_too_large": (413, "The body is too large"),
+    "headers_too_large": (431, "The head of the request is too large"),
+    "uri_too_long": (414, "The target of the request is too long"),
+    "request_timeout": (408, "The request came too slowly"),
     "overloaded": (503, "The server has too much to do"),
     "not_ready": (503, "The server is not ready"),
     "rate_limited": (429, "Too many requests with this token"),
@@ -91,6 +96,8 @@ def _extra_headers(error: CvserveError, status: int) -> list[tuple[bytes, bytes]
         return [(b"allow", error.allow.encode("ascii"))]
     if status == 415:
         return [(b"accept-post", ACCEPT_POST)]
-    if status in (429, 503):
+    if isinstance(error, errors.RateLimited):
+        return [(b"retry-after", str(error.retry_after_s).encode("ascii"))]
+    if status == 503:
         return [(b"retry-after", str(RETRY_AFTER_S).encode("ascii"))]
     return []

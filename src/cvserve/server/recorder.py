@@ -6,8 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from cvserve.errors import HistoryError
+from cvserve.store.gate import Gate
+from cvserve.store.guard import Guard
 from cvserve.store.rows import NewRow, Stored
 from cvserve.store.writer import Done, HistoryWriter, Result
+
+_ATTEMPT_S = 0.5
 
 
 class Recorder:
@@ -23,8 +27,19 @@ class Recorder:
     """
 
     def __init__(self, path: Path, durability: str) -> None:
+        self._attempt: asyncio.Task[bool] | None = None
         self._gathered: list[tuple[Sequence[NewRow], asyncio.Future[list[Stored]]]] = []
         self._writer = HistoryWriter(path, self._deliver, durability=durability)
+
+    @property
+    def guard(self) -> Guard:
+        """Knows whether the database is in its place and whole."""
+        return self._writer.guard
+
+    @property
+    def gate(self) -> Gate:
+        """To be passed by each read that may take long."""
+        return self._writer.gate
 
     def start(self) -> None:
         """Start the writer's thread; to be called in the event loop that will record."""
@@ -57,9 +72,19 @@ class Recorder:
                 done(error)
 
     async def is_writable(self) -> bool:
-        """Whether the last commit worked; after one that failed, a small one is tried."""
+        """Whether the history can be written, as far as is known; after a failure a small commit is tried.
+
+        The answer never waits longer than half a second: a probe that waits for an answer has a time-out of its own,
+        and somebody else's lock may last. All who ask meanwhile share one attempt.
+        """
         if self._writer.failure is None:
             return True
+        if self._attempt is None or self._attempt.done():
+            self._attempt = asyncio.ensure_future(self._try_to_write())
+        done, _ = await asyncio.wait((self._attempt,), timeout=_ATTEMPT_S)
+        return bool(done) and self._attempt.result()
+
+    async def _try_to_write(self) -> bool:
         try:
             await self.record([])
         except HistoryError:

@@ -10,15 +10,19 @@ from cvserve.engine.engine import Engine
 from cvserve.engine.protocols import WorkerPool
 from cvserve.errors import CannotStart
 from cvserve.logs.access import AccessLog
+from cvserve.logs.secret_mask import SecretMask
 from cvserve.server.auth import Authenticator
+from cvserve.server.byte_budget import ByteBudget
 from cvserve.server.lifecycle import Lifecycle
 from cvserve.server.metrics import Metrics
+from cvserve.server.rate_limit import RateLimiter
 from cvserve.server.readers import Readers
 from cvserve.server.recorder import Recorder
 from cvserve.server.service import PredictionService
 from cvserve.settings import Settings
 from cvserve.store.database import prepare_database
-from cvserve.store.tokens import SCOPES, TokenStore
+from cvserve.store.known_tokens import find_unknown, note_known
+from cvserve.store.tokens import SCOPES, Token, TokenStore
 
 FIRST_TOKEN_NAME = "first"  # noqa: S105 - the name of a token, not one
 
@@ -33,6 +37,7 @@ class Resources:
 
     settings: Settings
     folder_lock: int
+    mask: SecretMask
     access_log: AccessLog
     tokens: TokenStore
     token_executor: ThreadPoolExecutor
@@ -43,6 +48,8 @@ class Resources:
     service: PredictionService
     lifecycle: Lifecycle
     metrics: Metrics
+    budget: ByteBudget
+    rate_limiter: RateLimiter | None
 
     def make_first_token(self) -> str | None:
         """A token with all scopes where there is none at all, to be shown once; None where there is one.
@@ -52,9 +59,23 @@ class Resources:
         if self.settings.token or self.settings.no_auth:
             return None
         with TokenStore(self.settings.database_path) as store:
-            secret = None if store.list_tokens() else store.create(FIRST_TOKEN_NAME, SCOPES)[0]
+            if store.list_tokens():
+                return None
+            secret, token = store.create(FIRST_TOKEN_NAME, SCOPES)
+        note_known([token])
         self.authenticator.forget()
         return secret
+
+    def find_unknown_tokens(self) -> list[Token]:
+        """Tokens that open this server and that its user has neither made nor looked at: the database came with them.
+
+        Raises:
+            HistoryError: the table cannot be read.
+        """
+        if self.settings.no_auth:
+            return []
+        with TokenStore(self.settings.database_path) as store:
+            return find_unknown(store.list_tokens())
 
     async def start(self) -> None:
         """Begin to write, and let the workers come.
@@ -96,8 +117,8 @@ def open_resources(settings: Settings, pool: WorkerPool) -> Resources:
     """
     prepare_database(settings.database_path)
     folder_lock = lock_folder(settings.home)
-    secrets = (settings.token,) if settings.token else ()
-    access_log = AccessLog(settings.log_path, settings.log_format, settings.log_keep, secrets)
+    mask = SecretMask((settings.token,) if settings.token else ())
+    access_log = AccessLog(settings.log_path, settings.log_format, settings.log_keep, mask)
     tokens = TokenStore(settings.database_path)
     executor = ThreadPoolExecutor(1, thread_name_prefix="cvserve-tokens")
     metrics = Metrics(pool.info)
@@ -110,19 +131,23 @@ def open_resources(settings: Settings, pool: WorkerPool) -> Resources:
         observer=metrics,
     )
     recorder = Recorder(settings.database_path, settings.durability)
+    rate_limiter = None if settings.rate_limit is None else RateLimiter(settings.rate_limit)
     return Resources(
         settings=settings,
         folder_lock=folder_lock,
+        mask=mask,
         access_log=access_log,
         tokens=tokens,
         token_executor=executor,
         authenticator=Authenticator(tokens, executor, fixed_token=settings.token, no_auth=settings.no_auth),
-        readers=Readers(settings.database_path),
+        readers=Readers(settings.database_path, recorder.guard, recorder.gate),
         recorder=recorder,
         engine=engine,
-        service=PredictionService(engine, recorder, metrics),
+        service=PredictionService(engine, recorder, metrics, mask, rate_limiter),
         lifecycle=Lifecycle(),
         metrics=metrics,
+        budget=ByteBudget(settings.max_queue_bytes),
+        rate_limiter=rate_limiter,
     )
 
 

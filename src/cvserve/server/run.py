@@ -2,61 +2,28 @@
 
 import contextlib
 import functools
+import signal
 import socket
 import sys
 from collections.abc import Callable
-from types import FrameType
+from pathlib import Path
 
 import uvicorn
 
-from cvserve.engine import garbage_collector
 from cvserve.engine.protocols import WorkerPool
-from cvserve.errors import CannotStart, InvalidSetting
+from cvserve.errors import CannotStart, InvalidSetting, Unsafe
+from cvserve.files import others_may_read
 from cvserve.logs.events import configure_events
 from cvserve.server.app import create_app
-from cvserve.server.lifecycle import Lifecycle
 from cvserve.server.resources import Resources, open_resources
+from cvserve.server.server import Server
+from cvserve.server.signals import IGNORED, REOPEN, STOP, Handler, Terminal, end_at_once, exit_code_of, handle_signals
+from cvserve.server.transport.limits import ConnectionLimits
 from cvserve.server.transport.protocol import HttpProtocol
+from cvserve.server.transport.shared import Shared
 from cvserve.settings import Settings
 
 _BACKLOG = 2_048
-_SIGNALLED = 128  # a shell's exit code of what a signal has ended, plus the signal's number
-
-
-class Server(uvicorn.Server):
-    """uvicorn's server, which also calls `on_started` once it answers and marks the app as draining when it must stop.
-
-    Args:
-        config: of uvicorn.
-        lifecycle: its `is_draining` is set by the first signal.
-        on_started: called once the port answers.
-
-    Attributes:
-        forced_by: number of the second signal, which ended the server at once; 0 without one.
-    """
-
-    def __init__(self, config: uvicorn.Config, lifecycle: Lifecycle, on_started: Callable[[], None]) -> None:
-        super().__init__(config)
-        self._lifecycle = lifecycle
-        self._on_started = on_started
-        self.forced_by = 0
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Start as uvicorn does, then call `on_started`."""
-        await super().startup(sockets)
-        if self.started:
-            garbage_collector.tune()
-            self._on_started()
-
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Stop gracefully at the first signal and at once at the second; from now on `/readyz` answers 503.
-
-        uvicorn's own method would raise the signal again after the stop, and then the exit code could not be 0.
-        """
-        self._lifecycle.is_draining = True
-        if self.should_exit:
-            self.force_exit, self.forced_by = True, sig
-        self.should_exit = True
 
 
 def run_server(settings: Settings, pool: WorkerPool, announce: Callable[[str, Resources], None]) -> int:
@@ -68,10 +35,11 @@ def run_server(settings: Settings, pool: WorkerPool, announce: Callable[[str, Re
         announce: called with the URL and the open resources, once the port answers.
 
     Raises:
-        CvserveError: something that the server needs is missing or cannot be used; nothing was started.
+        CvserveError: something that the server needs is missing or cannot be used, or no worker could be made.
     """
     configure_events()
     with contextlib.ExitStack() as stack:
+        stack.enter_context(handle_signals(_signals_of_start()))
         stack.callback(pool.kill)
         listener = stack.enter_context(contextlib.closing(bind(settings.host, settings.port)))
         pool.wait_loaded()
@@ -80,13 +48,28 @@ def run_server(settings: Settings, pool: WorkerPool, announce: Callable[[str, Re
             scheme = "https" if settings.ssl_certfile else "http"
             url = f"{scheme}://{_format_address(listener)}{settings.root_path}"
             config = server_config(resources)
-            server = Server(config, resources.lifecycle, lambda: announce(url, resources))
+            server = Server(config, resources, lambda: announce(url, resources))
             server.run(sockets=[listener])
         finally:
             resources.release()
+    if resources.lifecycle.failure is not None:
+        raise resources.lifecycle.failure
     if server.forced_by:
-        return _SIGNALLED + server.forced_by
-    return 0 if server.started else CannotStart.exit_code
+        return exit_code_of(server.forced_by)
+    if server.started:
+        return 0
+    return exit_code_of(server.stopped_by) if server.stopped_by else CannotStart.exit_code
+
+
+def _signals_of_start() -> dict[signal.Signals, Handler]:
+    """What signals do until the server takes them over: there is no log yet that could be opened anew."""
+    handlers: dict[signal.Signals, Handler] = {
+        **dict.fromkeys(STOP, end_at_once),
+        **dict.fromkeys((*REOPEN, *IGNORED), signal.SIG_IGN),
+    }
+    if Terminal().is_there:
+        handlers[signal.SIGHUP] = end_at_once
+    return handlers
 
 
 def bind(host: str, port: int) -> socket.socket:
@@ -111,18 +94,24 @@ def bind(host: str, port: int) -> socket.socket:
     return listener
 
 
-def server_config(resources: Resources) -> uvicorn.Config:
+def server_config(resources: Resources, limits: ConnectionLimits | None = None) -> uvicorn.Config:
     """Configure uvicorn: one process, our protocol, and no log of its own.
+
+    Args:
+        resources: of the app.
+        limits: of its connections; default: as the settings say.
 
     Raises:
         InvalidSetting: certificate or key cannot be read.
+        Unsafe: others may read the key.
     """
     settings = resources.settings
+    limits = limits or ConnectionLimits.of(settings)
+    shared = Shared(resources.access_log, resources.metrics, resources.budget, limits)
+    _check_key(settings.ssl_keyfile)
     config = uvicorn.Config(
         create_app(resources=resources),
-        http=functools.partial(  # type: ignore[arg-type]
-            HttpProtocol, access_log=resources.access_log, metrics=resources.metrics
-        ),
+        http=functools.partial(HttpProtocol, shared=shared),  # type: ignore[arg-type]
         loop="uvloop" if sys.platform != "win32" else "asyncio",
         ws="none",
         lifespan="on",
@@ -130,8 +119,7 @@ def server_config(resources: Resources) -> uvicorn.Config:
         access_log=False,
         server_header=False,
         log_config=None,
-        proxy_headers=True,
-        forwarded_allow_ips=settings.forwarded_allow_ips,
+        proxy_headers=False,  # `server/forwarded.py` keeps the peer's address where a header has none
         root_path=settings.root_path,
         ssl_certfile=settings.ssl_certfile,
         ssl_keyfile=settings.ssl_keyfile,
@@ -145,6 +133,12 @@ def server_config(resources: Resources) -> uvicorn.Config:
             "PEM and the key to it; check both paths."
         ) from None
     return config
+
+
+def _check_key(path: Path | None) -> None:
+    with contextlib.suppress(OSError):  # one that cannot be read is told by who reads it
+        if path is not None and others_may_read(path.stat()):
+            raise Unsafe(f"ssl_keyfile '{path}' can be read by others; run: chmod 600 {path}")
 
 
 def _format_address(listener: socket.socket) -> str:

@@ -8,12 +8,14 @@ from typing import NamedTuple
 from cvserve.answer import encode_json, encode_model, encode_text, encode_times, join_members
 from cvserve.engine.engine import Engine
 from cvserve.engine.task import Abandoned, Task
-from cvserve.errors import CvserveError, HistoryError
+from cvserve.errors import CvserveError, HistoryError, Overloaded
 from cvserve.history.record import to_row
+from cvserve.logs.secret_mask import SecretMask
 from cvserve.predictor.prediction import Prediction
 from cvserve.server.context import RequestContext
 from cvserve.server.disconnect import ClientGone
 from cvserve.server.metrics import Metrics
+from cvserve.server.rate_limit import RateLimiter
 from cvserve.server.recorder import Recorder
 from cvserve.server.uploads import Upload
 from cvserve.store.columns import STEPS
@@ -64,6 +66,11 @@ def list_times(row: NewRow, store_ms: float) -> list[tuple[str, str]]:
     return times
 
 
+def _owner_of(context: RequestContext) -> int | None:
+    """Whose turn in the queue a request takes: its token's."""
+    return context.actor.token_id if context.actor else None
+
+
 class PredictionService:
     """Classifies pictures and stores the predictions. A prediction is returned only once its row is committed.
 
@@ -71,12 +78,31 @@ class PredictionService:
         engine: runs the model.
         recorder: stores rows.
         metrics: counts predictions and failed writes.
+        mask: hides tokens in the names of files.
+        rate_limiter: counts the pictures of a batch; None: a token may send any number.
     """
 
-    def __init__(self, engine: Engine, recorder: Recorder, metrics: Metrics) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        recorder: Recorder,
+        metrics: Metrics,
+        mask: SecretMask,
+        rate_limiter: RateLimiter | None = None,
+    ) -> None:
+        self._rate_limiter = rate_limiter
         self._engine = engine
         self._recorder = recorder
         self._metrics = metrics
+        self._mask = mask
+
+    def check_room(self, context: RequestContext) -> None:
+        """Refuse a request before its body is read, when there is no place in the queue for whoever sends it.
+
+        Raises:
+            Overloaded: there is none.
+        """
+        self._engine.check_room(_owner_of(context))
 
     async def predict(
         self,
@@ -96,12 +122,13 @@ class PredictionService:
             has_left: tells, without waiting, that the client is gone; then a picture that still waits is dropped.
 
         Raises:
-            CvserveError: it could not be classified or not be stored.
+            CvserveError: it could not be classified or not be stored. Its traceback leads to the picture.
             ClientGone: it was dropped.
         """
-        (future,) = self._engine.submit([Task(upload.data, top_k)], has_left)
         try:
-            prediction = await future
+            # The future has no name here: it holds its error, whose traceback holds this frame. If the frame held the
+            # future, the three and the picture would stay until the garbage collector comes.
+            prediction = await self._engine.submit([Task(upload.data, top_k)], has_left, _owner_of(context))[0]
         except Abandoned:
             raise ClientGone from None
         (recorded,) = await self._record([prediction], [upload.file_name], context, source)
@@ -123,14 +150,20 @@ class PredictionService:
             In the order of the pictures, for each what was stored or its error.
 
         Raises:
-            Overloaded, NotReady: none was admitted.
+            Overloaded, NotReady: none was admitted, or all of them gave way to somebody who has less in the queue.
             HistoryError: none was stored.
             ClientGone: some were dropped, as the client had left.
         """
-        futures = self._engine.submit([Task(upload.data, top_k) for upload in uploads], has_left)
+        tasks = [Task(upload.data, top_k) for upload in uploads]
+        futures = self._engine.submit(tasks, has_left, _owner_of(context))
+        if self._rate_limiter is not None:
+            self._rate_limiter.charge(_owner_of(context), len(tasks) - 1)  # the first went with the request
         outcomes = await asyncio.gather(*futures, return_exceptions=True)
         if any(isinstance(outcome, Abandoned) for outcome in outcomes):
             raise ClientGone
+        for outcome in outcomes:
+            if isinstance(outcome, Overloaded):  # it gave way to somebody else, whole as it was admitted
+                raise Overloaded(outcome.detail)  # a new one: its traceback will hold this frame, and that the old one
         good = [
             (outcome, upload.file_name)
             for outcome, upload in zip(outcomes, uploads, strict=True)
@@ -161,7 +194,7 @@ class PredictionService:
             to_row(
                 prediction,
                 source,
-                file_name=file_name,
+                file_name=file_name and self._mask.mask(file_name),
                 token_id=token_id,
                 request_id=context.request_id,
                 client=context.client,

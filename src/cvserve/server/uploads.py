@@ -1,21 +1,21 @@
 """Reading pictures from a request's body: the image itself, multipart, or JSON with base64."""
 
 import asyncio
-import base64
-import binascii
-import json
+import io
 from typing import NamedTuple
 
 from cvserve.errors import (
     InvalidParameter,
-    MalformedBody,
     MissingFile,
     PayloadTooLarge,
+    RequestTimeout,
     UnsupportedMediaType,
 )
 from cvserve.predictor.images.signatures import detect_format
+from cvserve.server.byte_budget import Hold
 from cvserve.server.context import Receive, Scope, header
 from cvserve.server.disconnect import ClientGone
+from cvserve.server.json_upload import read_json_picture
 from cvserve.server.multipart import Part, parse_multipart
 from cvserve.texts import drop_unprintable, list_some
 
@@ -23,6 +23,7 @@ FIELD = "file"
 MAX_BATCH_IMAGES = 64
 MAX_BATCH_BYTES = 64 * 1024**2
 _MAX_OTHER_PARTS = 16
+_JOINED_BYTES = 4 * 1024**2
 _MAX_NAMES = 5
 _MAX_QUOTED_CHARACTERS = 60
 _WAYS = 'send the picture as multipart field \'file\', as the body itself, or as JSON {"image": "<base64>"}'
@@ -40,7 +41,7 @@ class Upload(NamedTuple):
     file_name: str | None = None
 
 
-async def read_one(scope: Scope, receive: Receive, max_bytes: int, timeout_s: float) -> Upload:
+async def read_one(scope: Scope, receive: Receive, hold: Hold, max_bytes: int, timeout_s: float) -> Upload:
     """Read the one picture of `POST /predict`: the body itself, a form's field `file`, or JSON with base64.
 
     Raises:
@@ -48,7 +49,7 @@ async def read_one(scope: Scope, receive: Receive, max_bytes: int, timeout_s: fl
         InvalidParameter: more than one picture.
         ClientGone: the connection was closed before the body was complete.
     """
-    body = await read_body(scope, receive, max_bytes, timeout_s)
+    body = await read_body(scope, receive, hold, max_bytes, timeout_s)
     kind, content_type = _split_content_type(scope)
     is_form = kind == "multipart/form-data"
     # What begins like an image is one, whatever its Content-Type says: clients are careless with it.
@@ -60,21 +61,21 @@ async def read_one(scope: Scope, receive: Receive, max_bytes: int, timeout_s: fl
             raise InvalidParameter(f"{len(files)} pictures in one request; send one, or use POST /predict/batch.")
         return files[0]
     if kind == "application/json":
-        return _read_json(body)
+        return Upload(*await read_json_picture(body))
     # A body of no type may be a damaged picture, but an empty one means that nothing was sent.
     if kind.startswith("image/") or kind == "application/octet-stream" or (not kind and body):
         return Upload(body)  # the decoder says what is wrong with it
     raise UnsupportedMediaType(f"The body is '{_quote(kind)}'; {_WAYS}.")
 
 
-async def read_many(scope: Scope, receive: Receive, timeout_s: float) -> list[Upload]:
+async def read_many(scope: Scope, receive: Receive, hold: Hold, timeout_s: float) -> list[Upload]:
     """Read the pictures of `POST /predict/batch`, in order: at most 64 fields `file` of a form, 64 MiB in all.
 
     Raises:
         RequestError: too large, too many, broken, of another kind, or without a picture.
         ClientGone: the connection was closed before the body was complete.
     """
-    body = await read_body(scope, receive, MAX_BATCH_BYTES, timeout_s)
+    body = await read_body(scope, receive, hold, MAX_BATCH_BYTES, timeout_s)
     kind, content_type = _split_content_type(scope)
     if kind != "multipart/form-data":
         raise UnsupportedMediaType(
@@ -86,46 +87,58 @@ async def read_many(scope: Scope, receive: Receive, timeout_s: float) -> list[Up
     return files
 
 
-async def read_body(scope: Scope, receive: Receive, max_bytes: int, timeout_s: float) -> bytes:
+async def read_body(scope: Scope, receive: Receive, hold: Hold, max_bytes: int, timeout_s: float) -> bytes:
     """Read the whole body into memory; its size is counted while it comes.
 
     Args:
         scope: ASGI's description of the request.
         receive: ASGI's callable for the body.
+        hold: counts its bytes.
         max_bytes: a larger body is refused.
         timeout_s: for the whole body to arrive.
 
     Raises:
         PayloadTooLarge: more than `max_bytes`; known from Content-Length before anything is read.
         UnsupportedMediaType: it is compressed.
-        MalformedBody: it did not arrive in time.
+        RequestTimeout: it did not arrive in time.
+        Overloaded: there is no room for it beside the bytes of other requests.
         ClientGone: the connection was closed before the body was complete.
     """
     if (header(scope, b"content-encoding") or "identity").lower() != "identity":
         raise UnsupportedMediaType("The body is compressed; send it as it is (Content-Encoding: identity).")
     length = header(scope, b"content-length")
-    if length is not None and length.isdecimal() and int(length) > max_bytes:
-        raise _make_too_large(max_bytes)
+    if length is not None and length.isdecimal():
+        if int(length) > max_bytes:
+            raise _make_too_large(max_bytes)
+        hold.check(int(length))
     try:
         async with asyncio.timeout(timeout_s):
-            return await _receive_body(receive, max_bytes)
+            return await _receive_body(receive, hold, max_bytes)
     except TimeoutError:
-        raise MalformedBody(f"The body did not arrive within {timeout_s:g} s.") from None
+        raise RequestTimeout(f"The body did not arrive within {timeout_s:g} s.") from None
 
 
-async def _receive_body(receive: Receive, max_bytes: int) -> bytes:
-    chunks: list[bytes] = []
+async def _receive_body(receive: Receive, hold: Hold, max_bytes: int) -> bytes:
+    pieces: list[bytes] = []
+    # Grows in place and gives up its bytes without a copy: a list of pieces to be joined would be there twice.
+    large = io.BytesIO()
     size_bytes, more = 0, True
     while more:
         message = await receive()
         if message["type"] == "http.disconnect":
             raise ClientGone
-        chunks.append(message.get("body", b""))
-        size_bytes += len(chunks[-1])
+        pieces.append(message.get("body", b""))
+        size_bytes += len(pieces[-1])
         if size_bytes > max_bytes:
             raise _make_too_large(max_bytes)
+        hold.grow(len(pieces[-1]))
+        if size_bytes > _JOINED_BYTES:
+            large.writelines(pieces)
+            pieces.clear()
         more = message.get("more_body", False)
-    return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+    if size_bytes > _JOINED_BYTES:
+        return large.getvalue()
+    return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
 
 def _select_files(parts: list[Part]) -> list[Upload]:
@@ -137,24 +150,6 @@ def _select_files(parts: list[Part]) -> list[Upload]:
         raise MissingFile("The field 'file' is text, not a file; send it with a file name.")
     found = f"it has {list_some((repr(_quote(name)) for name in names), _MAX_NAMES)}" if names else "it has no fields"
     raise MissingFile(f"The form has no field 'file' with a picture: {found}.")
-
-
-def _read_json(body: bytes) -> Upload:
-    try:
-        document = json.loads(body)
-    except (ValueError, RecursionError):
-        raise MalformedBody("The body is not JSON.") from None
-    text = document.get("image") if isinstance(document, dict) else None
-    if not isinstance(text, str):
-        raise MissingFile('The JSON has no member "image" with a picture as base64.')
-    if text.startswith("data:"):
-        text = text.partition(",")[2]
-    try:
-        data = base64.b64decode("".join(text.split()), validate=True)
-    except (binascii.Error, ValueError):
-        raise MalformedBody('The member "image" is not base64.') from None
-    name = document.get("file_name")
-    return Upload(data, name if isinstance(name, str) else None)
 
 
 def _split_content_type(scope: Scope) -> tuple[str, str]:

@@ -1,17 +1,21 @@
 """Opening `cvserve.db`: who may read the file, what it must hold, and how connections are set."""
 
+import contextlib
 import os
 import stat
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 
 from cvserve.errors import CannotStart, HistoryUnavailable, Unsafe
+from cvserve.files import make_folders
 from cvserve.store.migrations import MIGRATION_SET, list_migrations, load_migrations
+from cvserve.store.place import SUFFIXES
 from cvserve.store.sqlite import SAFE_VERSION, sqlite3, to_history_error, translate_errors
 
 _BUSY_TIMEOUT_MS = 5_000
 _AUTOCHECKPOINT_PAGES = 1_000
-_JOURNAL_SIZE_BYTES = 64 * 1024**2
+JOURNAL_SIZE_BYTES = 64 * 1024**2
 _SMALLEST_DATABASE_BYTES = 512
 
 
@@ -54,12 +58,12 @@ def check_file(path: Path) -> None:
     """Refuse a file that others can read or that is not what it seems.
 
     Raises:
-        Unsafe: it is a link, no regular file or somebody else's, or others can read it.
+        Unsafe: it, `-wal` or `-shm` is a link or no regular file; it is somebody else's, or others can read it.
         HistoryUnavailable: it is too small for a database, or this user cannot read it.
     """
     status = os.lstat(path)
-    if not stat.S_ISREG(status.st_mode) or status.st_nlink != 1:
-        raise Unsafe(f"'{path.name}' is a link or no regular file; move it away, or use another folder (--home).")
+    for suffix in SUFFIXES:
+        _check_kind(path.with_name(f"{path.name}{suffix}"))
     if status.st_uid not in (os.geteuid(), 0):
         raise Unsafe(f"'{path.name}' belongs to another user; use another folder (--home).")
     if status.st_mode & 0o077:
@@ -71,47 +75,81 @@ def check_file(path: Path) -> None:
         raise HistoryUnavailable(f"'{path.name}' cannot be read; check its owner and mode.")
 
 
-def connect(path: Path, *, writer: bool = False, durability: str = "full") -> "sqlite3.Connection":
-    """A connection in autocommit mode with our settings; `docs/architecture.md` says why each.
+def _check_kind(path: Path) -> None:
+    """Refuse what has a second name: SQLite would write over whatever that is the name of."""
+    with contextlib.suppress(FileNotFoundError):
+        status = os.lstat(path)
+        if not stat.S_ISREG(status.st_mode) or status.st_nlink > 1:
+            raise Unsafe(f"'{path.name}' is a link or no regular file; move it away, or use another folder (--home).")
+
+
+def connect(
+    path: Path,
+    *,
+    writer: bool = False,
+    durability: str = "full",
+    busy_timeout_ms: int = _BUSY_TIMEOUT_MS,
+    is_kept: Callable[[], bool] | None = None,
+) -> "sqlite3.Connection":
+    """A connection in autocommit mode with our settings; `docs/architecture.md` says why each. It makes no file.
 
     Args:
         path: a prepared database.
         writer: whether this is the one connection of a server that also moves the WAL into the file.
         durability: `full` syncs every commit; `normal` leaves that to the checkpoint and a timer.
+        busy_timeout_ms: how long a statement waits for somebody else's lock.
+        is_kept: whether the path still leads to the file that other connections of this process have open. On another
+            file SQLite would take their `-shm` for an old one, cut it off, and so end the process (SIGBUS): locks do
+            not tell two connections of one process apart.
 
     Raises:
-        HistoryError: it cannot be opened.
+        HistoryError: it cannot be opened, or it is not there.
     """
     with translate_errors():
         connection = sqlite3.connect(
-            path, timeout=_BUSY_TIMEOUT_MS / 1000, isolation_level=None, check_same_thread=False
+            _to_uri(path, "mode=rw"),
+            uri=True,
+            timeout=busy_timeout_ms / 1000,
+            isolation_level=None,
+            check_same_thread=False,
         )
-        for pragma in (
-            f"busy_timeout = {_BUSY_TIMEOUT_MS}",
-            "journal_mode = WAL",
-            f"synchronous = {'FULL' if durability == 'full' else 'NORMAL'}",
-            "foreign_keys = ON",
-            "trusted_schema = OFF",
-            "mmap_size = 0",
-            f"journal_size_limit = {_JOURNAL_SIZE_BYTES}",
-            f"wal_autocheckpoint = {_AUTOCHECKPOINT_PAGES if writer else 0}",
-        ):
-            connection.execute(f"PRAGMA {pragma}")
+        try:
+            if is_kept is not None and not is_kept():  # SQLite opens the other files with the first statement
+                raise HistoryUnavailable(f"'{path.name}' was moved or replaced.")
+            _set_up(connection, writer, durability)
+        except BaseException:
+            connection.close()
+            raise
     return connection
 
 
-def connect_reader(path: Path) -> "sqlite3.Connection":
+def connect_reader(path: Path, is_kept: Callable[[], bool] | None = None) -> "sqlite3.Connection":
     """A connection that can change nothing (`query_only`), for readers beside a writer.
 
     Args:
         path: a prepared database.
+        is_kept: as for `connect`.
 
     Raises:
-        HistoryError: it cannot be opened.
+        HistoryError: it cannot be opened, or it is not there.
     """
-    connection = connect(path)
+    connection = connect(path, is_kept=is_kept)
     connection.execute("PRAGMA query_only = ON")
     return connection
+
+
+def _set_up(connection: "sqlite3.Connection", writer: bool, durability: str) -> None:
+    for pragma in (
+        "journal_mode = WAL",
+        f"synchronous = {'FULL' if durability == 'full' else 'NORMAL'}",
+        "foreign_keys = ON",
+        "trusted_schema = OFF",
+        "mmap_size = 0",
+        f"journal_size_limit = {JOURNAL_SIZE_BYTES}",
+        f"wal_autocheckpoint = {_AUTOCHECKPOINT_PAGES if writer else 0}",
+    ):
+        connection.execute(f"PRAGMA {pragma}")
+    connection.execute("SELECT 1 FROM sqlite_master").fetchall()  # opens -wal and -shm now and not with the first row
 
 
 def _make_not_a_database(path: Path) -> HistoryUnavailable:
@@ -122,7 +160,7 @@ def _make_file(path: Path) -> None:
     """An empty file that nobody else could read even for a moment; SQLite gives -wal and -shm its mode."""
     folder = path.parent
     try:
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        make_folders(folder)
         status = folder.stat()
         if status.st_mode & stat.S_IWOTH and not status.st_mode & stat.S_ISVTX:
             raise Unsafe(f"The folder '{folder}' can be written by everybody; use another one (--home).")
@@ -148,8 +186,7 @@ def _read_migrations(path: Path) -> list[str] | None:
     wal = path.with_name(f"{path.name}-wal")
     # Without a WAL the file is all there is, and a look at it need not leave -wal and -shm behind.
     mode = "mode=ro" if wal.exists() else "immutable=1"
-    name = path.absolute().as_posix().replace("%", "%25").replace("?", "%3f").replace("#", "%23")
-    connection = sqlite3.connect(f"file:{name}?{mode}", uri=True)
+    connection = sqlite3.connect(_to_uri(path, mode), uri=True)
     try:
         tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
         if "_sqlite_migrations" not in tables:
@@ -166,6 +203,12 @@ def _read_migrations(path: Path) -> list[str] | None:
         raise _make_not_a_database(path) from None
     finally:
         connection.close()
+
+
+def _to_uri(path: Path, mode: str) -> str:
+    """A name for SQLite that says how to open the file; a bare name would make a file where there is none."""
+    name = path.absolute().as_posix().replace("%", "%25").replace("?", "%3f").replace("#", "%23")
+    return f"file:{name}?{mode}"
 
 
 def _migrate(path: Path) -> None:

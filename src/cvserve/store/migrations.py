@@ -100,6 +100,19 @@ def m002_loadtests(db: "Database") -> None:
     )
 
 
+@_step
+def m003_clock_steps(db: "Database") -> None:
+    """Where the clock was set back: ids of rows whose time is before that of the row in front of them."""
+    db.table("clock_steps").create({"first_id": int}, pk="first_id")
+    db.execute(
+        """
+        INSERT INTO clock_steps (first_id)
+        SELECT id FROM (SELECT id, created_at, lag(created_at) OVER (ORDER BY id) AS earlier FROM predictions)
+        WHERE created_at < earlier
+        """
+    )
+
+
 def _create_predictions(db: "Database") -> None:
     # AUTOINCREMENT: an id that somebody was given never names another prediction later.
     db.execute(

@@ -5,11 +5,11 @@ from itertools import chain
 from operator import itemgetter
 from typing import Any
 
+from cvserve.store.clock import Clock
 from cvserve.store.columns import ADDED_BY_TRANSACTION, GIVEN
 from cvserve.store.rows import ModelKey, NewRow, Stored
 from cvserve.store.sources import HIDDEN_SOURCE
 from cvserve.store.sqlite import sqlite3
-from cvserve.timestamps import format_timestamp
 
 # SQLite lets go of the interpreter's lock for each statement, and getting it back from a busy event loop takes longer
 # than the statement: a group goes in by this many rows at once.
@@ -28,7 +28,10 @@ _PROBE = -1
 
 
 def insert_rows(
-    connection: "sqlite3.Connection", rows: Sequence[NewRow], model_ids: dict[ModelKey, int]
+    connection: "sqlite3.Connection",
+    rows: Sequence[NewRow],
+    model_ids: dict[ModelKey, int],
+    clock: Clock | None = None,
 ) -> list[Stored]:
     """Store all rows or none, and answer with their ids in the same order.
 
@@ -39,18 +42,22 @@ def insert_rows(
         connection: in autocommit mode (`isolation_level=None`).
         rows: with none, only a mark is written, which shows whether the database can be written.
         model_ids: cache of ids in `models`, kept by the caller for this database.
+        clock: gives the rows their time; kept by the caller for this database too.
 
     Raises:
         sqlite3.Error: nothing was stored.
     """
+    clock = clock or Clock()
     connection.execute("BEGIN IMMEDIATE")
     try:
-        created_at = format_timestamp()
+        created_at = clock.read()
         new = {row.model for row in rows} - model_ids.keys()
         added = {model: _find_or_add_model(connection, model, created_at) for model in new}
         ids = model_ids | added if added else model_ids
         values = [(ids[row.model], created_at, *_get_given(row.values)) for row in rows]
         stored = _insert(connection, values, created_at)
+        if stored and (settled := clock.settle(connection, stored[0].id, created_at)) != created_at:
+            stored = [Stored(row.id, settled) for row in stored]
         counts = [(token_id, count, created_at) for token_id, count in _count_by_token(rows).items()]
         connection.executemany(_COUNT, counts if rows else [(_PROBE, 0, created_at)])
         connection.execute("COMMIT")
@@ -59,6 +66,8 @@ def insert_rows(
             connection.execute("ROLLBACK")
         raise
     model_ids.update(added)
+    if stored:
+        clock.note(*stored[-1])
     return stored
 
 

@@ -122,6 +122,21 @@ def test_csv_has_a_head_and_cells_that_no_spreadsheet_runs(run: Callable[..., Sa
     assert rows[0]["score"] == "0.9"
 
 
+def test_csv_moves_no_cursor_on_a_terminal_and_is_exact_in_a_pipe(run: Callable[..., Said], home: Path) -> None:
+    with History.open(home) as history:
+        history.add(prediction("\x1b[2Jx\x07"), source="cli")
+    assert "\x1b[2Jx\x07" in run("history", "--csv").out
+    outside, inside = pty.openpty()
+    command = [sys.executable, "-m", "cvserve", "history", "--csv"]
+    with subprocess.Popen(command, stdout=inside, env=os.environ) as process:
+        os.close(inside)
+        seen = read_to_end(outside)
+        assert process.wait(timeout=30) == 0
+    assert b"\x1b" not in seen
+    assert b"\x07" not in seen
+    assert "\ufffd[2Jx\ufffd".encode() in seen
+
+
 def test_show_tells_all_of_one(run: Callable[..., Said], rows: None) -> None:
     table = run("history", "show", "3").out
     for word in ("3", "digits", "2.jpg", "cli", "70.0%", "64", "48", "JPEG"):

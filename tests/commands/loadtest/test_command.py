@@ -13,6 +13,7 @@ import pytest
 from cvserve.loadtest.pictures import KINDS
 from support.command import Said, loaded_modules
 from support.known_server import TOKEN, KnownServer
+from support.trusted import trust_settings
 
 Run = Callable[..., Said]
 ONE = ("-u", "2", "-t", "1", "--out", "out")
@@ -198,6 +199,7 @@ class TestOneLoad:
         subprocess.run(make.split(), check=True, capture_output=True, timeout=60)
         lines = ['ssl_certfile = "cert.pem"', 'ssl_keyfile = "key.pem"', "no_auth = true", "workers = 1", "port = 9"]
         (home / "cvserve.toml").write_text("\n".join([*lines, "max_queue = 99"]), encoding="utf-8")
+        trust_settings(home)
         said = run("loadtest", "-u", "2", "-t", "1", "--workers", "2", "--json", "--out", "out")
         assert said.code == 0, said.err
         report = json.loads(said.out)

@@ -188,6 +188,25 @@ def test_many_scans_are_refused_and_bytes_that_only_look_like_them_are_not() -> 
     decode(plain[:2] + comment + plain[2:], Want("L"), Limits())
 
 
+@pytest.mark.parametrize("filler", [b"\xff", b"a", b"\xff\x00", b"\xff\xd0", b"\xff\xe0\x00\x02"])
+def test_what_pillow_would_go_through_byte_by_byte_is_refused_when_it_is_much(filler: bytes) -> None:
+    plain = KINDS["grey"]
+    app = segment(0xE0, b"")
+    little = plain[:2] + app + filler * 100 + plain[2:]
+    assert decode(little, Want("L"), Limits())[0].size == decode(plain, Want("L"), Limits())[0].size
+    with pytest.raises(InvalidImage, match="too slow to decode"):
+        decode(plain[:2] + app + filler * 100_000 + plain[2:], Want("L"), Limits())
+
+
+def test_the_larger_the_picture_the_fewer_scans() -> None:
+    progressive = KINDS["progressive"]
+    scan = progressive.rindex(b"\xff\xda")
+    many = progressive[:-2] + progressive[scan:-2] * 30 + progressive[-2:]
+    image, _ = decode(many, Want("L"), Limits())
+    with pytest.raises(InvalidImage, match="scans, at most 20 for its size"):
+        decode(many, Want("L"), Limits(max_pixels=image.width * image.height))
+
+
 def test_array_stays_alive_as_long_as_the_picture() -> None:
     header = read_header(KINDS["grey"])
     assert header is not None

@@ -16,6 +16,7 @@ from support.fakes import ScriptedPredictor
 from support.pictures import grey
 from support.raw import RawConnection
 from support.threaded import ThreadedServer
+from support.tokens import make_token
 
 Start = Callable[..., ThreadedServer]
 PICTURE = grey(100)
@@ -249,8 +250,34 @@ def test_a_load_test_marks_its_rows_and_nobody_can_claim_another_source(
     assert asked_for == [1, 2]
 
 
+@pytest.mark.parametrize(
+    ("scopes", "source"),
+    [(("predict",), "http"), (("predict", "metrics"), "http"), (("predict", "history"), "loadtest"),
+     (("predict", "admin"), "loadtest")],
+)  # fmt: skip
+def test_who_may_not_read_everything_cannot_hide_what_they_ask(
+    threaded_server: Start, home: Path, scopes: tuple[str, ...], source: str
+) -> None:
+    secret = make_token(home, "tester", *scopes)
+    server = threaded_server()
+    with server.client(secret) as tester, server.client() as auditor:
+        for answer in (
+            tester.post("/predict", content=PICTURE, headers={"X-Cvserve-Source": "loadtest"}),
+            tester.post("/predict/batch", files={"file": PICTURE}, headers={"X-Cvserve-Source": "loadtest"}),
+        ):
+            assert answer.status_code == 200
+        assert len(auditor.get("/predict").json()) == (2 if source == "http" else 0)
+        assert len(auditor.get(f"/predict?source={source}").json()) == 2
+
+
 def test_the_mark_of_a_load_test_opens_nothing(threaded_server: Start) -> None:
     server = threaded_server()
     answer = httpx.post(f"{server.url}/predict", content=PICTURE, headers={"X-Cvserve-Source": "loadtest"})
     assert_problem(answer, "unauthenticated")
     assert "POST /predict | 401" in server.log_lines()[-1]
+
+
+def test_blanks_around_a_header_are_no_part_of_it(shared: ThreadedServer) -> None:
+    with RawConnection(shared.url) as raw:
+        raw.request("POST", "/predict", "Content-Encoding:\t identity \t", token=f"{shared.token} ", body=PICTURE)
+        assert raw.answer().status == 200

@@ -1,5 +1,6 @@
 """output.log behind the server: one line for each answer, before its last byte, and nobody can forge one."""
 
+import base64
 import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -169,12 +170,22 @@ def test_tokens_never_stand_in_log_answers_or_history(threaded_server: Start, ho
         encoded = "".join(f"%{ord(character):02x}" for character in token)
         with server.client(token) as client:
             client.headers.update(
-                {"User-Agent": f"agent {token}", "X-Request-ID": token, "Referer": token, "Cookie": token}
+                {
+                    "User-Agent": f"agent {token}",
+                    "X-Request-ID": token,
+                    "X-Forwarded-For": token,
+                    "Referer": token,
+                    "Cookie": token,
+                }
             )
             for path in ("/livez", f"/{token}", f"/{encoded}", f"/livez?token={token}"):
                 answers.append(client.get(path))
             answers.append(client.post("/predict", content=grey(0)))
             answers.append(client.post("/predict", content=grey(0), headers={"Authorization": f"x {token}"}))
+            answers.append(client.post("/predict", files={"file": (f"{token}.png", grey(0))}))
+            answers.append(client.post("/predict/batch", files={"file": (f"x {token}", grey(0))}))
+            picture = base64.b64encode(grey(0)).decode()
+            answers.append(client.post("/predict", json={"image": picture, "file_name": f"{token}/{token}"}))
     log = (server.home / "output.log").read_text()
     for token in (secret, TOKEN):
         assert token not in log

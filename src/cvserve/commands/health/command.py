@@ -1,16 +1,16 @@
 """`cvserve health`: ask a server whether it is ready; for containers, which have no curl."""
 
+import shlex
 from typing import Annotated
 
 import typer
 
 from cvserve.commands.terminal.options import parse_option
 from cvserve.commands.terminal.output import say
-from cvserve.configuration import load_configuration
-from cvserve.errors import InvalidSetting
-from cvserve.settings import Settings
+from cvserve.configuration import Configuration, load_configuration
+from cvserve.errors import InvalidSetting, Unsafe
 from cvserve.texts import replace_unprintable
-from cvserve.values import seconds
+from cvserve.values import is_loopback, seconds
 
 
 def health(
@@ -23,8 +23,9 @@ def health(
     from cvserve.commands.health.request import ask  # `--help` needs no HTTP client
 
     timeout_s = parse_option("--timeout", timeout, seconds)
-    settings = load_configuration().settings
-    url = url or _default_url(settings)
+    configuration = load_configuration()
+    settings = configuration.settings
+    url = url or _default_url(configuration)
     if not url.startswith(("http://", "https://")):
         raise InvalidSetting(f"--url is '{url}'; give one such as http://127.0.0.1:8000.")
     status, word = ask(f"{url.rstrip('/')}/readyz", settings, timeout_s)
@@ -41,8 +42,19 @@ def health(
     raise typer.Exit(0 if status == 200 and word else 1)
 
 
-def _default_url(settings: Settings) -> str:
-    """Where `serve` would listen with these settings, as a client on the same machine reaches it."""
+def _default_url(configuration: Configuration) -> str:
+    """Where `serve` would listen with these settings, as a client on the same machine reaches it.
+
+    Raises:
+        Unsafe: a file names another machine; also one that is trusted may not choose who gets the token.
+    """
+    settings = configuration.settings
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)  # noqa: S104
-    host = f"[{host}]" if ":" in host and not host.startswith("[") else host
-    return f"{'https' if settings.ssl_certfile else 'http'}://{host}:{settings.port}{settings.root_path}"
+    name = f"[{host}]" if ":" in host and not host.startswith("[") else host
+    url = f"{'https' if settings.ssl_certfile else 'http'}://{name}:{settings.port}{settings.root_path}"
+    if "host" in configuration.from_files and not is_loopback(host):
+        raise Unsafe(
+            f"host is '{host}' ({configuration.origins['host']}), and a file does not choose who is sent the token; "
+            f"if it is yours, run: cvserve health --url {shlex.quote(url)}"
+        )
+    return url

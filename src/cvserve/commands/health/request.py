@@ -5,10 +5,19 @@ import json
 import ssl
 import urllib.error
 import urllib.request
+from typing import Any
 
 from cvserve.settings import Settings
 
 _MAX_ANSWER_BYTES = 65_536
+
+
+class _StayHere(urllib.request.HTTPRedirectHandler):
+    """Follows no redirect: the token would go to wherever it points."""
+
+    def redirect_request(self, *_: Any, **__: Any) -> None:
+        """Say that there is no further request to make."""
+        return
 
 
 def ask(url: str, settings: Settings, timeout_s: float) -> tuple[int | None, str | None]:
@@ -24,7 +33,7 @@ def ask(url: str, settings: Settings, timeout_s: float) -> tuple[int | None, str
         is not cvserve.
     """
     # A proxy of the environment stands between this machine and the world, not before the server next door.
-    handlers: list[urllib.request.BaseHandler] = [urllib.request.ProxyHandler({})]
+    handlers: list[urllib.request.BaseHandler] = [urllib.request.ProxyHandler({}), _StayHere()]
     try:
         if settings.ssl_certfile is not None:
             # Our own certificate may be signed by nobody, and is made out to the name that others call us by.

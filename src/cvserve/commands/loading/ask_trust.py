@@ -10,7 +10,7 @@ from cvserve.predictor.loading import is_served
 from cvserve.predictor.models.file import ModelFile, read_model_file, with_imports
 from cvserve.predictor.models.trust import describe_parts, is_trusted, record
 
-_TYPED_CHARACTERS = 8
+TYPED_CHARACTERS = 8  # of a hash, where a user vouches for a file
 
 
 def ask_trust(path: str | Path) -> bool:
@@ -54,12 +54,12 @@ def ask_for_hash(file: ModelFile) -> bool:
 
     show_risk(file)
     answer = typer.prompt(
-        f"To run it, type the first {_TYPED_CHARACTERS} characters of its SHA-256",
+        f"To run it, type the first {TYPED_CHARACTERS} characters of its SHA-256",
         default="",
         show_default=False,
         err=True,
     )
-    if answer.strip().lower() != file.code_sha256[:_TYPED_CHARACTERS]:
+    if answer.strip().lower() != file.code_sha256[:TYPED_CHARACTERS]:
         return False
     record(file.code_sha256, file.path, file.size, "asked on a terminal", describe_parts(file))
     return True

@@ -11,6 +11,7 @@ from cvserve.commands.loadtest.live import show_live
 from cvserve.commands.loadtest.views import print_report, print_runs
 from cvserve.commands.terminal.output import print_document, say
 from cvserve.configuration import find_home, load_configuration, read_token_file
+from cvserve.cores import usable_cores
 from cvserve.errors import CannotStart, CvserveError, InvalidSetting
 from cvserve.loadtest.files import Files
 from cvserve.loadtest.locust.template import render_locustfile
@@ -21,7 +22,6 @@ from cvserve.loadtest.report.gates import Gate, compare, compute_failure_share, 
 from cvserve.loadtest.runs import keep_run, read_earlier
 from cvserve.loadtest.session import Ended, run_loadtest
 from cvserve.loadtest.target import Target, make_target
-from cvserve.settings import usable_cores
 
 _HOLD_S = 10.0
 _LOAD_S = 30.0

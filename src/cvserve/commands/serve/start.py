@@ -1,8 +1,10 @@
 """A server from the command line: settings, trust, workers that begin to load, then everything else."""
 
 import os
+import shlex
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cvserve.commands.loading.guesses import describe_guesses
@@ -11,12 +13,14 @@ from cvserve.configuration import load_configuration
 from cvserve.engine.choose_pool import pool_for
 from cvserve.engine.fork_server import THREAD_VARIABLES
 from cvserve.settings import Settings
-from cvserve.texts import replace_unprintable
+from cvserve.texts import list_some, replace_unprintable
 
 if TYPE_CHECKING:
     from cvserve.server.resources import Resources
+    from cvserve.store.tokens import Token
 
 _WEAK_TOKEN_CHARACTERS = 16
+_MAX_NAMES_SHOWN = 8
 
 
 def start_server(flags: Mapping[str, Any]) -> int:
@@ -72,4 +76,18 @@ def announce(url: str, resources: "Resources") -> None:
         lines.append(f'Try:  curl -H "Authorization: Bearer {token}" -F file=@img.jpg {url}/predict')
     elif settings.no_auth:
         lines.append(f"No token is asked. Try:  curl -F file=@img.jpg {url}/predict")
+    lines += _describe_tokens(resources.find_unknown_tokens(), settings)
     sys.stderr.write("".join(f"{replace_unprintable(line)}\n" for line in lines))
+
+
+def _describe_tokens(tokens: "Sequence[Token]", settings: Settings) -> list[str]:
+    """A line about tokens that came with the database, until its user has looked at them; none without such tokens."""
+    if not tokens:
+        return []
+    names = [f"{token.name} ({', '.join(sorted(token.scopes))})" for token in tokens]
+    what = "a token that is" if len(tokens) == 1 else f"{len(tokens)} tokens that are"
+    home = [] if settings.home == Path() else ["--home", str(settings.home)]
+    return [
+        f"{settings.database_path.name} accepts {what} not of your making: {list_some(names, _MAX_NAMES_SHOWN)} "
+        f"– look with: {shlex.join(['cvserve', 'token', 'list', *home])}"
+    ]

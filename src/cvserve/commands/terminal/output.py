@@ -107,10 +107,12 @@ def print_csv(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     """Print CSV on stdout as RFC 4180 has it.
 
     A text that a spreadsheet would run as a formula gets a quote in front: a file name or a label may be a stranger's.
+    On a terminal, control characters are replaced, as in a table; a pipe or a file gets the data as they are.
     """
     writer = csv.writer(sys.stdout, lineterminator="\r\n")
     writer.writerow(header)
-    writer.writerows([_disarm_formula(cell) for cell in row] for row in rows)
+    disarm = _disarm_all if sys.stdout.isatty() else _disarm_formula
+    writer.writerows([disarm(cell) for cell in row] for row in rows)
 
 
 def draw_bar(score: float) -> str:
@@ -126,3 +128,7 @@ def _needs_ascii() -> bool:
 
 def _disarm_formula(cell: Any) -> Any:
     return f"'{cell}" if isinstance(cell, str) and cell.startswith(_FORMULA_STARTS) else cell
+
+
+def _disarm_all(cell: Any) -> Any:
+    return _disarm_formula(replace_unprintable(cell)) if isinstance(cell, str) else cell

@@ -11,6 +11,7 @@ from cvserve.commands.terminal.table import print_table
 from cvserve.history.history import history_exists
 from cvserve.settings import DATABASE_NAME
 from cvserve.store.database import prepare_database
+from cvserve.store.known_tokens import note_known
 from cvserve.store.tokens import Token, TokenStore
 from cvserve.timestamps import format_timestamp
 
@@ -40,6 +41,7 @@ def make_token(folder: Path, name: str, scopes: Iterable[str], lifetime: timedel
     """
     with _open_store(folder) as store:
         secret, token = store.create(name, tuple(dict.fromkeys(scopes)), lifetime)
+    note_known([token])
     if as_json:
         print_json([{"token": secret, **token.to_dict()}], Format.JSON)
         return
@@ -60,6 +62,7 @@ def list_tokens(folder: Path, form: Format) -> None:
         print_table(_COLUMNS, [_to_row(token) for token in tokens])
     else:
         say("No tokens yet; make one with: cvserve token new NAME")
+    note_known(tokens)
 
 
 def revoke_token(folder: Path, name: str) -> None:

@@ -11,7 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from cvserve.predictor.images.tiles import cut_tiles, map_tiles
+
 _ALPHA_MODES = ("LA", "PA", "RGBA")
+_LONG_MODES = ("I", "F")
 _PREMULTIPLIED = {"La": "LA", "RGBa": "RGBA"}
 
 
@@ -23,16 +26,13 @@ def flatten(image: Image.Image, mode: str) -> Image.Image:
         mode: `L`, `RGB`, or `ALPHA` (then the answer is L, RGB, LA or RGBA).
     """
     image.load()  # now, while the file is open and its errors are looked for
-    if image.mode == mode and not _has_alpha(image):
-        return image
-    image = _eight_bits(image)
     if _has_alpha(image):
-        if mode == "ALPHA":
-            return image.convert("LA" if image.mode in ("L", "LA", "1") else "RGBA")
-        image = _on_white(image)
-    if mode == "ALPHA":
-        return image if image.mode in ("L", "RGB") else image.convert("L" if image.mode == "1" else "RGB")
-    return image if image.mode == mode else image.convert(mode)
+        if mode == "ALPHA" and image.mode in ("LA", "RGBA"):
+            return image
+    elif image.mode == mode or (mode == "ALPHA" and image.mode in ("L", "RGB")):
+        return image
+    is_wide = _is_wide(image)  # of the whole picture, not of one of its pieces
+    return map_tiles(image, lambda tile: _flatten(tile, mode, is_wide=is_wide))
 
 
 def to_pixels(image: Image.Image) -> NDArray[np.uint8]:
@@ -42,6 +42,17 @@ def to_pixels(image: Image.Image) -> NDArray[np.uint8]:
     """
     values = np.frombuffer(image.tobytes(), np.uint8)
     return values.reshape(image.height, image.width) if image.mode == "L" else values.reshape(*image.size[::-1], 3)
+
+
+def _flatten(image: Image.Image, mode: str, *, is_wide: bool) -> Image.Image:
+    image = _eight_bits(image, is_wide=is_wide)
+    if _has_alpha(image):
+        if mode == "ALPHA":
+            return image.convert("LA" if image.mode in ("L", "LA", "1") else "RGBA")
+        image = _on_white(image)
+    if mode == "ALPHA":
+        return image if image.mode in ("L", "RGB") else image.convert("L" if image.mode == "1" else "RGB")
+    return image if image.mode == mode else image.convert(mode)
 
 
 def _has_alpha(image: Image.Image) -> bool:
@@ -55,12 +66,23 @@ def _on_white(image: Image.Image) -> Image.Image:
     return Image.alpha_composite(white, layer).convert("L" if grey else "RGB")
 
 
-def _eight_bits(image: Image.Image) -> Image.Image:
-    if image.mode.startswith("I") or image.mode == "F":
-        values = np.nan_to_num(np.asarray(image, dtype=np.float64), posinf=65535.0, neginf=0.0)
-        sixteen_bits = image.mode.startswith("I;16") or (values.size > 0 and float(values.max()) > 255.0)
-        values = values / 257.0 if sixteen_bits else values
-        return Image.fromarray(np.clip(values, 0, 255).astype(np.uint8))
+def _is_wide(image: Image.Image) -> bool:
+    """Whether values of 32 bits are to be taken as 16 bits: some are above 255."""
+    if image.mode not in _LONG_MODES:
+        return False
+    return any(float(_read_long(tile).max(initial=0.0)) > 255.0 for tile in cut_tiles(image))
+
+
+def _read_long(image: Image.Image) -> NDArray[np.float64]:
+    return np.nan_to_num(np.asarray(image, dtype=np.float64), posinf=65535.0, neginf=0.0)
+
+
+def _eight_bits(image: Image.Image, *, is_wide: bool) -> Image.Image:
+    if image.mode.startswith("I;16"):
+        return Image.fromarray((np.asarray(image) // 257).astype(np.uint8))
+    if image.mode in _LONG_MODES:
+        values = _read_long(image)
+        return Image.fromarray(np.clip(values / 257.0 if is_wide else values, 0, 255).astype(np.uint8))
     if image.mode == "LAB":
         return _lab_to_rgb(image)
     if image.mode == "HSV":

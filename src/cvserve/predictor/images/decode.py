@@ -20,19 +20,17 @@ from cvserve.errors import ImageError, ImageTooLarge, InvalidImage, InvalidParam
 from cvserve.files import describe_read_error, read_once
 from cvserve.predictor.images import jpeg
 from cvserve.predictor.images.colour import flatten
+from cvserve.predictor.images.decoder_input import DecoderInput
 from cvserve.predictor.images.info import ImageInfo
 from cvserve.predictor.images.limits import Limits, Want, check_pixels
 from cvserve.predictor.images.orientation import read_jpeg_orientation, read_orientation, turn_upright
+from cvserve.predictor.images.png import check_chunks
 from cvserve.predictor.images.signatures import detect_format
 
 # Where a picture that was decoded at a reduced scale keeps its width and height, so that where it is cut or padded
 # does not depend on how the reduced size was rounded.
 FULL_SIZE = "cvserve_full_size"
-# A real progressive JPEG has some ten scans. Each one walks over the whole picture again, so that a small
-# file with thousands of them would keep a core busy for minutes.
-_MAX_JPEG_SCANS = 100
 _MAX_FILE_BYTES = 1024**3
-_START_OF_SCAN = b"\xff\xda"
 
 # Strangers' broken metadata is nothing that an operator should read about; broken pixels are errors.
 warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
@@ -53,7 +51,7 @@ def decode(source: Any, want: Want, limits: Limits) -> tuple[Image.Image, ImageI
         limits: pixels, frames, formats.
 
     Raises:
-        InvalidImage: no such file, not an image, damaged.
+        InvalidImage: no such file, not an image, damaged, too slow to decode.
         ImageTooLarge: more pixels or frames than `limits` allow.
         UnsupportedImage: an image of another format.
     """
@@ -62,10 +60,11 @@ def decode(source: Any, want: Want, limits: Limits) -> tuple[Image.Image, ImageI
     if isinstance(source, (str, os.PathLike)):
         return _decode_bytes(read_picture(source), want, limits)
     if isinstance(source, Image.Image):
+        check_pixels(*source.size, limits)
         info = _read_info(source, "PIL")
-        check_pixels(info.width, info.height, limits)
         with _pillow_errors("PIL image", limits):
-            return _finish(source, want), info
+            orientation = read_orientation(source)
+            return turn_upright(flatten(source, want.mode), orientation), info
     if isinstance(source, np.ndarray):
         _check_array(source)
         height, width = source.shape[:2]
@@ -107,31 +106,41 @@ def make_sample(size: tuple[int, int], image_format: str) -> bytes:
 
 def _decode_bytes(data: bytes, want: Want, limits: Limits) -> tuple[Image.Image, ImageInfo]:
     name = _check_format(data, limits)
-    if name == "JPEG" and (found := _decode_plain_jpeg(data, want, limits)) is not None:
+    source = DecoderInput(data, limits.max_decode_s)
+    if name == "JPEG" and (found := _decode_plain_jpeg(data, source, want, limits)) is not None:
         return found
-    with _pillow_errors(name, limits), Image.open(io.BytesIO(data), formats=(name,)) as image:
-        info = _read_info(image, name, data)
-        check_pixels(image.width, image.height, limits)
+    if name == "PNG":
+        check_chunks(data)
+    with _pillow_errors(name, limits), Image.open(source, formats=(name,)) as image:
+        check_pixels(*image.size, limits, name)
         _check_frames(image, limits)
+        info = _read_info(image, name, data)  # may decode: Pillow looks for metadata behind the pixels, too
         if name == "JPEG":
+            jpeg.check_scans(data, image.width * image.height, limits.max_pixels)
             size = _choose_size(image.size, want, turned=info.width != image.width)
             image.draft(_jpeg_mode(want), size)
-        flat = _finish(image, want)
+        orientation = read_orientation(image)  # before `flatten`, which leaves metadata behind
+        flat = flatten(image, want.mode)
+        if flat is not image:
+            image.close()  # its pixels, before those that are left are copied once more
+        flat = turn_upright(flat, orientation)
         flat.info[FULL_SIZE] = (info.width, info.height)
         return flat, info
 
 
-def _decode_plain_jpeg(data: bytes, want: Want, limits: Limits) -> tuple[Image.Image, ImageInfo] | None:
+def _decode_plain_jpeg(
+    data: bytes, source: DecoderInput, want: Want, limits: Limits
+) -> tuple[Image.Image, ImageInfo] | None:
     """What most pictures are, without Pillow; None leaves the file, or the words for what is wrong with it, to it."""
     header = jpeg.read_header(data)
+    pixels = 0 if header is None else header.width * header.height
     if header is None or not header.is_single_scan:  # counting takes longer than all the rest of the header
-        scans = data.count(_START_OF_SCAN)
-        if scans > _MAX_JPEG_SCANS:
-            raise InvalidImage(f"The JPEG has {scans:,} scans, which is too slow to decode; save it anew.")
+        jpeg.check_scans(data, pixels, limits.max_pixels)
     if header is None or not header.is_plain:
+        jpeg.check_markers(data)
         return None
-    check_pixels(header.width, header.height, limits)
-    orientation = read_jpeg_orientation(data) if header.has_metadata else 1
+    check_pixels(header.width, header.height, limits, "JPEG")
+    orientation = read_jpeg_orientation(source) if header.has_metadata else 1
     stored = (header.width, header.height)
     turned = orientation >= 5
     divisor = jpeg.choose_divisor(stored, _choose_size(stored, want, turned=turned))
@@ -198,11 +207,6 @@ def _choose_size(stored: tuple[int, int], want: Want, *, turned: bool) -> tuple[
         divisor = max(1, stored[0] // width, stored[1] // height)
         return max(1, stored[0] // divisor), max(1, stored[1] // divisor)
     return width, height
-
-
-def _finish(image: Image.Image, want: Want) -> Image.Image:
-    orientation = read_orientation(image)  # before `flatten`, which leaves metadata behind
-    return turn_upright(flatten(image, want.mode), orientation)
 
 
 def _check_array(array: np.ndarray[Any, Any]) -> None:

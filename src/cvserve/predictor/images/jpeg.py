@@ -4,11 +4,14 @@ Pillow reads the rest: other colour spaces, orientation out of metadata, and wha
 Pillow tells a picture that is cut off from one with a few stray bytes, which half of all cameras write.
 """
 
+import re
 import struct
 from typing import NamedTuple
 
 import simplejpeg
 from PIL import Image
+
+from cvserve.errors import InvalidImage
 
 # ITU-T T.81, table B.1
 _STANDALONE = frozenset({0x01, *range(0xD0, 0xD9)})
@@ -21,6 +24,16 @@ _COUNT = 5  # where a frame says how many components it has
 # What TurboJPEG knows, as sampling factors of luma; both chroma components have 1×1.
 _SAMPLING = frozenset({0x11, 0x12, 0x21, 0x22, 0x41, 0x14})
 _DIVISORS = (8, 4, 2)
+# Real files have a dozen segments, a hundred with a large profile, and some ten scans, 18 of a progressive CMYK. Each
+# scan walks over the whole picture again, so that a small file with thousands would keep a core busy for minutes.
+_MAX_SEGMENTS = 1_000
+_MAX_FILLER_BYTES = 64 * 1024
+_MAX_SCANS = 100
+_SCANS_OF_LARGEST = 20
+_SCAN = b"\xff\xda"
+_NEXT_MARKER = re.compile(rb"[^\xff]*\xff+[^\xff]")
+# Markers whose segments Pillow reads or skips whole; of others it goes through the content byte by byte.
+_SIZED = (_START_OF_FRAME | set(range(0xDA, 0xF0)) | {0xC4, 0xCC, 0xFE}) - {_START_OF_SCAN}
 
 
 class JpegHeader(NamedTuple):
@@ -50,7 +63,9 @@ def read_header(data: bytes) -> JpegHeader | None:
     frame: bytes | None = None
     has_metadata = has_transform = is_sequential = False
     place, end = 2, len(data)
-    while place + 4 <= end and data[place] == 0xFF:
+    for _ in range(_MAX_SEGMENTS):
+        if place + 4 > end or data[place] != 0xFF:
+            return None
         marker = data[place + 1]
         if marker in _STANDALONE or marker == 0xFF:
             return None  # legal as filling, and rare
@@ -72,6 +87,48 @@ def read_header(data: bytes) -> JpegHeader | None:
         has_transform |= marker == _APP14  # Adobe: the colours may be anything
         place += 2 + size
     return None
+
+
+def check_markers(data: bytes) -> None:
+    """Refuse a JPEG in which Pillow would search long for the first scan: it does so in Python, byte by byte.
+
+    Raises:
+        InvalidImage: too much stands before the pixels that is neither picture nor metadata.
+    """
+    place, filler_bytes, segments = 2, 0, 0
+    while (found := _NEXT_MARKER.match(data, place)) is not None:
+        filler_bytes += found.end() - place - 2
+        segments += 1
+        if filler_bytes > _MAX_FILLER_BYTES or segments > _MAX_SEGMENTS:
+            raise InvalidImage(
+                f"The JPEG has more than {_MAX_FILLER_BYTES:,} filling bytes or {_MAX_SEGMENTS:,} segments before its "
+                "pixels, which is too slow to decode; save it anew."
+            )
+        place = found.end()
+        marker = data[place - 1]
+        if marker == _START_OF_SCAN:
+            return
+        if marker in _SIZED:
+            place += int.from_bytes(data[place : place + 2], "big")
+
+
+def check_scans(data: bytes, pixels: int, max_pixels: int) -> None:
+    """Refuse a JPEG whose scans together walk over too many pixels.
+
+    Args:
+        data: the file.
+        pixels: width × height; 0 while they are not known.
+        max_pixels: of a picture.
+
+    Raises:
+        InvalidImage: there are more than 100 scans, or more than 20 of a picture as large as can be.
+    """
+    scans = data.count(_SCAN)
+    most = min(_MAX_SCANS, _SCANS_OF_LARGEST * max_pixels // pixels) if pixels else _MAX_SCANS
+    if scans > most:
+        raise InvalidImage(
+            f"The JPEG has {scans:,} scans, at most {most} for its size, which is too slow to decode; save it anew."
+        )
 
 
 def choose_divisor(header_size: tuple[int, int], wanted: tuple[int, int] | None) -> int:

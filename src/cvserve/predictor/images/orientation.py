@@ -1,6 +1,6 @@
 """Which side of a picture is up: the EXIF orientation, and the turn that undoes it."""
 
-import io
+from typing import IO
 
 from PIL import Image
 
@@ -28,10 +28,10 @@ def read_orientation(image: Image.Image) -> int:
     return value if isinstance(value, int) and 1 <= value <= 8 else 1
 
 
-def read_jpeg_orientation(data: bytes) -> int:
-    """EXIF orientation 1…8 of a JPEG by its bytes; a header that cannot be read counts as 1, upright."""
+def read_jpeg_orientation(file: IO[bytes]) -> int:
+    """EXIF orientation 1…8 of a JPEG file; a header that cannot be read counts as 1, upright."""
     try:
-        with Image.open(io.BytesIO(data), formats=("JPEG",)) as image:
+        with Image.open(file, formats=("JPEG",)) as image:
             return read_orientation(image)
     except Exception:  # the pixels may be good all the same; broken metadata is no reason to refuse them
         return 1

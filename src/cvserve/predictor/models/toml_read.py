@@ -1,7 +1,6 @@
 """`model.toml` and `labels.txt`: what the user says about a model file."""
 
 import os
-import stat
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,15 +8,15 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from cvserve.errors import ModelLoadError
-from cvserve.files import describe_read_error, read_once
+from cvserve.predictor.models.config_files import ConfigFiles, IsVouched
 from cvserve.predictor.models.fault import ModelFault, about
 from cvserve.predictor.models.toml_keys import CHECKS, check_labels
 from cvserve.texts import did_you_mean
+from cvserve.vouched import is_vouched
 
 _SECTIONS = ("input", "output", "model")
 _LABELS_FILE = "labels.txt"
 _MAX_SHOWN = 60
-_MAX_BYTES = 16 * 1024**2
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,19 +45,24 @@ class ModelConfig:
         return self.file_name if origin == "model.toml" else origin
 
 
-def read_config(model: Path, config: str | os.PathLike[str] | None = None) -> ModelConfig:
+def read_config(
+    model: Path, config: str | os.PathLike[str] | None = None, *, is_vouched: IsVouched = is_vouched
+) -> ModelConfig:
     """Read what stands beside a model file.
 
     Args:
         model: path of the model file; `model.toml` has the same stem, `labels.txt` is in the same folder.
         config: another `model.toml`, which must exist.
+        is_vouched: asked about what a link out of a folder leads to.
 
     Raises:
         ModelLoadError: not readable, not TOML, an unknown key, a value that cannot be used, or labels that
             contradict each other.
+        Unsafe: a link leads out of a folder, and the user does not vouch for it.
     """
     path = Path(config) if config is not None else model.with_suffix(".toml")
-    text = _read_text(path)
+    files = ConfigFiles(model, None if config is None else path, is_vouched)
+    text = files.read_config()
     if text is None and config is not None:
         raise ModelLoadError(f"There is no model config '{path}'; check the path.")
     with about(path.name):
@@ -66,8 +70,8 @@ def read_config(model: Path, config: str | os.PathLike[str] | None = None) -> Mo
         origins = dict.fromkeys(values, "model.toml")
         if isinstance(values.get("labels"), PurePath):
             origins["labels"] = str(values["labels"])
-            values["labels"] = _read_named_labels(path.parent, values["labels"])
-    beside = _read_labels(model.with_name(_LABELS_FILE), _LABELS_FILE)
+            values["labels"] = _read_named_labels(files, path.parent, values["labels"])
+    beside = _read_labels(files, model.parent, _LABELS_FILE)
     if beside is not None:
         values.setdefault("labels", beside)
         origins.setdefault("labels", _LABELS_FILE)
@@ -80,24 +84,6 @@ def read_config(model: Path, config: str | os.PathLike[str] | None = None) -> Mo
     return read
 
 
-def _read_text(path: Path) -> str | None:
-    """The text of a file; None when there is no file."""
-    try:
-        data, status = read_once(path, _MAX_BYTES)
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError) as error:
-        raise ModelLoadError(f"'{path}' cannot be read: {describe_read_error(error)}.") from None
-    if not stat.S_ISREG(status.st_mode):
-        raise ModelLoadError(f"'{path}' is a folder, a pipe or a device; give the path of a text file.")
-    if status.st_size > _MAX_BYTES:
-        raise ModelLoadError(f"'{path}' is larger than {_MAX_BYTES:,} bytes; that is no {path.name}.")
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        raise ModelLoadError(f"'{path}' is not UTF-8 text; save it as UTF-8.") from None
-
-
 def _parse_toml(text: str) -> dict[str, Any]:
     try:
         return tomllib.loads(text)
@@ -107,9 +93,9 @@ def _parse_toml(text: str) -> dict[str, Any]:
         raise ModelFault(f'is not valid TOML{where}; a line looks like: mode = "L"') from None
 
 
-def _read_named_labels(folder: Path, name: PurePath) -> tuple[str, ...]:
+def _read_named_labels(files: ConfigFiles, folder: Path, name: PurePath) -> tuple[str, ...]:
     """The labels of a file that `model.toml` names."""
-    labels = _read_labels(folder / name, str(name))
+    labels = _read_labels(files, folder, name)
     if labels is None:
         raise ModelFault(
             f"has labels = {str(name)!r}, but there is no such file beside it; "
@@ -118,13 +104,13 @@ def _read_named_labels(folder: Path, name: PurePath) -> tuple[str, ...]:
     return labels
 
 
-def _read_labels(path: Path, name: str) -> tuple[str, ...] | None:
+def _read_labels(files: ConfigFiles, folder: Path, name: str | PurePath) -> tuple[str, ...] | None:
     """The labels of a file, one a line; None when there is no file."""
-    text = _read_text(path)
+    text = files.read(folder, name)
     if text is None:
         return None
     lines = [line.strip() for line in text.rstrip().splitlines()]
-    with about(name):
+    with about(str(name)):
         if not lines:
             raise ModelFault("has no labels; write one a line, in the order of the classes, or remove it.")
         return check_labels("labels", lines)

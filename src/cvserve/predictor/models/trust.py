@@ -5,26 +5,19 @@ project's: a stranger's folder must not be able to vouch for itself. The check i
 loaded, the code in it can do all that the user can do.
 """
 
-import fcntl
-import getpass
-import json
 import os
 import shlex
-import stat
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from datetime import UTC, datetime
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
-from cvserve.errors import Unsafe, UntrustedModel
-from cvserve.files import read_once, replace_file, xdg_folder
+from cvserve.errors import UntrustedModel
+from cvserve.files import xdg_folder
 from cvserve.predictor.models.file import ModelFile
 from cvserve.predictor.models.hidden_code import find_names
+from cvserve.private_record import PrivateRecord
 from cvserve.texts import list_some
 
 _MAX_NAMES_SHOWN = 12
-_MAX_STORE_BYTES = 16 * 1024**2
 
 
 def require_trust(file: ModelFile, *, trust: bool, sha256: str | None) -> None:
@@ -62,7 +55,7 @@ def is_trusted(sha256: str) -> bool:
     Raises:
         Unsafe: others may write to the store, it belongs to somebody else, or it is damaged.
     """
-    return sha256 in _read_entries(store_path())
+    return sha256 in _record().read()
 
 
 def describe_parts(file: ModelFile) -> dict[str, str]:
@@ -87,31 +80,14 @@ def record(
     Raises:
         Unsafe: others may write to the store, it belongs to somebody else, it is damaged or cannot be written.
     """
-    store = store_path()
-    entry = {
-        "path": os.path.abspath(path),
-        "size": size,
-        "who": _find_user_name(),
-        "when": datetime.now(UTC).isoformat(timespec="seconds"),
-        "note": note,
-        **({"parts": dict(parts)} if parts else {}),
-    }
-    try:
-        store.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with _lock_folder(store.parent):
-            entries = _read_entries(store)
-            entries[sha256] = entry
-            text = json.dumps(entries, indent=2) + "\n"
-            replace_file(store, text.encode("utf-8"), mode=0o600, sync=True)
-    except OSError as error:
-        text = f"The trust store '{store}' cannot be written: {error.strerror}; check its folder."
-        raise Unsafe(text) from None
+    facts = {"path": os.path.abspath(path), "size": size, "note": note, **({"parts": dict(parts)} if parts else {})}
+    _record().add(sha256, facts)
 
 
 def _find_changed(file: ModelFile) -> list[str]:
     """Which files differ from what this user last trusted at this path; empty when there was nothing."""
     path = os.path.abspath(file.path)
-    known = [entry for entry in _read_entries(store_path()).values() if isinstance(entry, dict)]
+    known = [entry for entry in _record().read().values() if isinstance(entry, dict)]
     parts = next((entry.get("parts") for entry in reversed(known) if entry.get("path") == path), None)
     if not isinstance(parts, dict):
         return []
@@ -119,53 +95,8 @@ def _find_changed(file: ModelFile) -> list[str]:
     return sorted(name for name in {*parts, *now} if parts.get(name) != now.get(name))
 
 
-def _read_entries(store: Path) -> dict[str, Any]:
-    try:
-        _check_private(store.parent, store.parent.stat())
-        data, status = read_once(store, _MAX_STORE_BYTES, follow=False)
-    except FileNotFoundError:
-        return {}
-    except OSError as error:
-        raise Unsafe(f"The trust store '{store}' cannot be opened: {error.strerror}; look at it.") from None
-    if not stat.S_ISREG(status.st_mode):
-        raise Unsafe(f"The trust store '{store}' is not a file; remove it.")
-    _check_private(store, status)
-    try:
-        entries = json.loads(data)
-    except (ValueError, RecursionError):
-        entries = None
-    if not isinstance(entries, dict):
-        raise Unsafe(f"The trust store '{store}' is damaged; delete it and trust your models again.")
-    return entries
-
-
-def _check_private(path: Path, status: os.stat_result) -> None:
-    if status.st_uid != os.geteuid():
-        raise Unsafe(f"The trust store '{path}' belongs to user {status.st_uid}, not to you; remove it.")
-    if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
-        mode = stat.S_IMODE(status.st_mode)
-        raise Unsafe(
-            f"Others may write to the trust store '{path}' (mode {mode:04o}); run: chmod go-w {shlex.quote(str(path))}"
-        )
-
-
-@contextmanager
-def _lock_folder(folder: Path) -> Iterator[None]:
-    """One writer at a time; a file of its own would be left behind."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
-
-
-def _find_user_name() -> str:
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError, ImportError):
-        # A container may run under a user id without a name.
-        return str(os.geteuid())
+def _record() -> PrivateRecord:
+    return PrivateRecord(store_path(), "The trust store", "delete it and trust your models again")
 
 
 def _list_names(file: ModelFile) -> str:

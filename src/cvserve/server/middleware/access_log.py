@@ -3,8 +3,10 @@
 import time
 
 from cvserve.logs.access import AccessLog, AccessRecord
+from cvserve.logs.secret_mask import SecretMask
 from cvserve.server.context import KEY, AsgiApp, Message, Receive, RequestContext, Scope, Send, header, new_request_id
 from cvserve.server.disconnect import has_left
+from cvserve.server.forwarded import Proxies
 from cvserve.server.lifecycle import Lifecycle
 from cvserve.server.metrics import CLIENT_GONE, Metrics
 
@@ -26,10 +28,21 @@ class AccessLogMiddleware:
         access_log: where the lines go.
         lifecycle: while the server stops, each answer closes its connection.
         metrics: counts requests in progress and answers.
+        mask: hides tokens in the ids of requests.
+        proxies: those that tell whom they speak for.
     """
 
-    def __init__(self, app: AsgiApp, access_log: AccessLog, lifecycle: Lifecycle, metrics: Metrics) -> None:
+    def __init__(
+        self,
+        app: AsgiApp,
+        access_log: AccessLog,
+        lifecycle: Lifecycle,
+        metrics: Metrics,
+        mask: SecretMask,
+        proxies: Proxies,
+    ) -> None:
         self._app = app
+        self._mask, self._proxies = mask, proxies
         self._access_log = access_log
         self._lifecycle = lifecycle
         self._metrics = metrics
@@ -52,10 +65,9 @@ class AccessLogMiddleware:
 
     def _new_context(self, scope: Scope) -> RequestContext:
         offered = header(scope, b"x-request-id")
-        if offered is not None and self._access_log.is_secret(offered):
+        if offered is not None and self._mask.finds_secret(offered):
             offered = None
-        peer = scope.get("client")
-        return RequestContext(new_request_id(offered), peer[0] if peer else "-")
+        return RequestContext(new_request_id(offered), self._proxies.find_client(scope))
 
 
 class _Exchange:

@@ -5,6 +5,7 @@ import asyncio
 from loguru import logger
 
 from cvserve.errors import CvserveError, ModelError, NotReady
+from cvserve.logs.events import log_seldom
 from cvserve.server.context import AsgiApp, Message, Receive, Scope, Send, context_of
 from cvserve.server.disconnect import ClientGone
 from cvserve.server.metrics import Metrics
@@ -50,9 +51,15 @@ class ProblemMiddleware:
         except Exception as error:
             if started:
                 raise  # half an answer cannot become an error: the connection is cut
-            problem = self._to_problem(scope, error)
-            self._metrics.count_error(problem)
-            await send_problem(scope, send, problem)
+            await self._answer(scope, send, error)
+
+    async def _answer(self, scope: Scope, send: Send, error: Exception) -> None:
+        # Not in `__call__`: the error's traceback holds that frame. Where a frame, or a future in one, holds the error
+        # as well, the two keep each other, and with them the whole body, until the garbage collector comes.
+        problem = self._to_problem(scope, error)
+        error.__traceback__ = error.__context__ = None
+        self._metrics.count_error(problem)
+        await send_problem(scope, send, problem)
 
     @staticmethod
     def _to_problem(scope: Scope, error: Exception) -> CvserveError:
@@ -61,5 +68,5 @@ class ProblemMiddleware:
             logger.opt(exception=error).error("request {} failed", request_id)
             return ModelError("The server failed at this request; its own log has the reason.")
         if get_status(error) >= 500:
-            logger.warning("request {}: {}: {}", request_id, error.code, error)
+            log_seldom(f"answer {error.code}", "WARNING", "request {}: {}: {}", request_id, error.code, error)
         return error

@@ -1,180 +1,148 @@
-"""uvicorn's HTTP/1.1 protocol with limits on a request's head, and with our answer to bytes that are not HTTP.
-
-Such bytes never reach the app, so the problem and its line in `output.log` are written here.
-"""
+"""uvicorn's HTTP/1.1 protocol, with limits on all that a client sends and an answer to bytes that are not HTTP."""
 
 import asyncio
-from itertools import chain
+import functools
 from typing import Any
 
 import httptools
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
-from cvserve.errors import MalformedBody
-from cvserve.logs.access import AccessLog
-from cvserve.server.context import KEY, RequestContext, new_request_id
-from cvserve.server.metrics import Metrics
-from cvserve.server.middleware.access_log import make_record
-from cvserve.server.problems import encode_problem
+from cvserve.errors import CvserveError, MalformedBody
+from cvserve.server.routes import HEALTH_PATHS
+from cvserve.server.transport.connection import Connection
+from cvserve.server.transport.cycle import Cycle
+from cvserve.server.transport.frames import Frames
+from cvserve.server.transport.head import (
+    MAX_HEAD_BYTES,
+    check_head,
+    check_target,
+    make_head_error,
+    set_target,
+    write_plain_head,
+)
+from cvserve.server.transport.turnstile import MANY_CONNECTIONS
 
-MAX_HEAD_BYTES = 16 * 1024
-MAX_HEADERS = 100
-MAX_TARGET_BYTES = 8 * 1024
-HEAD_TIMEOUT_S = 10.0
-# When the server stops, an idle connection stays open so long, as a request may be on its way.
-_DRAIN_IDLE_S = 0.5
+# Requests that wait on one connection while another one is answered.
+MAX_PIPELINED = 100
 _NOT_HTTP = "These bytes are no HTTP/1.1 request."
 
 
-class HttpProtocol(HttpToolsProtocol):
-    """One connection. uvicorn calls its methods as bytes arrive, and httptools, the parser, as it finds their parts.
+class HttpProtocol(Connection):
+    """One connection. uvicorn calls its methods as bytes arrive, and httptools, the parser, as it finds their parts."""
 
-    Args:
-        access_log, metrics: log and count the answers that are made here and not by the app.
-        head_timeout_s: for a request's head to arrive.
-        *arguments, **named: passed on to uvicorn's class.
-    """
-
-    def __init__(
-        self,
-        *arguments: Any,
-        access_log: AccessLog,
-        metrics: Metrics,
-        head_timeout_s: float = HEAD_TIMEOUT_S,
-        **named: Any,
-    ) -> None:
+    def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
-        self._access_log = access_log
-        self._metrics = metrics
-        self._head_timeout_s = head_timeout_s
-        self._head_timer: asyncio.TimerHandle | None = None
-        self._in_head = True
-        self._head_bytes = 0
-        self._heads_read = 0
-        self._ignores_input = False
-        self._is_draining = False
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Start the time-out of the first head with the connection: a client that sends nothing is disconnected."""
-        super().connection_made(transport)
-        self._head_timer = self.loop.call_later(self._head_timeout_s, self._end_slow_head)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """Stop the time-out, then clean up as uvicorn does."""
-        self._stop_head_timer()
-        super().connection_lost(exc)
+        self._frames = Frames()
 
     def data_received(self, data: bytes) -> None:
-        """Parse what arrived; in place of uvicorn's method, to limit a head that does not end and to answer errors."""
+        """Parse what arrived; in place of uvicorn's method, to limit what does not end and to answer errors."""
+        self._received_bytes += len(data)
         if self._ignores_input:
             return
-        self._unset_keepalive_if_required()
-        heads_read, in_head = self._heads_read, self._in_head
+        heads_read, in_head, body_bytes = self._heads_read, self._in_head, self._frames.body_bytes
         try:
             self.parser.feed_data(data)
-        except httptools.HttpParserUpgrade:
-            # Only HTTP/1.1 is spoken: the request is answered as if it had not asked, and the connection ends.
-            self._ignores_input = True
-            self.cycle.keep_alive = False
+        except httptools.HttpParserUpgrade as upgrade:
+            self._go_on_in_http(data[upgrade.args[0] :])
         except httptools.HttpParserError as error:
-            self._refuse(
-                error.__context__ if isinstance(error.__context__, MalformedBody) else MalformedBody(_NOT_HTTP)
-            )
+            cause = error.__context__
+            self._refuse(cause if isinstance(cause, CvserveError) else MalformedBody(_NOT_HTTP))
         else:
-            if in_head and self._in_head and heads_read == self._heads_read:
-                self._wait_for_head(len(data))
+            if heads_read != self._heads_read:
+                return
+            if self._in_head and in_head:
+                self._limit_head(len(data))
+            elif not self._in_head and not self._frames.are_fair(len(data), self._frames.body_bytes - body_bytes):
+                self._refuse(MalformedBody("The frames of the chunks are larger than the body; send larger chunks."))
 
     def on_url(self, url: bytes) -> None:
         """Take a piece of the request's target, within its limit."""
         super().on_url(url)
-        if len(self.url) > MAX_TARGET_BYTES:
-            raise MalformedBody(f"The request's target has more than {MAX_TARGET_BYTES:,} bytes.")
+        check_target(self.url)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Take a header; what comes after a body looks the same to the parser, and is counted and dropped.
+
+        A trailer that became a header could say who sends the request, or from where.
+        """
+        if self._in_head:
+            super().on_header(name, value)
+        else:
+            self._frames.count_trailer(len(name) + len(value) + 4)
 
     def on_headers_complete(self) -> None:
-        """Check the size of the head, then let uvicorn begin the request."""
-        if len(self.headers) > MAX_HEADERS:
-            raise MalformedBody(f"The request has more than {MAX_HEADERS} headers.")
-        texts = sum(map(len, chain.from_iterable(self.headers)))
-        if len(self.url) + texts + 4 * len(self.headers) > MAX_HEAD_BYTES:
-            raise _make_head_error()
-        self._stop_head_timer()
+        """Check the size of the head, then begin the request."""
+        check_head(self.url, self.headers)
+        if len(self.pipeline) >= MAX_PIPELINED:
+            raise MalformedBody(f"More than {MAX_PIPELINED} requests wait for their answers on this connection.")
+        method = self.parser.get_method()
+        if self.parser.should_upgrade() and method != b"CONNECT":
+            return  # the parser stops behind this head: see `_go_on_in_http`
         self._in_head, self._head_bytes = False, 0
         self._heads_read += 1
-        super().on_headers_complete()
-        if self._is_draining:
-            self.cycle.keep_alive = False
+        self._turn += 1
+        self._frames = Frames()
+        self._begin_request(method.decode("ascii"))
+
+    def on_body(self, body: bytes) -> None:
+        """Take a piece of a body."""
+        self._frames.body_bytes += len(body)
+        self.cycle.add_body(body)
 
     def on_message_complete(self) -> None:
         """End the request; the bytes that follow are the next head."""
-        super().on_message_complete()
-        self._in_head = True
+        if not self._in_head:
+            super().on_message_complete()
+            self._in_head = True
+            if not self.pipeline:  # the body was read by halts; from now on only its client's end can come
+                self.flow.resume_reading()
 
-    def shutdown(self) -> None:
-        """Stop: finish the request that runs, or wait a moment for one that is on its way."""
-        self._is_draining = True
-        if self.cycle is None or self.cycle.response_complete:
-            self.loop.call_later(_DRAIN_IDLE_S, self._close_if_idle)
+    def _begin_request(self, method: str) -> None:
+        """As uvicorn does it, with a cycle of ours."""
+        scope: Any = self.scope
+        scope["method"] = method
+        version = self.parser.get_http_version()
+        if version != "1.1":
+            scope["http_version"] = version
+        set_target(scope, self.url, self.root_path)
+        running = self.cycle
+        self.cycle = Cycle(
+            budget=self._shared.budget,
+            scope=scope,
+            transport=self.transport,
+            flow=self.flow,
+            logger=self.logger,
+            access_logger=self.access_logger,
+            access_log=False,
+            default_headers=self.server_state.default_headers,
+            message_event=asyncio.Event(),
+            expect_100_continue=self.expect_100_continue,
+            keep_alive=version != "1.0" and self.parser.should_keep_alive() and not self._is_draining,
+            on_response=self.on_response_complete,
+        )
+        if running is None or running.response_complete:
+            if len(self.connections) > MANY_CONNECTIONS and scope["path"] not in HEALTH_PATHS:
+                begin = functools.partial(self._start_asgi_task, self.cycle, self.app)
+                self._shared.turnstile.pass_through(begin, goes_first=running is None)
+            else:
+                self._start_asgi_task(self.cycle, self.app)
         else:
-            super().shutdown()
+            self.flow.pause_reading()
+            self.pipeline.appendleft((self.cycle, self.app))
 
-    def _close_if_idle(self) -> None:
-        if self.cycle is None or self.cycle.response_complete:
-            self.transport.close()
-
-    def _wait_for_head(self, size: int) -> None:
-        """Limit size and time of a head that goes on after this piece, as the parser keeps all of it."""
+    def _limit_head(self, size: int) -> None:
+        """Limit the size of a head that goes on after this piece, as the parser keeps all of it."""
         self._head_bytes += size
         if self._head_bytes > MAX_HEAD_BYTES:
-            self._refuse(_make_head_error())
-        elif self._head_timer is None:
-            self._head_timer = self.loop.call_later(self._head_timeout_s, self._end_slow_head)
+            self._refuse(make_head_error())
 
-    def _stop_head_timer(self) -> None:
-        if self._head_timer is not None:
-            self._head_timer.cancel()
-            self._head_timer = None
-
-    def _end_slow_head(self) -> None:
-        self._head_timer = None
-        if self._head_bytes:
-            self._refuse(MalformedBody(f"The request's head did not arrive within {self._head_timeout_s:g} s."))
-        else:
-            self.transport.close()
-
-    def _refuse(self, error: MalformedBody) -> None:
-        """Ignore all further bytes, and answer with an error unless an answer is under way already."""
-        self._ignores_input = True
-        cycle = self.cycle
-        of_this_message = cycle is not None and cycle.scope is self.scope
-        if cycle is not None and not cycle.response_complete and not of_this_message:
-            cycle.keep_alive = False  # what came before these bytes is answered first, then the connection ends
-        elif of_this_message and (cycle.response_started or self.pipeline):
-            self.transport.close()
-        else:
-            self._answer(error)
-            if of_this_message:  # the app waits for the rest of a body that will not come
-                cycle.disconnected = True
-                cycle.message_event.set()
-
-    def _answer(self, error: MalformedBody) -> None:
-        scope: Any = self.scope if self.scope is not None else {}
-        scope.setdefault("raw_path", getattr(self, "url", b"").partition(b"?")[0])
-        client = self.client[0] if self.client else "-"
-        context = scope.setdefault(KEY, RequestContext(new_request_id(None), client))
-        status, headers, body = encode_problem(error, context.request_id)
-        context.status, context.bytes_out, context.is_logged = status, len(body), True
-        self._metrics.count_answer(scope.get("method", "-"), context)
-        self._access_log.write(make_record(scope, context))
-        headers = [
-            *self.server_state.default_headers,
-            *headers,
-            (b"x-request-id", context.request_id.encode("ascii")),
-            (b"connection", b"close"),
-        ]
-        lines = b"".join(name + b": " + value + b"\r\n" for name, value in headers)
-        self.transport.write(STATUS_LINE[status] + lines + b"\r\n" + body)
-        self.transport.close()
-
-
-def _make_head_error() -> MalformedBody:
-    return MalformedBody(f"The request's head has more than {MAX_HEAD_BYTES:,} bytes.")
+    def _go_on_in_http(self, rest: bytes) -> None:
+        """Read the same head again without the offer of another protocol, then what came behind it."""
+        method = self.parser.get_method()
+        if method == b"CONNECT":
+            self.cycle.keep_alive = False
+            self._ignores_input = True
+            return
+        head = write_plain_head(method, self.url, self.headers)
+        self.parser = httptools.HttpRequestParser(self)
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
+        self.data_received(head + rest)

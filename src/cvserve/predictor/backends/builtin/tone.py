@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image
 
+from cvserve.predictor.images.tiles import cut_tiles, map_tiles
+
 # Above this share of opaque pixels the picture is a sheet with holes, not a drawing on nothing.
 SHEET_SHARE = 0.6
 
@@ -31,15 +33,23 @@ def to_grey(image: Image.Image, side_px: int) -> Image.Image:
 def _without_alpha(image: Image.Image) -> Image.Image:
     """Lay a transparent picture onto the tone that lets its opaque part stand out."""
     alpha = image.getchannel("A")
-    colours = image.convert("RGB" if image.mode == "RGBA" else "L")
     lowest, highest = alpha.getextrema()
     if lowest == 255:
-        return colours
-    grey = colours.convert("L")
+        return image.convert("RGB" if image.mode == "RGBA" else "L")
     if highest == 0:
         return Image.new("L", image.size, 255)
-    opaque = np.asarray(alpha, dtype=np.float32)
-    tone = float(np.average(np.asarray(grey), weights=opaque))
+    grey = map_tiles(image, lambda tile: tile.convert("RGB" if tile.mode == "RGBA" else "L").convert("L"))
+    tone, cover = _weigh(grey, alpha)
     opposite = 255 if tone < 128 else 0
-    ground = round(tone) if float(opaque.mean()) > SHEET_SHARE * 255 else opposite
+    ground = round(tone) if cover > SHEET_SHARE * 255 else opposite
     return Image.composite(grey, Image.new("L", image.size, ground), alpha)
+
+
+def _weigh(grey: Image.Image, alpha: Image.Image) -> tuple[float, float]:
+    """The mean tone, each pixel as much as it is opaque, and the mean of that, both 0…255."""
+    weighted = weights = 0
+    for tones, opaque in zip(cut_tiles(grey), cut_tiles(alpha), strict=True):
+        weight = np.asarray(opaque)
+        weighted += int(np.multiply(np.asarray(tones), weight, dtype=np.uint32).sum(dtype=np.uint64))
+        weights += int(weight.sum(dtype=np.uint64))
+    return weighted / weights, weights / (alpha.width * alpha.height)

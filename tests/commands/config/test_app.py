@@ -80,3 +80,27 @@ def test_the_table_shows_each_setting_once(run: Callable[..., Said]) -> None:
 
     names = [line.split()[0] for line in run("config").out.splitlines()[1:]]
     assert names == list(FIELDS)
+
+
+def test_what_a_file_must_not_say_is_shown_and_marked(run: Callable[..., Said], home: Path) -> None:
+    (home / "cvserve.toml").write_text('cors_origin = "*"\ntoken_file = "../token"\ntop_k = 3\n')
+    (home.parent / "token").write_text("two words, which would be an error if they were read\n")
+    said = run("config", "--json")
+    found = entries(said)
+    assert said.code == 0
+    assert {name for name in found if found[name]["refused"]} == {"cors_origin", "token_file"}
+    assert (found["cors_origin"]["reach"], found["cors_origin"]["value"]) == ("trusted", ["*"])
+    assert (found["top_k"]["reach"], found["token"]["value"]) == ("folder", None)
+    assert "Refused: cors_origin is '*' (cvserve.toml).\n" in said.err
+    assert "run: cvserve config trust\n" in said.err
+    assert "cvserve.toml (refused)" in run("config").out
+
+
+def test_what_overrides_a_file_is_not_refused(
+    run: Callable[..., Said], home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (home / "cvserve.toml").write_text('host = "0.0.0.0"\n')
+    assert run("history").code == 4
+    monkeypatch.setenv("CVSERVE_HOST", "0.0.0.0")
+    assert run("history").code == 0
+    assert run("config").err == ""
