@@ -31,7 +31,7 @@ from support.models import load_model
 _TRUSTED = ("scipy.sparse._csr.csr_matrix", "scipy.sparse._csr.csr_array")
 _SIZE_PX = (8, 8)
 _AT_ONCE = 2500
-_HANGS_AFTER_S = 300
+_HANGS_AFTER_S = 120
 
 
 class Outcome(NamedTuple):
@@ -59,7 +59,7 @@ def fuzz(folder: Path, first: int, end: int, **environment: str) -> Outcome:
             cwd=Path(__file__).parents[1],
             capture_output=True,
             text=True,
-            timeout=_HANGS_AFTER_S * 20,
+            timeout=_HANGS_AFTER_S * 30,
             check=False,
         )
         outcome.counts.update(json.loads((folder / "counts.json").read_text()))
