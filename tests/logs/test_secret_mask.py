@@ -21,6 +21,8 @@ SECRET = make_secret()
         ("", ""),
         ("img.jpg", "img.jpg"),
     ],
+    # A token is random: in the name of a test it would give each process of a run other names.
+    ids=["token", "in-a-name", "twice", "begin", "fixed", "short", "prefix", "empty", "none"],
 )
 def test_tokens_become_stars(text: str, shown: str) -> None:
     mask = SecretMask(("the-fixed-one",))

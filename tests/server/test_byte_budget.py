@@ -3,15 +3,20 @@
 import re
 import socket
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
 from cvserve.errors import Overloaded
+from cvserve.history.history import History
 from cvserve.server.byte_budget import ByteBudget
+from cvserve.server.transport.limits import ConnectionLimits
 from support.answers import assert_problem
 from support.fakes import GatedPredictor
 from support.lines import parsed
 from support.pictures import grey
+from support.predictions import prediction
 from support.process import ServerProcess, proc
 from support.raw import RawConnection
 from support.threaded import ThreadedServer
@@ -125,17 +130,19 @@ def test_clients_that_leave_give_their_bytes_back(threaded_server: Start) -> Non
         assert client.post("/predict", content=grey(0)).status_code == 200
 
 
-def test_answers_that_nobody_reads_count(threaded_server: Start) -> None:
-    server = threaded_server()
-    with server.client() as client:
-        for _ in range(8):
-            images = [("file", ("a.png", grey(0)))] * 64
-            assert client.post("/predict/batch", files=images).status_code == 200
+def test_answers_that_nobody_reads_count_and_are_cut_off_where_they_leave_no_room(home: Path) -> None:
+    with History.open(str(home)) as history:
+        history.add_many([prediction()] * 20_000, source="cli", file_names=[None] * 20_000)
+    limits = ConnectionLimits(grace_s=3_600, sweep_s=0.05)
+    server = ThreadedServer(home, GatedPredictor(), limits=limits, max_queue_bytes=100_000)
+    budget = server.resources.budget
     with RawConnection(server.url, receive_buffer_bytes=4096) as raw:
-        for _ in range(100):
-            raw.request("GET", "/predict?limit=500", token=server.token)
-        wait_until(lambda: server.resources.budget.used_bytes > 65_536)
-    wait_until(lambda: server.resources.budget.used_bytes == 0)
+        raw.request("GET", "/predict", token=server.token)
+        wait_until(lambda: budget.is_exceeded)
+        wait_until(lambda: not server.connections)
+    assert budget.used_bytes == 0
+    server.stop()
+    assert [parsed(line).status for line in server.log_lines()] == ["499"]
 
 
 def test_who_is_refused_for_lack_of_room_is_not_read_on_at_once(threaded_server: Start) -> None:
@@ -200,8 +207,8 @@ class TestMemory:
                 "POST", "/predict/batch", "Content-Type: multipart/form-data; boundary=B", "Content-Length: 30000000",
                 token=process.token,
             )  # fmt: skip
-        for raw in uploads:
-            raw.send(bytes(29_000_000))
+        with ThreadPoolExecutor(len(uploads)) as at_once:
+            list(at_once.map(lambda raw: raw.send(bytes(29_000_000)), uploads))
         for raw in uploads:
             raw.shut(socket.SHUT_WR)
         for raw in uploads:

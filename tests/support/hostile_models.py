@@ -252,19 +252,19 @@ def _set_values(array: NDArray[Any], chance: random.Random) -> NDArray[Any]:
         target = array[chance.choice(array.dtype.names)]
     if not target.size:
         return array
-    flat = target.reshape(-1) if target.flags.c_contiguous else target
+    flat = target.flat
     values: list[Any] = [0, 1, -1, -2, 2, 3, 63, 64, 65, 255, 2**15, 2**31 - 1, -(2**31), 2**62]
     if target.dtype.kind == "f":
         values += [float("nan"), float("inf"), -float("inf"), 1e308, 1e-308]
-    position = chance.choice((0, len(flat) - 1, chance.randrange(len(flat))))
+    position = chance.choice((0, target.size - 1, chance.randrange(target.size)))
     with np.errstate(all="ignore"):
-        old = flat[position].item()
+        old = flat[position].item() if target.dtype.kind in "biuf" else 0
         if target.dtype.kind in "iuf" and chance.random() < 0.4:
             values = [old + 1, old - 1, -old, old + 1000, 2 * old]
         if target.dtype.kind in "biuf":
             value = _as(chance.choice(values), target.dtype)
             if chance.random() < 0.2:
-                flat[...] = value
+                target[...] = value
             else:
                 flat[position] = value
     return array

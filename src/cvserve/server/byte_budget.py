@@ -33,6 +33,11 @@ class ByteBudget:
         self.used_bytes = 0
         self.peak_bytes = 0
 
+    @property
+    def is_exceeded(self) -> bool:
+        """Whether more bytes are in flight than may be: answers are there before they can be refused."""
+        return self.used_bytes > self._limit_bytes
+
     def take(self, size_bytes: int) -> bool:
         """Count bytes whose caller is not known yet; False, and nothing is counted, where they do not fit."""
         used_bytes = self.used_bytes + size_bytes

@@ -74,7 +74,7 @@ def test_thousands_that_are_refused_leave_health_checks_and_accepted_work_alone(
             predictor.gate.set()
             statuses = [raw.answer().status for raw in asking]
             assert set(statuses) == {200, 503}
-            again = [raw.request("GET", "/predict?limit=1", token=server.token) for raw in asking]
+            again = [raw.request("GET", "/livez", token=server.token) for raw in asking]
             assert {raw.answer().status for raw in again} == {200}
     finally:
         predictor.gate.set()

@@ -58,15 +58,19 @@ class Clock:
 
     Args:
         allowances: from `make_allowances`.
+
+    Attributes:
+        stands_still: nothing was moved since the sweep came by before, in the same state.
     """
 
-    __slots__ = ("_allowances", "_deadline", "_end", "_key", "_moved_bytes")
+    __slots__ = ("_allowances", "_deadline", "_end", "_key", "_moved_bytes", "stands_still")
 
     def __init__(self, allowances: dict[State, Allowance]) -> None:
         self._allowances = allowances
         self._key: tuple[State, int] | None = None
         self._deadline = self._end = 0.0
         self._moved_bytes = 0
+        self.stands_still = False
 
     def is_over(self, now_s: float, state: State, turn: int, moved_bytes: int) -> bool:
         """Note what a connection is doing, and tell whether it has done that for too long.
@@ -78,6 +82,7 @@ class Clock:
             moved_bytes: bytes moved in this state, counted from any beginning.
         """
         allowance = self._allowances[state]
+        self.stands_still = (state, turn) == self._key and moved_bytes == self._moved_bytes
         if (state, turn) != self._key:
             self._key = state, turn
             self._end = now_s + allowance.most_s

@@ -95,7 +95,10 @@ class Connection(HttpToolsProtocol):
     def check_clock(self, now_s: float) -> None:
         """End what has lasted too long; called by the sweep."""
         state, moved_bytes = self._find_state()
-        if not self._clock.is_over(now_s, state, self._turn, moved_bytes):
+        is_over = self._clock.is_over(now_s, state, self._turn, moved_bytes)
+        # An answer that nobody takes has no grace while it leaves no room for others.
+        is_in_the_way = state is State.ANSWER and self._clock.stands_still and self._shared.budget.is_exceeded
+        if not is_over and not is_in_the_way:
             return
         limits = self._shared.limits
         if state is State.HEAD and self._head_bytes:

@@ -121,6 +121,7 @@ FORGERIES: dict[str, Callable[[], Any]] = {
     "asks-for-a-path": lambda: with_start("stacking", stack_method_=["decision_path", "predict"]),
     "hidden-method": lambda: with_start("logistic", predict_proba=3),
     "sparse": lambda: changed("sparse-logistic", out_of_sparse),
+    "sparse-ends-at-0": lambda: changed("sparse-logistic", lambda m: m.coef_.indptr.__setitem__(-1, 0)),
     "random-state": lambda: changed("dummy", lost_word),
 }
 
