@@ -319,7 +319,7 @@ def _retype(array: NDArray[Any], chance: random.Random) -> NDArray[Any]:
             if chance.random() < 0.3 and array.dtype.itemsize % np.dtype(kind).itemsize == 0 and array.ndim:
                 return array.view(kind)
             return array.astype(kind)
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, RuntimeError):
         return array
 
 

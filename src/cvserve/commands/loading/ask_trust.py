@@ -7,8 +7,8 @@ import typer
 
 from cvserve.predictor.backends.python.module import file_of
 from cvserve.predictor.loading import is_served
-from cvserve.predictor.models.file import ModelFile, read_model_file
-from cvserve.predictor.models.trust import is_trusted, record
+from cvserve.predictor.models.file import ModelFile, read_model_file, with_imports
+from cvserve.predictor.models.trust import describe_parts, is_trusted, record
 
 TYPED_CHARACTERS = 8  # of a hash, where a user vouches for a file
 
@@ -27,9 +27,9 @@ def ask_trust(path: str | Path) -> bool:
         ModelLoadError: the file cannot be read.
         Unsafe: others may replace it, or the record of trust.
     """
-    file = read_model_file(file_of(path))
+    file = with_imports(read_model_file(file_of(path)))
     # What has no loader is refused by the loader, with a better reason than trust.
-    if not file.kind.hides_code or not is_served(file) or is_trusted(file.sha256):
+    if not file.kind.hides_code or not is_served(file) or is_trusted(file.code_sha256):
         return True
     return is_terminal() and ask_for_hash(file)
 
@@ -59,7 +59,7 @@ def ask_for_hash(file: ModelFile) -> bool:
         show_default=False,
         err=True,
     )
-    if answer.strip().lower() != file.sha256[:TYPED_CHARACTERS]:
+    if answer.strip().lower() != file.code_sha256[:TYPED_CHARACTERS]:
         return False
-    record(file.sha256, file.path, file.size, "asked on a terminal")
+    record(file.code_sha256, file.path, file.size, "asked on a terminal", describe_parts(file))
     return True

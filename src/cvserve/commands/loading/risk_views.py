@@ -28,7 +28,7 @@ def show_untrusted(file: ModelFile, *, as_json: bool) -> None:
         facts = {
             "file": str(file.path),
             "format": file.kind.key,
-            "sha256": file.sha256,
+            "sha256": file.code_sha256,
             "size_bytes": file.size,
         }
         print_document({**facts, "trusted": False, "globals": list(found.names), "complete": found.complete})
@@ -52,7 +52,7 @@ def _risk_table(file: ModelFile, found: PickleGlobals) -> Table:
         names.append("it cannot be read to its end: there may be more", "yellow")
     table.add_row("file", Text(str(file.path), overflow="fold"))
     table.add_row("format", file.kind.key)
-    table.add_row("sha256", Text(file.sha256, "bold", overflow="fold"))
+    table.add_row("sha256", Text(file.code_sha256, "bold", overflow="fold"))
     table.add_row("size", f"{file.size:,} bytes")
     table.add_row("owner", f"{_owner(file.owner)}, mode {file.mode:04o}")
     table.add_row("imports", names)

@@ -11,7 +11,7 @@ from cvserve.commands.terminal.output import say
 from cvserve.configuration import load_configuration
 from cvserve.errors import InvalidSetting, UntrustedModel
 from cvserve.predictor.backends.python.module import file_of
-from cvserve.predictor.models.file import ModelFile, read_model_file
+from cvserve.predictor.models.file import ModelFile, read_model_file, with_imports
 from cvserve.predictor.models.toml_read import read_config
 from cvserve.predictor.models.toml_write import format_config, write_config
 from cvserve.predictor.properties import Properties, collect_properties
@@ -34,7 +34,7 @@ def inspect_model(flags: Mapping[str, Any], *, writes: bool, overwrites: bool, a
         ModelLoadError: the model cannot be loaded, or nobody vouches for it.
     """
     settings = load_configuration(flags).settings
-    file = None if settings.model is None else read_model_file(file_of(settings.model))
+    file = None if settings.model is None else with_imports(read_model_file(file_of(settings.model)))
     try:
         predictor = load_predictor_of(settings)
     except UntrustedModel:

@@ -8,8 +8,8 @@ import typer
 from cvserve.commands.loading.ask_trust import ask_for_hash, is_terminal
 from cvserve.commands.terminal.output import say
 from cvserve.errors import InvalidSetting, UntrustedModel
-from cvserve.predictor.models.file import check_sha256, read_model_file
-from cvserve.predictor.models.trust import record
+from cvserve.predictor.models.file import check_sha256, read_model_file, with_imports
+from cvserve.predictor.models.trust import describe_parts, record
 
 
 def trust_file(path: str, sha256: str | None) -> None:
@@ -25,14 +25,14 @@ def trust_file(path: str, sha256: str | None) -> None:
         UntrustedModel: the answer was no.
         Unsafe: others may replace the file, or the record of trust.
     """
-    file = read_model_file(Path(path))
+    file = with_imports(read_model_file(Path(path)))
     name = file.path.name
     if not file.kind.hides_code:
         say(f"'{name}' is {file.kind.title}: no code can hide in it.")
         return
     if sha256 is not None:
         check_sha256(file, sha256)
-        record(file.sha256, file.path, file.size, "cvserve model trust --sha256")
+        record(file.code_sha256, file.path, file.size, "cvserve model trust --sha256", describe_parts(file))
     elif not is_terminal():
         raise InvalidSetting(
             f"There is nobody to ask; run: cvserve model trust {shlex.quote(path)} --sha256 HEX, with the hash that "
@@ -40,5 +40,5 @@ def trust_file(path: str, sha256: str | None) -> None:
         )
     elif not ask_for_hash(file):
         raise UntrustedModel(f"'{name}' is still not trusted: that was not the beginning of its hash.")
-    typer.echo(file.sha256)
+    typer.echo(file.code_sha256)
     say(f"'{name}' is trusted now, for you and as long as its hash is this.")

@@ -10,6 +10,7 @@ from pathlib import Path
 from cvserve.errors import InvalidSetting, ModelLoadError, Unsafe
 from cvserve.files import describe_read_error, read_once
 from cvserve.predictor.models.fault import ModelFault, about
+from cvserve.predictor.models.imports import ImportedModule, combine_hashes, find_imports
 from cvserve.predictor.models.kinds import (
     KINDS,
     PYTHON,
@@ -36,6 +37,7 @@ class ModelFile:
         kind: its format, recognised by `data`.
         owner: user id of the file.
         mode: permission bits, e.g. 0o644.
+        imports: modules beside a Python file that it imports.
     """
 
     path: Path
@@ -44,11 +46,17 @@ class ModelFile:
     kind: Kind
     owner: int
     mode: int
+    imports: tuple[ImportedModule, ...] = ()
 
     @property
     def size(self) -> int:
         """Bytes."""
         return len(self.data)
+
+    @property
+    def code_sha256(self) -> str:
+        """What somebody vouches for: the hash of the file and of all that it imports from beside it."""
+        return combine_hashes(self.sha256, self.imports)
 
     def __repr__(self) -> str:
         return f"<ModelFile {self.path.name} {self.kind.key} {self.sha256[:12]} {self.size:,} bytes>"
@@ -99,6 +107,26 @@ def with_weights(file: ModelFile, weights: ModelFile) -> ModelFile:
     return replace(file, sha256=hashlib.sha256(both).hexdigest())
 
 
+def with_imports(file: ModelFile) -> ModelFile:
+    """A Python file with the modules beside it that it imports: whoever trusts it trusts these, as they are.
+
+    Raises:
+        ModelLoadError: one of them cannot be read.
+        Unsafe: everybody may write to one of them.
+    """
+    if file.kind is not PYTHON:
+        return file
+    try:
+        modules = find_imports(file.path, file.data)
+        for module in modules:
+            _check_status(module.path, module.path.stat(), MAX_BYTES, may_be_empty=True)
+    except OSError as error:
+        raise ModelLoadError(
+            f"'{file.path.name}' imports '{error.filename}', which cannot be read: {describe_read_error(error)}."
+        ) from None
+    return replace(file, imports=modules)
+
+
 def check_sha256(file: ModelFile, sha256: str) -> None:
     """Refuse a file whose hash is another than the one given.
 
@@ -107,7 +135,7 @@ def check_sha256(file: ModelFile, sha256: str) -> None:
         ModelLoadError: the file has another one.
     """
     with about(file):
-        compare_sha256(file.sha256, sha256)
+        compare_sha256(file.code_sha256, sha256)
 
 
 def compare_sha256(found: str, sha256: str) -> None:
@@ -141,7 +169,7 @@ def _read(path: Path, max_bytes: int) -> tuple[bytes, os.stat_result]:
     return data, status
 
 
-def _check_status(path: Path, status: os.stat_result, max_bytes: int) -> None:
+def _check_status(path: Path, status: os.stat_result, max_bytes: int, *, may_be_empty: bool = False) -> None:
     if stat.S_ISDIR(status.st_mode):
         raise ModelLoadError(f"'{path}' is a folder; name the model file in it, {SERVED_SUFFIXES}.")
     if not stat.S_ISREG(status.st_mode):
@@ -151,7 +179,7 @@ def _check_status(path: Path, status: os.stat_result, max_bytes: int) -> None:
         raise Unsafe(
             f"Everybody may replace the model '{path}' (mode {mode:04o}); run: chmod o-w {shlex.quote(str(path))}"
         )
-    if status.st_size == 0:
+    if status.st_size == 0 and not may_be_empty:
         raise ModelLoadError(f"The model file '{path}' is empty (0 bytes); save or copy it again.")
     if status.st_size > max_bytes:
         raise _too_large(path, status.st_size, max_bytes)

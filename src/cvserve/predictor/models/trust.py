@@ -7,6 +7,7 @@ loaded, the code in it can do all that the user can do.
 
 import os
 import shlex
+from collections.abc import Mapping
 from pathlib import Path
 
 from cvserve.errors import UntrustedModel
@@ -31,13 +32,15 @@ def require_trust(file: ModelFile, *, trust: bool, sha256: str | None) -> None:
         UntrustedModel: nobody does; the sentence names hash, imports, and the command that trusts it.
         Unsafe: the record of trust cannot be relied on.
     """
-    if not file.kind.hides_code or trust or sha256 is not None or is_trusted(file.sha256):
+    if not file.kind.hides_code or trust or sha256 is not None or is_trusted(file.code_sha256):
         return
+    changed = _find_changed(file)
+    state = f"{list_some(changed, _MAX_NAMES_SHOWN)} changed since" if changed else "nobody has vouched for it"
     raise UntrustedModel(
-        f"'{file.path.name}' is {file.kind.title}, in which code can hide, and nobody has vouched for it: "
-        f"SHA-256 {file.sha256}, {file.size:,} bytes, imports {_list_names(file)}. "
-        f"If you made it, run: cvserve model trust {shlex.quote(str(file.path))} --sha256 {file.sha256}",
-        file.sha256,
+        f"'{file.path.name}' is {file.kind.title}, in which code can hide, and {state}: "
+        f"SHA-256 {file.code_sha256}, {file.size:,} bytes, imports {_list_names(file)}. "
+        f"If you made it, run: cvserve model trust {shlex.quote(str(file.path))} --sha256 {file.code_sha256}",
+        file.code_sha256,
     )
 
 
@@ -55,7 +58,16 @@ def is_trusted(sha256: str) -> bool:
     return sha256 in _record().read()
 
 
-def record(sha256: str, path: str | os.PathLike[str], size: int, note: str = "") -> None:
+def describe_parts(file: ModelFile) -> dict[str, str]:
+    """Hash of each file that the hash of a model is made of; empty for one that is a single file."""
+    if not file.imports:
+        return {}
+    return {file.path.name: file.sha256, **{module.name: module.sha256 for module in file.imports}}
+
+
+def record(
+    sha256: str, path: str | os.PathLike[str], size: int, note: str = "", parts: Mapping[str, str] | None = None
+) -> None:
     """Remember that this user vouches for a hash. Path, size and note are for people who read `trust.json`.
 
     Args:
@@ -63,12 +75,24 @@ def record(sha256: str, path: str | os.PathLike[str], size: int, note: str = "")
         path: where the file was.
         size: of the file, in bytes.
         note: how it came about, e.g. `asked on a terminal`.
+        parts: of `describe_parts`, to say later which file has changed.
 
     Raises:
         Unsafe: others may write to the store, it belongs to somebody else, it is damaged or cannot be written.
     """
-    facts = {"path": os.path.abspath(path), "size": size, "note": note}
+    facts = {"path": os.path.abspath(path), "size": size, "note": note, **({"parts": dict(parts)} if parts else {})}
     _record().add(sha256, facts)
+
+
+def _find_changed(file: ModelFile) -> list[str]:
+    """Which files differ from what this user last trusted at this path; empty when there was nothing."""
+    path = os.path.abspath(file.path)
+    known = [entry for entry in _record().read().values() if isinstance(entry, dict)]
+    parts = next((entry.get("parts") for entry in reversed(known) if entry.get("path") == path), None)
+    if not isinstance(parts, dict):
+        return []
+    now = describe_parts(file) or {file.path.name: file.sha256}
+    return sorted(name for name in {*parts, *now} if parts.get(name) != now.get(name))
 
 
 def _record() -> PrivateRecord:

@@ -19,11 +19,18 @@ from cvserve.predictor.backends.probe import assemble_model, make_model, prepare
 from cvserve.predictor.backends.python.arguments import check_arguments
 from cvserve.predictor.backends.python.backend import UserBackend, UserPreparation, set_up
 from cvserve.predictor.backends.python.class_config import hand_over, labels_of, name_of, needs_input, read_stated
-from cvserve.predictor.backends.python.module import code_folder, importable, run_module, source_path
+from cvserve.predictor.backends.python.module import code_folder, hashed_only, importable, run_module, source_path
 from cvserve.predictor.backends.torch.module import module_facts
 from cvserve.predictor.contract import Backend, LoadedModel
 from cvserve.predictor.models.fault import ModelFault, about
-from cvserve.predictor.models.file import ModelFile, check_sha256, read_model_file, read_weights, with_weights
+from cvserve.predictor.models.file import (
+    ModelFile,
+    check_sha256,
+    read_model_file,
+    read_weights,
+    with_imports,
+    with_weights,
+)
 from cvserve.predictor.models.resolve import InputFacts, ModelFacts, resolve_input
 from cvserve.predictor.models.toml_read import ModelConfig, read_config
 from cvserve.predictor.models.trust import require_trust
@@ -50,16 +57,19 @@ def load_class(where: str, name: str, source: ModelSource) -> LoadedModel:
         ModelLoadError: no such file, module or class; it is no model; or a mistake in it, by file and line.
         UntrustedModel: a file of settings named it, and nobody vouched for it.
     """
-    code = read_model_file(source_path(where))
+    code = with_imports(read_model_file(source_path(where)))
     if source.sha256 is not None:
-        check_sha256(code, source.sha256)
+        # Who names the class runs it on purpose: for them the hash of its file is enough.
+        check_sha256(code if source.named_by_file else replace(code, imports=()), source.sha256)
     require_trust(code, trust=source.trust or not source.named_by_file, sha256=source.sha256)
     model_config = read_config(code.path, source.config)
     weights_file = None if source.weights is None else read_weights(source.weights)
     file = code if weights_file is None else with_weights(code, weights_file)
     folder = code_folder(where, code.path)
     title = f"{name} in {code.path.name}"
-    with importable(folder):
+    # Whoever vouches for a hash vouches for nothing else; a class that a person names may import what it likes.
+    is_strict = source.named_by_file and not source.trust
+    with importable(folder), hashed_only(code, (folder, code.path.parent) if is_strict else ()):
         with about(code), explain_errors("its import", folder):
             module = run_module(where, code)
         thing = _find(module, name, code)

@@ -5,7 +5,7 @@ import importlib.util
 import os
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib.machinery import ModuleSpec
 from pathlib import Path
@@ -13,6 +13,7 @@ from types import ModuleType
 
 from cvserve.errors import ModelLoadError
 from cvserve.predictor.models.file import ModelFile
+from cvserve.predictor.models.imports import HashedFinder
 from cvserve.values import class_reference
 
 
@@ -57,6 +58,25 @@ def importable(folder: Path) -> Iterator[None]:
     finally:
         if entry in sys.path:
             sys.path.remove(entry)
+
+
+@contextmanager
+def hashed_only(source: ModelFile, folders: Sequence[Path]) -> Iterator[None]:
+    """Import what is beside a file from the bytes that were hashed with it.
+
+    Args:
+        source: with its modules.
+        folders: from which nothing else may be imported, now and later; none: the files count again afterwards.
+    """
+    finder = HashedFinder(source.imports, folders)
+    sys.meta_path.insert(0, finder)
+    is_kept = False
+    try:
+        yield
+        is_kept = bool(folders)
+    finally:
+        if not is_kept:
+            sys.meta_path.remove(finder)
 
 
 def run_module(where: str, source: ModelFile) -> ModuleType:

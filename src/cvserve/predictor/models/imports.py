@@ -1,0 +1,157 @@
+"""What a Python file imports from its own folder: read once, hashed with the file, and run from the bytes hashed.
+
+It is found in the text: `import` and `from … import`, wherever they stand. What a name is computed for is not found;
+where trust depends on the hash, such an import from the folder is refused. Installed packages are not part of it.
+"""
+
+import ast
+import hashlib
+import importlib.abc
+import importlib.machinery
+import importlib.util
+from collections.abc import Iterator, Sequence
+from importlib.machinery import ModuleSpec
+from pathlib import Path
+from types import ModuleType
+from typing import Any, NamedTuple
+
+_MOST_MODULES = 2000
+_INSTALLED = ("site-packages", "dist-packages")
+_SUFFIXES = tuple(importlib.machinery.all_suffixes())
+
+
+class ImportedModule(NamedTuple):
+    """A module beside a Python file.
+
+    Attributes:
+        name: by which it is imported, e.g. `tools.colour`.
+        path: of its file.
+        data: everything in it.
+    """
+
+    name: str
+    path: Path
+    data: bytes
+
+    @property
+    def sha256(self) -> str:
+        """Hash of its file, 64 hex digits."""
+        return hashlib.sha256(self.data).hexdigest()
+
+
+def find_imports(path: Path, source: bytes) -> tuple[ImportedModule, ...]:
+    """The modules that a file imports from its folder or its package, and those that they import, by name.
+
+    Args:
+        path: of a Python file.
+        source: everything in it.
+
+    Raises:
+        OSError: one of them cannot be read.
+    """
+    path = path.absolute()
+    if any(part in _INSTALLED for part in path.parts):
+        return ()
+    outer, package = _package_of(path)
+    roots = (path.parent, outer)
+    found: dict[str, ImportedModule] = {}
+    todo = [(package, source)] + [(package, b"import " + ".".join(package).encode("utf-8"))] * bool(package)
+    while todo and len(found) < _MOST_MODULES:
+        inside, text = todo.pop()
+        for name in _imported_names(text, inside):
+            for module in _locate(name, roots):
+                if module.name not in found and module.path != path:
+                    found[module.name] = module
+                    parts = tuple(module.name.split("."))
+                    todo.append((parts if module.path.name == "__init__.py" else parts[:-1], module.data))
+    return tuple(found[name] for name in sorted(found))
+
+
+def combine_hashes(sha256: str, modules: Sequence[ImportedModule]) -> str:
+    """The hash of a file together with its modules; that of the file alone when there are none."""
+    if not modules:
+        return sha256
+    combined = hashlib.sha256(bytes.fromhex(sha256))
+    for module in modules:
+        combined.update(module.name.encode("utf-8") + b"\0" + bytes.fromhex(module.sha256))
+    return combined.hexdigest()
+
+
+class HashedFinder(importlib.abc.MetaPathFinder):
+    """Imports modules from the bytes that were hashed, and none from their folder that was not.
+
+    Args:
+        modules: as they were read.
+        folders: from which nothing else may come; none: everything may.
+    """
+
+    def __init__(self, modules: Sequence[ImportedModule], folders: Sequence[Path]) -> None:
+        self._modules = {module.name: module for module in modules}
+        self._folders = [folder.absolute() for folder in folders]
+
+    def find_spec(self, name: str, _path: Any = None, _target: Any = None) -> ModuleSpec | None:
+        """How a hashed module is imported; None for what is not in the folders."""
+        module = self._modules.get(name)
+        if module is not None:
+            inner = [str(module.path.parent)] if module.path.name == "__init__.py" else None
+            return importlib.util.spec_from_file_location(
+                name, module.path, loader=_Loader(module), submodule_search_locations=inner
+            )
+        base = Path(*name.split("."))
+        if any(_is_there(folder / base) for folder in self._folders):
+            raise ImportError(f"{name} is beside the model and not in its hash; import it by a plain import statement")
+        return None
+
+
+class _Loader(importlib.abc.Loader):
+    def __init__(self, module: ImportedModule) -> None:
+        self._module = module
+
+    def exec_module(self, module: ModuleType) -> None:
+        code = compile(self._module.data, str(self._module.path), "exec")
+        exec(code, module.__dict__)  # noqa: S102 - these bytes are what was vouched for
+
+
+def _package_of(path: Path) -> tuple[Path, tuple[str, ...]]:
+    """The folder above the outermost package of a file, and the package's name in parts; none: its own folder."""
+    parts: list[str] = []
+    folder = path.parent
+    while (folder / "__init__.py").is_file():
+        parts.insert(0, folder.name)
+        folder = folder.parent
+    return folder, tuple(parts)
+
+
+def _imported_names(text: bytes, package: tuple[str, ...]) -> Iterator[str]:
+    try:
+        nodes = list(ast.walk(ast.parse(text)))
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return  # it does not run either
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            above = package[: len(package) - node.level + 1] if node.level else ()
+            base = ".".join([*above, *([node.module] if node.module else [])])
+            yield from ([base] if base else [])
+            yield from (f"{base}.{alias.name}".lstrip(".") for alias in node.names)
+
+
+def _locate(name: str, roots: Sequence[Path]) -> Iterator[ImportedModule]:
+    """The files of a name and of the packages around it, under each root that has them."""
+    for root in dict.fromkeys(roots):
+        parts = name.split(".")
+        for count in range(1, len(parts) + 1):
+            base = root.joinpath(*parts[:count])
+            files = (base / "__init__.py", Path(f"{base}.py"))
+            for file in [entry for entry in files if _is_file(entry)][:1]:
+                yield ImportedModule(".".join(parts[:count]), file, file.read_bytes())
+
+
+def _is_file(path: Path) -> bool:
+    return path.name.isprintable() and path.is_file()
+
+
+def _is_there(base: Path) -> bool:
+    files = (entry for suffix in _SUFFIXES for entry in (base / f"__init__{suffix}", Path(f"{base}{suffix}")))
+    return any(map(_is_file, files))
