@@ -21,7 +21,7 @@ from cvserve.server.transport.handshakes import stop_new_handshakes
 MAX_CONNECTIONS = 10_000
 HANDSHAKE_TIMEOUT_S = 10.0
 # In one turn: enough to take in a burst in a few turns, and some ten milliseconds of work at most.
-_ACCEPTS_A_TURN = 256
+_ACCEPTS_A_TURN = 32
 # Descriptors that are kept for workers that are replaced and for files that SQLite opens.
 _SPARE_DESCRIPTORS = 16
 _MAX_DESCRIPTORS = 65_536

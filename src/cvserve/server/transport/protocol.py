@@ -121,8 +121,8 @@ class HttpProtocol(Connection):
         )
         if running is None or running.response_complete:
             if len(self.connections) > MANY_CONNECTIONS and scope["path"] not in HEALTH_PATHS:
-                begin = functools.partial(self._start_asgi_task, self.cycle, self.app)
-                self._shared.turnstile.pass_through(begin, goes_first=running is None)
+                begin = functools.partial(self._begin_or_shed, self.cycle)
+                self._shared.turnstile.pass_through(begin, again=self._was_shed)
             else:
                 self._start_asgi_task(self.cycle, self.app)
         else:
