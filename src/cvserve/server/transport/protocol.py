@@ -7,6 +7,7 @@ from typing import Any
 import httptools
 
 from cvserve.errors import CvserveError, MalformedBody
+from cvserve.server.context import route_path
 from cvserve.server.routes import HEALTH_PATHS
 from cvserve.server.transport.connection import Connection
 from cvserve.server.transport.cycle import Cycle
@@ -120,7 +121,7 @@ class HttpProtocol(Connection):
             on_response=self.on_response_complete,
         )
         if running is None or running.response_complete:
-            if len(self.connections) > MANY_CONNECTIONS and scope["path"] not in HEALTH_PATHS:
+            if len(self.connections) > MANY_CONNECTIONS and route_path(scope) not in HEALTH_PATHS:
                 begin = functools.partial(self._begin_or_shed, self.cycle)
                 self._shared.turnstile.pass_through(begin, again=self._was_shed)
             else:
