@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from cvserve.errors import Overloaded
+from cvserve.errors import Overloaded, PayloadTooLarge
 from cvserve.history.history import History
 from cvserve.server.byte_budget import ByteBudget
 from cvserve.server.transport.limits import ConnectionLimits
@@ -54,10 +54,20 @@ def test_single_request_may_fill_all_of_it(budget: ByteBudget) -> None:
         hold.check(100)
         for _ in range(100):
             hold.grow(1)
-        with pytest.raises(Overloaded):
+        with pytest.raises(PayloadTooLarge, match="larger than the 100 bytes"):
             hold.grow(1)
     assert budget.used_bytes == 0
     budget.open_hold(1).grow(100)
+
+
+def test_request_that_is_larger_than_all_of_it_is_told_so_whoever_else_is_there(budget: ByteBudget) -> None:
+    for used_bytes in (0, 50):
+        budget.open_hold(1).grow(used_bytes)
+        with budget.open_hold(2) as hold:
+            with pytest.raises(PayloadTooLarge):
+                hold.check(101)
+            with pytest.raises(PayloadTooLarge):
+                hold.grow(101)
 
 
 def test_what_is_only_announced_is_not_counted(budget: ByteBudget) -> None:
@@ -116,6 +126,27 @@ def test_chunked_uploads_are_refused_when_they_pass_the_budget(threaded_server: 
         assert_problem(two.answer(), "overloaded")
         one.send(b"0\r\n\r\n")
         assert_problem(one.answer(), "invalid_image")
+    wait_until(lambda: server.resources.budget.used_bytes == 0)
+
+
+@pytest.mark.parametrize("sent", ["announced", "announced, with others there", "in chunks"])
+def test_body_that_is_larger_than_the_whole_budget_is_not_told_to_come_again(threaded_server: Start, sent: str) -> None:
+    predictor = GatedPredictor()
+    server = threaded_server(predictor, max_queue_bytes=2 * MIB)
+    with RawConnection(server.url) as first, RawConnection(server.url) as raw:
+        if "others" in sent:
+            first.request("POST", "/predict", token=server.token, body=grey(0) + bytes(MIB))
+            assert predictor.entered.wait(30)
+        if "announced" in sent:
+            raw.request("POST", "/predict", f"Content-Length: {2 * MIB + 1}", token=server.token)
+        else:
+            raw.request("POST", "/predict", "Transfer-Encoding: chunked", token=server.token)
+            raw.send(12 * (b"%x\r\n%s\r\n" % (MIB // 4, bytes(MIB // 4))))
+        answer = raw.answer()
+        assert_problem(answer, "payload_too_large")
+        assert "2,097,152 bytes" in answer.json()["detail"]
+        assert "retry-after" not in answer.headers
+        predictor.gate.set()
     wait_until(lambda: server.resources.budget.used_bytes == 0)
 
 

@@ -86,8 +86,9 @@ class HttpProtocol(Connection):
 
     def on_body(self, body: bytes) -> None:
         """Take a piece of a body."""
-        self._frames.body_bytes += len(body)
-        self.cycle.add_body(body)
+        frames = self._frames
+        frames.body_bytes += len(body)
+        self.cycle.add_body(body, frames.body_bytes)
 
     def on_message_complete(self) -> None:
         """End the request; the bytes that follow are the next head."""
