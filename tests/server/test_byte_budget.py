@@ -1,19 +1,23 @@
 """Bytes of all requests count in one budget; it is shared by tokens, and refused ones are told before they send."""
 
+import asyncio
 import re
 import socket
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import httpx
 import pytest
 
 from cvserve.errors import Overloaded, PayloadTooLarge
 from cvserve.history.history import History
+from cvserve.server.app import create_app
 from cvserve.server.byte_budget import ByteBudget
 from cvserve.server.transport.limits import ConnectionLimits
+from cvserve.settings import Settings
 from support.answers import assert_problem
-from support.fakes import GatedPredictor
+from support.fakes import BrightnessPredictor, GatedPredictor
 from support.lines import parsed
 from support.pictures import grey
 from support.predictions import prediction
@@ -148,6 +152,32 @@ def test_body_that_is_larger_than_the_whole_budget_is_not_told_to_come_again(thr
         assert "retry-after" not in answer.headers
         predictor.gate.set()
     wait_until(lambda: server.resources.budget.used_bytes == 0)
+
+
+def test_app_under_another_server_has_the_budget_as_well(home: Path) -> None:
+    settings = Settings(home=home, no_auth=True, max_queue_bytes=100_000)
+    app = create_app(settings, predictor=BrightnessPredictor())
+
+    async def ask() -> list[httpx.Response]:
+        is_held, may_end = asyncio.Event(), asyncio.Event()
+
+        async def send_slowly() -> AsyncIterator[bytes]:
+            yield bytes(60_000)
+            is_held.set()
+            await may_end.wait()
+
+        transport = httpx.ASGITransport(app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
+            first = asyncio.create_task(client.post("/predict", content=send_slowly()))
+            await is_held.wait()
+            others = [await client.post("/predict", content=bytes(size)) for size in (60_000, 100_001)]
+            may_end.set()
+            answers = [await first, *others]
+        await app.resources.close()  # type: ignore[attr-defined]
+        return answers
+
+    for answer, code in zip(asyncio.run(ask()), ("invalid_image", "overloaded", "payload_too_large"), strict=True):
+        assert_problem(answer, code)
 
 
 def test_clients_that_leave_give_their_bytes_back(threaded_server: Start) -> None:
