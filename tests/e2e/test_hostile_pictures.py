@@ -35,6 +35,7 @@ def mutate(data: bytes, chance: random.Random) -> bytes:
     """The file with a few bits turned, bytes replaced, a part cut out, doubled or filled."""
     bent = bytearray(data)
     for _ in range(chance.randint(1, 4)):
+        bent = bent or bytearray(1)
         place, length = chance.randrange(len(bent)), chance.randint(1, 64)
         match chance.randrange(6):
             case 0:

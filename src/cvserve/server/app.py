@@ -11,7 +11,6 @@ from cvserve.server.endpoints.health import Live, Ready
 from cvserve.server.endpoints.history import PredictionItem, PredictionList
 from cvserve.server.endpoints.metrics import MetricsPage
 from cvserve.server.endpoints.predict import Predict, PredictBatch
-from cvserve.server.forwarded import Proxies
 from cvserve.server.host import HostRule
 from cvserve.server.middleware.access_log import AccessLogMiddleware
 from cvserve.server.middleware.authentication import AuthenticationMiddleware
@@ -96,10 +95,7 @@ def _add_layers(paths: Paths, resources: Resources) -> AsgiApp:
     app = ProblemMiddleware(app, resources.metrics)
     if origins:
         app = CorsMiddleware(app, origins, paths)
-    proxies = Proxies(settings.forwarded_allow_ips)
-    app = AccessLogMiddleware(
-        app, resources.access_log, resources.lifecycle, resources.metrics, resources.mask, proxies
-    )
+    app = AccessLogMiddleware(app, resources.access_log, resources.lifecycle, resources.metrics, resources.contexts)
     return LifespanMiddleware(app, resources)
 
 

@@ -55,13 +55,25 @@ class Authenticator:
         if digest in self._fixed:
             return self._fixed[digest]
         await self._refresh_if_stale()
-        known = self._known.get(digest) or await self._reread_for_unknown(digest)
-        if known is None or not hmac.compare_digest(known[0].digest or "", digest):
-            raise make_refusal()
-        token, actor = known
-        if token.expires_at is not None and not token.is_valid(self._now()):
-            raise make_refusal()
-        return actor
+        if digest not in self._known:
+            await self._reread_for_unknown()
+        return self._find_holder(digest)
+
+    def find_actor(self, scope: Scope) -> Actor | None:
+        """Return the actor of a request if that is known without waiting, else None.
+
+        Raises:
+            Unauthenticated: as `authenticate`.
+        """
+        if self._anonymous is not None:
+            return self._anonymous
+        digest = compute_digest(read_token(scope))
+        if digest in self._fixed:
+            return self._fixed[digest]
+        age_s = time.monotonic() - self._read_at
+        if age_s >= (_FRESH_S if digest in self._known else _MIN_REREAD_S):
+            return None
+        return self._find_holder(digest)
 
     def forget(self) -> None:
         """Read the table again before the next request: this process has changed it."""
@@ -78,11 +90,24 @@ class Authenticator:
             # A request that waits for the reading sees its error; this one still uses what was read a moment ago.
             reading.add_done_callback(_retrieve_error)
 
-    async def _reread_for_unknown(self, digest: str) -> tuple[Token, Actor] | None:
+    async def _reread_for_unknown(self) -> None:
         """Read the table for an unknown token, which may be new; at most every 50 ms, as strangers can ask too."""
         if time.monotonic() - self._read_at >= _MIN_REREAD_S:
             await asyncio.shield(self._begin_reading())
-        return self._known.get(digest)
+
+    def _find_holder(self, digest: str) -> Actor:
+        """Find who holds a token, in what was read.
+
+        Raises:
+            Unauthenticated: nobody, or it has expired.
+        """
+        known = self._known.get(digest)
+        if known is None or not hmac.compare_digest(known[0].digest or "", digest):
+            raise make_refusal()
+        token, actor = known
+        if token.expires_at is not None and not token.is_valid(self._now()):
+            raise make_refusal()
+        return actor
 
     def _begin_reading(self) -> "asyncio.Task[None]":
         """Return the reading that runs, or begin one: all requests that wait share it."""

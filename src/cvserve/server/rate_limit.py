@@ -35,6 +35,17 @@ class RateLimiter:
         Raises:
             RateLimited: it is empty; the error says in how many seconds it will not be.
         """
+        self._full_at[owner] = self.check(owner)
+
+    def check(self, owner: Hashable) -> float:
+        """Find out whether an owner's bucket is empty, without taking anything.
+
+        Returns:
+            When the bucket would be full again if one request were taken.
+
+        Raises:
+            RateLimited: it is empty.
+        """
         now = self._clock()
         full_at = max(self._full_at.get(owner, now), now) + self._interval_s
         if (wait_s := full_at - now - self._burst_s) > 1e-9:  # sums of floats
@@ -43,7 +54,7 @@ class RateLimiter:
                 f"This token may send {self._rate.describe()}; send the request again in {retry_after_s} s.",
                 retry_after_s,
             )
-        self._full_at[owner] = full_at
+        return full_at
 
     def charge(self, owner: Hashable, requests: int) -> None:
         """Take so many more, whether they are there or not: who owes waits until the bucket is filled again."""

@@ -13,8 +13,10 @@ from cvserve.logs.access import AccessLog
 from cvserve.logs.secret_mask import SecretMask
 from cvserve.server.auth import Authenticator
 from cvserve.server.byte_budget import ByteBudget
+from cvserve.server.forwarded import Proxies
 from cvserve.server.lifecycle import Lifecycle
 from cvserve.server.metrics import Metrics
+from cvserve.server.middleware.access_log import ContextMaker
 from cvserve.server.rate_limit import RateLimiter
 from cvserve.server.readers import Readers
 from cvserve.server.recorder import Recorder
@@ -48,6 +50,7 @@ class Resources:
     service: PredictionService
     lifecycle: Lifecycle
     metrics: Metrics
+    contexts: ContextMaker
     budget: ByteBudget
     rate_limiter: RateLimiter | None
 
@@ -125,7 +128,6 @@ def open_resources(settings: Settings, pool: WorkerPool) -> Resources:
     engine = Engine(
         pool,
         max_queue=settings.max_queue,
-        max_queue_bytes=settings.max_queue_bytes,
         max_batch_size=settings.max_batch_size,
         predict_timeout=settings.predict_timeout,
         observer=metrics,
@@ -146,6 +148,7 @@ def open_resources(settings: Settings, pool: WorkerPool) -> Resources:
         service=PredictionService(engine, recorder, metrics, mask, rate_limiter),
         lifecycle=Lifecycle(),
         metrics=metrics,
+        contexts=ContextMaker(mask, Proxies(settings.forwarded_allow_ips)),
         budget=ByteBudget(settings.max_queue_bytes),
         rate_limiter=rate_limiter,
     )

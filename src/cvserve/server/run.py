@@ -107,7 +107,7 @@ def server_config(resources: Resources, limits: ConnectionLimits | None = None) 
     """
     settings = resources.settings
     limits = limits or ConnectionLimits.of(settings)
-    shared = Shared(resources.access_log, resources.metrics, resources.budget, limits)
+    shared = Shared(resources, limits)
     _check_key(settings.ssl_keyfile)
     config = uvicorn.Config(
         create_app(resources=resources),

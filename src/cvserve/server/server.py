@@ -166,7 +166,6 @@ class Server(uvicorn.Server):
     def _refuse_connection(self, client: str) -> bytes:
         """Answer one connection too many, with its line and its count: nothing else hears of it."""
         error = Overloaded("As many connections are open as this server can hold; try again in a moment.")
-        self._resources.metrics.count_error(error)
         return self._refusals.write(error, {}, client, self.server_state.default_headers)
 
     async def _wait_for_last_requests(self, deadline: float) -> None:

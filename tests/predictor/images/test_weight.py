@@ -31,6 +31,13 @@ def test_a_jpeg_that_is_decoded_at_a_reduced_size_is_not() -> None:
     assert not is_heavy(encoded(Image.new("RGB", BIG), "JPEG"))
 
 
+def test_a_jpeg_does_not_hide_its_frame() -> None:
+    progressive = encoded(Image.new("RGB", BIG), "JPEG", progressive=True)
+    assert is_heavy(progressive)
+    for hiding in (b"\xff\xe0\xff\xff" + bytes(65_533), b"\xff\xe0\0\2" * 200, b"\xff\xe0\0\2" + b"a" * 100):
+        assert is_heavy(progressive[:2] + hiding + progressive[2:])
+
+
 def test_46_bytes_can_be_heavy_and_a_header_is_enough() -> None:
     assert is_heavy(WEBP_46_BYTES)
     assert is_heavy(png(60_000, 60_000)[:40])

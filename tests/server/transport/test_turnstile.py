@@ -1,12 +1,13 @@
-"""Many requests begin a few at a time, the first of a connection before others, and refusals are followed by a rest."""
+"""Many requests begin a few at a time, those of refused connections last, and refusals are followed by a rest."""
 
 import asyncio
 import contextlib
+import functools
 from pathlib import Path
 
 import uvloop
 
-from cvserve.server.transport.turnstile import MANY_CONNECTIONS, Turnstile
+from cvserve.server.transport.turnstile import MANY_CONNECTIONS, Standing, Turnstile
 from support.fakes import GatedPredictor
 from support.pictures import grey
 from support.raw import RawConnection
@@ -14,14 +15,19 @@ from support.threaded import ThreadedServer
 from support.waiting import wait_until
 
 
-def test_so_many_begin_in_a_turn_and_first_requests_before_others() -> None:
+def test_so_many_begin_in_a_turn_by_turns_and_those_that_were_refused_before_come_last() -> None:
     async def pass_many() -> list[list[str]]:
         turnstile = Turnstile(a_turn=3)
         turns: list[list[str]] = [[]]
-        for number in range(8):
-            for name, goes_first in ((f"other {number}", False), (f"first {number}", True)):
-                turnstile.pass_through(lambda name=name: turns[-1].append(name), goes_first=goes_first)  # type: ignore[misc]
-        while sum(map(len, turns)) < 16:
+
+        def begin(name: str) -> bool:
+            turns[-1].append(name)
+            return False
+
+        for standing in (Standing.REFUSED, Standing.NEW, Standing.ADMITTED):
+            for _ in range(8):
+                turnstile.pass_through(functools.partial(begin, standing.name), standing)
+        while sum(map(len, turns)) < 24:
             turns.append([])
             await asyncio.sleep(0)
         return turns
@@ -30,30 +36,37 @@ def test_so_many_begin_in_a_turn_and_first_requests_before_others() -> None:
     assert max(map(len, turns)) <= 3
     begun = [name for turn in turns for name in turn]
     waited = begun[3:]  # nobody waited before the third
-    assert waited == sorted(waited)
+    assert sorted(waited[0:2]) == sorted(waited[2:4]) == sorted(waited[14:16]) == ["ADMITTED", "NEW"]
+    assert waited[16:] == ["REFUSED"] * 5
 
 
-def test_many_refusals_are_followed_by_a_rest_that_lasts_longer_than_the_turn() -> None:
-    async def refuse() -> list[float]:
-        turnstile = Turnstile(a_turn=4, many_refusals=4)
-        begun_at: list[float] = []
+def test_refusals_are_followed_by_a_rest_in_which_only_others_begin() -> None:
+    """A refusal takes 10 ms by this clock, so after four of them nobody who was refused before begins for 280 ms."""
+
+    async def refuse() -> list[tuple[str, float]]:
+        clock_s = 0.0
+        turnstile = Turnstile(a_turn=4, clock=lambda: clock_s)
+        begun: list[tuple[str, float]] = []
         loop = asyncio.get_running_loop()
 
-        def begin() -> None:
-            begun_at.append(loop.time())
-            turnstile.note_refusal()
-            if len(begun_at) == 4:
-                while loop.time() < begun_at[0] + 0.002:
-                    pass  # a turn that takes a moment
+        def begin(name: str) -> bool:
+            nonlocal clock_s
+            begun.append((name, loop.time()))
+            clock_s += 0.01
+            return name == "refused"
 
         for _ in range(5):
-            turnstile.pass_through(begin, goes_first=False)
-        while len(begun_at) < 5:  # noqa: ASYNC110 - a turn of the loop is what is waited for
+            turnstile.pass_through(functools.partial(begin, "refused"), Standing.REFUSED)
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        turnstile.pass_through(functools.partial(begin, "other"), Standing.ADMITTED)
+        while len(begun) < 6:  # noqa: ASYNC110 - a turn of the loop is what is waited for
             await asyncio.sleep(0)
-        return begun_at
+        return begun
 
-    begun_at = uvloop.run(refuse())
-    assert begun_at[4] - begun_at[3] > begun_at[3] - begun_at[0]
+    begun = uvloop.run(refuse())
+    assert [name for name, _ in begun] == ["refused"] * 4 + ["other", "refused"]
+    assert begun[5][1] - begun[3][1] >= 0.2
 
 
 def test_thousands_that_are_refused_leave_health_checks_and_accepted_work_alone(tmp_path: Path) -> None:

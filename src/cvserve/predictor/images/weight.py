@@ -8,8 +8,9 @@ nothing is refused by it.
 # progressive.
 HEAVY_PIXELS = 8_000_000
 _LEAST_JPEG_BYTES = 32 * 1024  # of a progressive one with so many pixels, also of one colour
-_PROGRESSIVE_FRAME = b"\xff\xc2"
-_JPEG_HEAD_BYTES = 1024**2
+_SEQUENTIAL_FRAMES = (0xC0, 0xC1)
+# A camera writes its frame as the fifth segment or so.
+_MAX_JPEG_SEGMENTS = 32
 
 
 def is_heavy(data: bytes) -> bool:
@@ -22,11 +23,20 @@ def is_heavy(data: bytes) -> bool:
         return int.from_bytes(data[16:20], "big") * int.from_bytes(data[20:24], "big") >= HEAVY_PIXELS
     if data.startswith(b"RIFF"):
         return _count_webp_pixels(data[:30]) >= HEAVY_PIXELS
-    if len(data) < _LEAST_JPEG_BYTES or not data.startswith(b"\xff\xd8"):
-        return False
-    place = data.find(_PROGRESSIVE_FRAME, 0, _JPEG_HEAD_BYTES)
-    height, width = data[place + 5 : place + 7], data[place + 7 : place + 9]
-    return place >= 0 and int.from_bytes(height, "big") * int.from_bytes(width, "big") >= HEAVY_PIXELS
+    return len(data) >= _LEAST_JPEG_BYTES and data.startswith(b"\xff\xd8") and _is_heavy_jpeg(data)
+
+
+def _is_heavy_jpeg(data: bytes) -> bool:
+    """Whether its frame is another one than the usual, and large; also when that does not stand where it should."""
+    place = 2
+    for _ in range(_MAX_JPEG_SEGMENTS):
+        head = data[place : place + 9]
+        if len(head) < 9 or head[0] != 0xFF or head[1] in _SEQUENTIAL_FRAMES:
+            return len(head) == 9 and head[0] != 0xFF
+        if 0xC2 <= head[1] <= 0xCF and head[1] not in (0xC4, 0xC8, 0xCC):
+            return (head[5] << 8 | head[6]) * (head[7] << 8 | head[8]) >= HEAVY_PIXELS
+        place += 2 + (head[2] << 8 | head[3])
+    return True
 
 
 def _count_webp_pixels(head: bytes) -> int:

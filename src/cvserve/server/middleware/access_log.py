@@ -11,10 +11,33 @@ from cvserve.server.lifecycle import Lifecycle
 from cvserve.server.metrics import CLIENT_GONE, Metrics
 
 CLIENT_CLOSED_REQUEST = 499
-_HEADERS = ((b"x-content-type-options", b"nosniff"), (b"cache-control", b"no-store"))
+STANDARD_HEADERS = ((b"x-content-type-options", b"nosniff"), (b"cache-control", b"no-store"))
 # The rest of a body that is not wanted is read and dropped up to this size, so that the client reads the answer;
 # when more is to come, the connection is closed after the answer.
 _DROPPED_BYTES = 16 * 1024**2
+
+
+class ContextMaker:
+    """Makes what is known of a request at its beginning: its id, and who sends it.
+
+    Args:
+        mask: hides tokens in the ids of requests.
+        proxies: those that tell whom they speak for.
+    """
+
+    def __init__(self, mask: SecretMask, proxies: Proxies) -> None:
+        self._mask = mask
+        self._proxies = proxies
+
+    def find(self, scope: Scope) -> RequestContext:
+        """Return the context of a request, which is made at first; its scope may be of a head that is broken."""
+        context: RequestContext | None = scope.get(KEY)
+        if context is None:
+            offered = header(scope, b"x-request-id")
+            if offered is not None and self._mask.finds_secret(offered):
+                offered = None
+            context = scope[KEY] = RequestContext(new_request_id(offered), self._proxies.find_client(scope))
+        return context
 
 
 class AccessLogMiddleware:
@@ -28,8 +51,7 @@ class AccessLogMiddleware:
         access_log: where the lines go.
         lifecycle: while the server stops, each answer closes its connection.
         metrics: counts requests in progress and answers.
-        mask: hides tokens in the ids of requests.
-        proxies: those that tell whom they speak for.
+        contexts: makes what is known of each request.
     """
 
     def __init__(
@@ -38,11 +60,10 @@ class AccessLogMiddleware:
         access_log: AccessLog,
         lifecycle: Lifecycle,
         metrics: Metrics,
-        mask: SecretMask,
-        proxies: Proxies,
+        contexts: "ContextMaker",
     ) -> None:
         self._app = app
-        self._mask, self._proxies = mask, proxies
+        self._contexts = contexts
         self._access_log = access_log
         self._lifecycle = lifecycle
         self._metrics = metrics
@@ -52,9 +73,9 @@ class AccessLogMiddleware:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        if KEY in scope and scope[KEY].is_logged:
+        context = self._contexts.find(scope)
+        if context.is_logged:
             return  # the protocol has answered already: the request's body was broken
-        scope[KEY] = self._new_context(scope)
         exchange = _Exchange(scope, receive, send, self._access_log, self._lifecycle, self._metrics)
         self._metrics.in_progress += 1
         try:
@@ -62,12 +83,6 @@ class AccessLogMiddleware:
         finally:
             self._metrics.in_progress -= 1
             exchange.end()
-
-    def _new_context(self, scope: Scope) -> RequestContext:
-        offered = header(scope, b"x-request-id")
-        if offered is not None and self._mask.finds_secret(offered):
-            offered = None
-        return RequestContext(new_request_id(offered), self._proxies.find_client(scope))
 
 
 class _Exchange:
@@ -159,7 +174,7 @@ class _Exchange:
         return make_record(self._scope, context)
 
     def _headers(self) -> list[tuple[bytes, bytes]]:
-        headers = [(b"x-request-id", self._context.request_id.encode("ascii")), *_HEADERS]
+        headers = [(b"x-request-id", self._context.request_id.encode("ascii")), *STANDARD_HEADERS]
         unread = not self._body_read and (self._reading or _announces_much(self._scope))
         if unread or self._lifecycle.is_draining:
             headers.append((b"connection", b"close"))

@@ -1,6 +1,7 @@
 """One connection from its beginning to its end: its clock, its answers, its requests that wait."""
 
 import asyncio
+import functools
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -11,7 +12,7 @@ from cvserve.server.problems import RETRY_AFTER_S
 from cvserve.server.transport.clock import Clock, State
 from cvserve.server.transport.outlet import Outlet
 from cvserve.server.transport.shared import Shared
-from cvserve.server.transport.turnstile import MANY_CONNECTIONS, REFUSALS
+from cvserve.server.transport.turnstile import Standing
 
 _OVERLOADED = 503
 
@@ -39,6 +40,7 @@ class Connection(HttpToolsProtocol):
         self._waiting_answer_bytes = 0
         self._ignores_input = False
         self._is_draining = False
+        self._standing = Standing.NEW
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Start the clock."""
@@ -59,8 +61,6 @@ class Connection(HttpToolsProtocol):
         """Go on with the next request that waits, or with reading."""
         self.server_state.total_requests += 1
         self._turn += 1
-        if len(self.connections) > MANY_CONNECTIONS and self.cycle.scope[KEY].status in REFUSALS:
-            self._shared.turnstile.note_refusal()
         if self.transport.is_closing():
             return
         if self.pipeline:
@@ -155,6 +155,33 @@ class Connection(HttpToolsProtocol):
             self.loop.call_later(RETRY_AFTER_S, self.flow.resume_reading)
         else:
             self.flow.resume_reading()
+
+    def _begin_or_shed(self, cycle: Any) -> bool:
+        """Begin a request, or refuse it where its head is enough for that; tells whether it was refused."""
+        shared = self._shared
+        shared.contexts.find(cycle.scope)
+        error = None if cycle.disconnected else shared.shedder.find_refusal(cycle.scope)
+        self._standing = Standing.ADMITTED if error is None else Standing.REFUSED
+        if error is None:
+            self._start_asgi_task(cycle, self.app)
+            return False
+        headers = self.server_state.default_headers
+        closing = [] if cycle.keep_alive else [(b"connection", b"close")]
+        answer, logged = shared.refusals.write_soon(error, cycle.scope, [*headers, *closing])
+        logged.add_done_callback(functools.partial(self._send_refusal, cycle, answer))
+        return True
+
+    def _send_refusal(self, cycle: Any, answer: bytes, logged: "asyncio.Future[None]") -> None:
+        cycle.drop_body()
+        cycle.response_started = cycle.response_complete = True
+        if logged.exception() is not None:  # no answer is without its line
+            self.transport.reset()
+        if cycle.disconnected or self.transport.is_closing():
+            return
+        self.transport.write(answer)
+        if not cycle.keep_alive:
+            self.transport.close()
+        self.on_response_complete()
 
     def _refuse(self, error: CvserveError) -> None:
         """Ignore all further bytes, and answer with an error unless an answer is under way already."""

@@ -1,21 +1,22 @@
-"""Answers to what never reaches the app: bytes that are no HTTP, heads that are too large, slow clients."""
+"""Answers to what never reaches the app: bytes that are no HTTP, slow clients, and what its head alone forbids."""
 
+import asyncio
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
 from cvserve.errors import CvserveError
-from cvserve.logs.access import AccessLog
+from cvserve.logs.access import AccessLog, AccessRecord
 from cvserve.server.context import KEY, RequestContext, new_request_id
 from cvserve.server.metrics import Metrics
-from cvserve.server.middleware.access_log import make_record
+from cvserve.server.middleware.access_log import STANDARD_HEADERS, make_record
 from cvserve.server.problems import encode_problem
 
 Headers = list[tuple[bytes, bytes]]
 
 
 class Refusals:
-    """Writes such an answer and its line in `output.log`.
+    """Makes such an answer, counts it, and writes its line in `output.log`.
 
     Args:
         access_log, metrics: log and count the answers.
@@ -34,16 +35,32 @@ class Refusals:
             client: address of the peer.
             default_headers: of every answer.
         """
-        context = scope.setdefault(KEY, RequestContext(new_request_id(None), client))
+        scope.setdefault(KEY, RequestContext(new_request_id(None), client))
+        answer, record = self._make(error, scope, [*default_headers, (b"connection", b"close")])
+        self._access_log.write(record)
+        return answer
+
+    def write_soon(
+        self, error: CvserveError, scope: Any, default_headers: Headers
+    ) -> "tuple[bytes, asyncio.Future[None]]":
+        """Make an answer, to be sent when its line is written: together with all others of this turn of the loop.
+
+        Args:
+            error: the answer.
+            scope: ASGI's of the request, with its context.
+            default_headers: of every answer.
+        """
+        answer, record = self._make(error, scope, default_headers)
+        return answer, self._access_log.write_soon(record)
+
+    def _make(self, error: CvserveError, scope: Any, more_headers: Headers) -> tuple[bytes, AccessRecord]:
+        context: RequestContext = scope[KEY]
         status, headers, body = encode_problem(error, context.request_id)
         context.status, context.bytes_out, context.is_logged = status, len(body), True
+        self._metrics.count_error(error)
         self._metrics.count_answer(scope.get("method", "-"), context)
-        self._access_log.write(make_record(scope, context))
-        headers = [
-            *default_headers,
-            *headers,
-            (b"x-request-id", context.request_id.encode("ascii")),
-            (b"connection", b"close"),
+        request_id = (b"x-request-id", context.request_id.encode("ascii"))
+        lines = [
+            name + b": " + value + b"\r\n" for name, value in (*headers, request_id, *STANDARD_HEADERS, *more_headers)
         ]
-        lines = b"".join(name + b": " + value + b"\r\n" for name, value in headers)
-        return STATUS_LINE[status] + lines + b"\r\n" + body
+        return b"".join([STATUS_LINE[status], *lines, b"\r\n", body]), make_record(scope, context)

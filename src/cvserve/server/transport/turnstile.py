@@ -1,4 +1,4 @@
-"""Lets requests begin: so many in a turn of the event loop, and so many refusals in a moment, when many clients ask.
+"""Lets requests begin when many clients ask: so many in a turn of the event loop, and refusals for so much of the time.
 
 A turn of the loop takes as long as all that has come in it, and what was accepted goes on once a turn: answers of
 workers, commits, health checks, new connections. With thousands of busy connections a turn would take seconds, nearly
@@ -7,79 +7,98 @@ for the work.
 """
 
 import asyncio
+import enum
+import time
 from collections import deque
 from collections.abc import Callable
 
 # Fewer connections cannot make a turn long: their requests begin at once, and nothing is counted.
 MANY_CONNECTIONS = 128
 _BEGIN_A_TURN = 32
-# After a turn in which so many were refused, nothing begins for so many times as long as it took: refusing then takes
-# a quarter of the time, however quick the machine is.
-_MANY_REFUSALS = 16
-_REST_TURNS, _LONGEST_REST_S = 3.0, 0.25
-# Said without work: no or a bad token, too many requests of one, a full queue.
-REFUSALS = frozenset((401, 429, 503))
+# Behind refusals comes a rest, so many times as long as they took: they get an eighth of the time.
+_RESTS = 7.0
+# Shorter rests are gathered: the loop's timers are no finer than a millisecond.
+_SHORTEST_REST_S, _LONGEST_REST_S = 0.004, 0.25
 
-Begin = Callable[[], object]
+# Begins a request, and tells whether it was refused in doing so; must not raise.
+Begin = Callable[[], bool]
+
+
+class Standing(enum.Enum):
+    """What is known of a connection from the request before."""
+
+    NEW = "there was none"
+    ADMITTED = "it went on to the app"
+    REFUSED = "it was refused by its head alone"
 
 
 class Turnstile:
     """One for all connections of a server; lives on its event loop.
 
+    New connections and those whose last request was admitted begin by turns, so that neither can keep the other back.
+    Those that were refused wait behind both: who asks again at once cannot keep back who asks now and then.
+
     Args:
         a_turn: requests that begin in one turn of the loop.
-        many_refusals: so many are followed by a rest, in which nothing begins.
+        rests: length of a rest, in times of what the refusals before it took.
+        clock: gives seconds that never go back.
     """
 
-    def __init__(self, *, a_turn: int = _BEGIN_A_TURN, many_refusals: int = _MANY_REFUSALS) -> None:
+    def __init__(
+        self, *, a_turn: int = _BEGIN_A_TURN, rests: float = _RESTS, clock: Callable[[], float] = time.perf_counter
+    ) -> None:
         self._a_turn = a_turn
-        self._many_refusals = many_refusals
-        self._first: deque[Begin] = deque()
-        self._others: deque[Begin] = deque()
-        self._begun = self._refused = 0
-        self._turn_began_at = 0.0
-        self._goes_on_soon = False
+        self._rests = rests
+        self._clock = clock
+        self._lines: dict[Standing, deque[Begin]] = {standing: deque() for standing in Standing}
+        self._next, self._other = self._lines[Standing.ADMITTED], self._lines[Standing.NEW]
+        self._refused = self._lines[Standing.REFUSED]
+        self._begun = 0
+        self._refusing_s = 0.0
+        self._is_resting = self._goes_on_soon = False
 
-    def pass_through(self, begin: Begin, *, goes_first: bool) -> None:
+    def pass_through(self, begin: Begin, standing: Standing) -> None:
         """Begin a request now, or when it is its turn.
 
         Args:
-            begin: begins it; must not raise.
-            goes_first: before those that do not: the first request of a connection, which was not refused before.
+            begin: begins it.
+            standing: of its connection.
         """
-        if self._begun < self._a_turn and not self._first and not self._others:
-            self._begun += 1
-            begin()
+        line = self._lines[standing]
+        if self._begun < self._a_turn and not line and not (standing is Standing.REFUSED and self._is_resting):
+            self._begin(begin)
         else:
-            (self._first if goes_first else self._others).append(begin)
+            line.append(begin)
         if not self._goes_on_soon:
             self._goes_on_soon = True
-            loop = asyncio.get_running_loop()
-            self._turn_began_at = loop.time()
-            loop.call_soon(self._go_on)
+            asyncio.get_running_loop().call_soon(self._go_on)
 
-    def note_refusal(self) -> None:
-        """Count an answer that was a refusal."""
-        self._refused += 1
+    def _begin(self, begin: Begin) -> None:
+        self._begun += 1
+        before_s = self._clock()
+        if begin():
+            self._refusing_s += self._clock() - before_s
 
     def _go_on(self) -> None:
-        """Begin what waits, or rest first."""
+        """Rest if it is time for it, then begin as much of what waits as a turn may take."""
         loop = asyncio.get_running_loop()
-        if self._refused >= self._many_refusals:
-            turn_s = loop.time() - self._turn_began_at
-            self._begun = self._a_turn  # nothing more until the rest is over
-            loop.call_later(min(_LONGEST_REST_S, _REST_TURNS * turn_s), self._begin_some)
-        else:
-            self._begin_some()
-
-    def _begin_some(self) -> None:
-        """Begin as much as a turn may take."""
-        loop = asyncio.get_running_loop()
-        self._turn_began_at = loop.time()
-        self._begun = self._refused = 0
-        while self._begun < self._a_turn and (self._first or self._others):
-            self._begun += 1
-            (self._first or self._others).popleft()()
-        self._goes_on_soon = bool(self._begun)
+        rest_s = self._refusing_s * self._rests
+        if rest_s >= _SHORTEST_REST_S and not self._is_resting:
+            self._is_resting, self._refusing_s = True, 0.0
+            loop.call_later(min(rest_s, _LONGEST_REST_S), self._end_rest)
+        self._begun = 0
+        while self._begun < self._a_turn and (line := self._find_line()):
+            self._begin(line.popleft())
+        self._goes_on_soon = self._begun > 0
         if self._goes_on_soon:
             loop.call_soon(self._go_on)
+
+    def _find_line(self) -> "deque[Begin] | None":
+        """Find whose turn it is."""
+        self._next, self._other = self._other, self._next
+        return self._next or self._other or (None if self._is_resting else self._refused)
+
+    def _end_rest(self) -> None:
+        self._is_resting = False
+        if not self._goes_on_soon:
+            self._go_on()
