@@ -39,7 +39,7 @@ class Job:
 
     @property
     def size_bytes(self) -> int:
-        """Bytes that it holds while it waits."""
+        """Bytes that it adds to a batch."""
         return len(self.task.data)
 
     @property

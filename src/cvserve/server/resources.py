@@ -128,7 +128,6 @@ def open_resources(settings: Settings, pool: WorkerPool) -> Resources:
     engine = Engine(
         pool,
         max_queue=settings.max_queue,
-        max_queue_bytes=settings.max_queue_bytes,
         max_batch_size=settings.max_batch_size,
         predict_timeout=settings.predict_timeout,
         observer=metrics,

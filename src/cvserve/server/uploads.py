@@ -98,7 +98,8 @@ async def read_body(scope: Scope, receive: Receive, hold: Hold, max_bytes: int, 
         timeout_s: for the whole body to arrive.
 
     Raises:
-        PayloadTooLarge: more than `max_bytes`; known from Content-Length before anything is read.
+        PayloadTooLarge: more than `max_bytes`, or than all requests may hold; known from Content-Length before
+            anything is read.
         UnsupportedMediaType: it is compressed.
         RequestTimeout: it did not arrive in time.
         Overloaded: there is no room for it beside the bytes of other requests.

@@ -5,7 +5,6 @@ from typing import Any
 from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
-from cvserve.errors import Overloaded
 from cvserve.server.byte_budget import ByteBudget
 
 
@@ -23,15 +22,20 @@ class Cycle(RequestResponseCycle):
         self._pieces: list[bytes] = []
         self._waiting_bytes = 0
         self._drops_body = False
-        self._did_not_fit = False
+        self._refused_bytes = 0
 
-    def add_body(self, piece: bytes) -> None:
-        """Take a piece that has come, unless nobody will want it or there is no room for it."""
+    def add_body(self, piece: bytes, body_bytes: int) -> None:
+        """Take a piece that has come, unless nobody will want it or there is no room for it.
+
+        Args:
+            piece: of the body.
+            body_bytes: that have come of it with this piece.
+        """
         if self._drops_body or self.response_complete:
             return
         if not self._budget.take(len(piece)):
             self.drop_body()
-            self._did_not_fit = True
+            self._refused_bytes = body_bytes
         else:
             self._pieces.append(piece)
             self._waiting_bytes += len(piece)
@@ -55,7 +59,7 @@ class Cycle(RequestResponseCycle):
         """What has come of the body, or the news that the client has left; as uvicorn's.
 
         Raises:
-            Overloaded: there was no room for it.
+            PayloadTooLarge, Overloaded: there was no room for it.
         """
         if self.waiting_for_100_continue and not self.transport.is_closing():
             self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
@@ -64,10 +68,8 @@ class Cycle(RequestResponseCycle):
             self.flow.resume_reading()
             await self.message_event.wait()
             self.message_event.clear()
-        if self._did_not_fit:
-            raise Overloaded(
-                "The server holds as many bytes of requests as it may; send the request again in a moment."
-            )
+        if self._refused_bytes:
+            raise self._budget.make_error(self._refused_bytes)
         if self.disconnected or self.response_complete:
             return {"type": "http.disconnect"}
         return {"type": "http.request", "body": self._take_pieces(), "more_body": self.more_body}

@@ -7,6 +7,7 @@ from typing import Any
 import httptools
 
 from cvserve.errors import CvserveError, MalformedBody
+from cvserve.server.context import route_path
 from cvserve.server.routes import HEALTH_PATHS
 from cvserve.server.transport.connection import Connection
 from cvserve.server.transport.cycle import Cycle
@@ -85,8 +86,9 @@ class HttpProtocol(Connection):
 
     def on_body(self, body: bytes) -> None:
         """Take a piece of a body."""
-        self._frames.body_bytes += len(body)
-        self.cycle.add_body(body)
+        frames = self._frames
+        frames.body_bytes += len(body)
+        self.cycle.add_body(body, frames.body_bytes)
 
     def on_message_complete(self) -> None:
         """End the request; the bytes that follow are the next head."""
@@ -120,9 +122,9 @@ class HttpProtocol(Connection):
             on_response=self.on_response_complete,
         )
         if running is None or running.response_complete:
-            if len(self.connections) > MANY_CONNECTIONS and scope["path"] not in HEALTH_PATHS:
+            if len(self.connections) > MANY_CONNECTIONS and route_path(scope) not in HEALTH_PATHS:
                 begin = functools.partial(self._begin_or_shed, self.cycle)
-                self._shared.turnstile.pass_through(begin, again=self._was_shed)
+                self._shared.turnstile.pass_through(begin, self._standing)
             else:
                 self._start_asgi_task(self.cycle, self.app)
         else:
