@@ -126,7 +126,7 @@ class Readers:
                 if has_left():
                     raise ClientGone
                 if is_first and time.monotonic() - begin > self._turn_limit_s:
-                    raise Overloaded("The history has too many lists to read; try again in a moment.")
+                    raise Overloaded("The history has too many lists to read; try again in a moment.", "history_turn")
         except BaseException:
             if not turn.cancel():
                 self._turns.leave(owner)
@@ -151,7 +151,8 @@ class Readers:
             if job.is_stopped:
                 raise Overloaded(
                     f"This list takes longer to find than the {self._scan_limit_s:g} s that it may; narrow it by since,"
-                    " until, label or model, or by after and before."
+                    " until, label or model, or by after and before.",
+                    "history_scan",
                 ) from None
             raise
         finally:

@@ -165,7 +165,8 @@ class Server(uvicorn.Server):
 
     def _refuse_connection(self, client: str) -> bytes:
         """Answer one connection too many, with its line and its count: nothing else hears of it."""
-        error = Overloaded("As many connections are open as this server can hold; try again in a moment.")
+        sentence = "As many connections are open as this server can hold; try again in a moment."
+        error = Overloaded(sentence, "connections")
         return self._refusals.write(error, {}, client, self.server_state.default_headers)
 
     async def _wait_for_last_requests(self, deadline: float) -> None:

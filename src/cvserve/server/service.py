@@ -163,7 +163,8 @@ class PredictionService:
             raise ClientGone
         for outcome in outcomes:
             if isinstance(outcome, Overloaded):  # it gave way to somebody else, whole as it was admitted
-                raise Overloaded(outcome.detail)  # a new one: its traceback will hold this frame, and that the old one
+                # A new one: its traceback will hold this frame, and that the old one.
+                raise Overloaded(outcome.detail, outcome.reason)
         good = [
             (outcome, upload.file_name)
             for outcome, upload in zip(outcomes, uploads, strict=True)

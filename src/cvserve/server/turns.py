@@ -39,7 +39,9 @@ class Turns:
         """
         line = self._waiting.setdefault(owner, deque())
         if is_bounded and len(line) >= self._max_waiting:
-            raise Overloaded("Too many requests of this token for the history wait already; try again in a moment.")
+            raise Overloaded(
+                "Too many requests of this token for the history wait already; try again in a moment.", "history_turn"
+            )
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         line.append(turn)
         self._give()
