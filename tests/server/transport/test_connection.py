@@ -128,6 +128,18 @@ def test_app_that_never_answers_loses_its_connection(home: Path) -> None:
     assert [parsed(line).status for line in server.log_lines()] == ["499"]
 
 
+def test_long_list_that_is_read_quickly_is_never_cut_off(home: Path) -> None:
+    """It takes longer than an app may be silent, and nothing of it ever waits for its client."""
+    with History.open(str(home)) as history:
+        history.add_many([prediction()] * 60_000, source="cli", file_names=[None] * 60_000)
+    server = ThreadedServer(home, BrightnessPredictor(), limits=ConnectionLimits(work_s=0.1, sweep_s=0.02))
+    try:
+        with RawConnection(server.url) as raw:
+            assert raw.request("GET", "/predict", token=server.token).answer().body.count(b'"id":') == 60_000
+    finally:
+        server.stop()
+
+
 @pytest.mark.parametrize("megabytes", [20, 21, 30, 60])
 def test_body_that_is_too_large_is_answered_so_that_everybody_hears_it(shared: ThreadedServer, megabytes: int) -> None:
     """`http.client` sends all of it before it looks for an answer, and a reset would take the answer away."""

@@ -10,6 +10,9 @@ from typing import NamedTuple
 
 from cvserve.server.transport.limits import ConnectionLimits
 
+# With this rate, one byte buys the longest pause that can be bought.
+_ANY_BYTE = 1e-9
+
 
 class State(enum.Enum):
     """What a connection is doing."""
@@ -46,7 +49,8 @@ def make_allowances(limits: ConnectionLimits) -> dict[State, Allowance]:
         State.HEAD: Allowance(limits.head_s),
         State.IDLE: Allowance(limits.idle_s),
         State.BODY: Allowance(grace_s, limits.body_rate, grace_s),
-        State.WORKING: Allowance(limits.work_s),
+        # A long answer that is read as quickly as it is made never waits: each piece of it is a sign of life.
+        State.WORKING: Allowance(limits.work_s, _ANY_BYTE, limits.work_s),
         State.ANSWER: Allowance(grace_s, limits.read_rate, grace_s),
         State.LEFTOVER: Allowance(limits.leftover_s, limits.body_rate, limits.leftover_s, limits.leftover_most_s),
         State.CLOSING: Allowance(limits.leftover_s),

@@ -12,6 +12,7 @@ from cvserve.server.problems import RETRY_AFTER_S
 from cvserve.server.transport.clock import Clock, State
 from cvserve.server.transport.outlet import Outlet
 from cvserve.server.transport.shared import Shared
+from cvserve.server.transport.turnstile import Standing
 
 _OVERLOADED = 503
 
@@ -39,7 +40,7 @@ class Connection(HttpToolsProtocol):
         self._waiting_answer_bytes = 0
         self._ignores_input = False
         self._is_draining = False
-        self._was_shed = False
+        self._standing = Standing.NEW
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Start the clock."""
@@ -160,7 +161,7 @@ class Connection(HttpToolsProtocol):
         shared = self._shared
         shared.contexts.find(cycle.scope)
         error = None if cycle.disconnected else shared.shedder.find_refusal(cycle.scope)
-        self._was_shed = error is not None
+        self._standing = Standing.ADMITTED if error is None else Standing.REFUSED
         if error is None:
             self._start_asgi_task(cycle, self.app)
             return False

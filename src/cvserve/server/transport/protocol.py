@@ -124,7 +124,7 @@ class HttpProtocol(Connection):
         if running is None or running.response_complete:
             if len(self.connections) > MANY_CONNECTIONS and route_path(scope) not in HEALTH_PATHS:
                 begin = functools.partial(self._begin_or_shed, self.cycle)
-                self._shared.turnstile.pass_through(begin, again=self._was_shed)
+                self._shared.turnstile.pass_through(begin, self._standing)
             else:
                 self._start_asgi_task(self.cycle, self.app)
         else:

@@ -7,6 +7,7 @@ for the work.
 """
 
 import asyncio
+import enum
 import time
 from collections import deque
 from collections.abc import Callable
@@ -23,11 +24,19 @@ _SHORTEST_REST_S, _LONGEST_REST_S = 0.004, 0.25
 Begin = Callable[[], bool]
 
 
+class Standing(enum.Enum):
+    """What is known of a connection from the request before."""
+
+    NEW = "there was none"
+    ADMITTED = "it went on to the app"
+    REFUSED = "it was refused by its head alone"
+
+
 class Turnstile:
     """One for all connections of a server; lives on its event loop.
 
-    Requests of connections that were refused before wait behind all others: who asks again at once cannot keep back
-    who asks now and then.
+    New connections and those whose last request was admitted begin by turns, so that neither can keep the other back.
+    Those that were refused wait behind both: who asks again at once cannot keep back who asks now and then.
 
     Args:
         a_turn: requests that begin in one turn of the loop.
@@ -41,24 +50,25 @@ class Turnstile:
         self._a_turn = a_turn
         self._rests = rests
         self._clock = clock
-        self._first: deque[Begin] = deque()
-        self._again: deque[Begin] = deque()
+        self._lines: dict[Standing, deque[Begin]] = {standing: deque() for standing in Standing}
+        self._next, self._other = self._lines[Standing.ADMITTED], self._lines[Standing.NEW]
+        self._refused = self._lines[Standing.REFUSED]
         self._begun = 0
         self._refusing_s = 0.0
         self._is_resting = self._goes_on_soon = False
 
-    def pass_through(self, begin: Begin, *, again: bool) -> None:
+    def pass_through(self, begin: Begin, standing: Standing) -> None:
         """Begin a request now, or when it is its turn.
 
         Args:
             begin: begins it.
-            again: whether the request before it on the same connection was refused.
+            standing: of its connection.
         """
-        is_free = not self._first and not (again and (self._is_resting or self._again))
-        if is_free and self._begun < self._a_turn:
+        line = self._lines[standing]
+        if self._begun < self._a_turn and not line and not (standing is Standing.REFUSED and self._is_resting):
             self._begin(begin)
         else:
-            (self._again if again else self._first).append(begin)
+            line.append(begin)
         if not self._goes_on_soon:
             self._goes_on_soon = True
             asyncio.get_running_loop().call_soon(self._go_on)
@@ -77,11 +87,16 @@ class Turnstile:
             self._is_resting, self._refusing_s = True, 0.0
             loop.call_later(min(rest_s, _LONGEST_REST_S), self._end_rest)
         self._begun = 0
-        while self._begun < self._a_turn and (self._first or (self._again and not self._is_resting)):
-            self._begin((self._first or self._again).popleft())
+        while self._begun < self._a_turn and (line := self._find_line()):
+            self._begin(line.popleft())
         self._goes_on_soon = self._begun > 0
         if self._goes_on_soon:
             loop.call_soon(self._go_on)
+
+    def _find_line(self) -> "deque[Begin] | None":
+        """Find whose turn it is."""
+        self._next, self._other = self._other, self._next
+        return self._next or self._other or (None if self._is_resting else self._refused)
 
     def _end_rest(self) -> None:
         self._is_resting = False
