@@ -133,6 +133,14 @@ def test_chunked_uploads_are_refused_when_they_pass_the_budget(threaded_server: 
     wait_until(lambda: server.resources.budget.used_bytes == 0)
 
 
+def test_body_that_needs_most_of_the_budget_is_taken_when_nothing_else_is_there(threaded_server: Start) -> None:
+    server = threaded_server(max_queue_bytes=100_000)
+    for size in (40_000, 90_000):
+        with RawConnection(server.url) as raw:
+            raw.request("POST", "/predict", token=server.token, body=grey(0) + bytes(size))  # in one piece
+            assert raw.answer().status == 200
+
+
 @pytest.mark.parametrize("sent", ["announced", "announced, with others there", "in chunks"])
 def test_body_that_is_larger_than_the_whole_budget_is_not_told_to_come_again(threaded_server: Start, sent: str) -> None:
     predictor = GatedPredictor()

@@ -62,7 +62,8 @@ class Job:
             self.future.set_exception(
                 Overloaded(
                     "The queue is full, and most of what waits was sent with this token; send the request again in a"
-                    " moment."
+                    " moment.",
+                    "gave_way",
                 )
             )
 

@@ -67,6 +67,15 @@ class ByteBudget:
         self.used_bytes += size_bytes
         self._of_owner[owner] = self._of_owner.get(owner, 0) + size_bytes
 
+    def check_announced(self, owner: Hashable, size_bytes: int) -> None:
+        """See whether a body that is announced would fit; raises as `check` does.
+
+        What has come of it is counted already. So where no other request holds anything, only its size decides: else
+        one that comes in one piece would have to find room twice, and one of more than half would be refused for good.
+        """
+        if self._of_owner or size_bytes > self._limit_bytes:
+            self.check(owner, size_bytes, 0)
+
     def check(self, owner: Hashable, size_bytes: int, of_request_bytes: int) -> None:
         """See whether bytes of a caller would fit, without counting them.
 
@@ -88,7 +97,8 @@ class ByteBudget:
         if held_bytes + size_bytes > _SHARE * free_bytes:
             raise Overloaded(
                 f"This token's requests hold {_format_mib(held_bytes)} already, and more would leave too little for "
-                "others; send the request again in a moment."
+                "others; send the request again in a moment.",
+                "bytes",
             )
 
     def make_error(self, of_request_bytes: int) -> CvserveError:
@@ -105,7 +115,8 @@ class ByteBudget:
             )
         return Overloaded(
             f"The server holds as many bytes of requests as it may ({_format_mib(self._limit_bytes)}); "
-            "send the request again in a moment."
+            "send the request again in a moment.",
+            "bytes",
         )
 
     def give_back_for(self, owner: Hashable, size_bytes: int) -> None:
@@ -140,7 +151,7 @@ class Hold:
             PayloadTooLarge: it never would.
             Overloaded: it would not now.
         """
-        self._budget.check(self._owner, announced_bytes, self._size_bytes)
+        self._budget.check_announced(self._owner, announced_bytes)
 
     def grow(self, size_bytes: int) -> None:
         """Count bytes that have arrived.

@@ -50,6 +50,11 @@ class RequestContext:
     is_logged: bool = False
     started_at: float = field(default_factory=time.perf_counter)
 
+    @property
+    def owner(self) -> int | None:
+        """Who is served in turn, and whose bytes and requests are counted: the id of the token; None without one."""
+        return self.actor.token_id if self.actor else None
+
 
 def context_of(scope: Scope) -> RequestContext:
     """Return the context of a request that came through our middleware."""
