@@ -185,6 +185,13 @@ when to come back; a 415 says in `Accept-Post` what is taken.
 """
 
 _ERRORS_END = """
+## Too much at once
+
+A 503 `overloaded` says in `detail` what there is no room for: pictures that wait for the model, bytes of requests in
+memory, connections, lists of the history, or a list that takes too long to find. The same request works later, but for
+the last one, which must ask for less. All limits of a request are in [http-api.md](http-api.md#limits), what the server
+bears in all in [deployment.md](deployment.md#overload).
+
 ## In Python
 
 The library raises the same errors. All of them are `CvserveError`, with `code` and `detail` as above; those that

@@ -96,7 +96,6 @@ ELSEWHERE = {
     "server/server.py": ("server/test_stop.py", "server/test_signals.py", *_SERVED),
     "server/service.py": ("server/endpoints/test_predict.py", "server/test_batch.py"),
     "server/transport/cycle.py": _CONNECTION,
-    "server/transport/frames.py": _CONNECTION,
     "server/transport/head.py": _CONNECTION,
     "server/transport/limits.py": _CONNECTION,
     "server/transport/outlet.py": _CONNECTION,

@@ -19,13 +19,20 @@ from cvserve.errors import NotReady, Overloaded
 
 # A batch is also bounded in bytes, so that 64 pictures of 20 MB do not become one.
 MAX_BATCH_BYTES = 32 * 1024**2
-# Who has sent something within so long, or up to twice as long, counts when batches are shared.
+# An owner is active from its last job on for this time, or up to twice as long: two sets of owners are kept, and the
+# older one is thrown away once in this time. That is cheaper than a time for each.
 _ACTIVE_S = 1.0
-# Who waits alone while others come and go gets this part of a batch, or what is done in such a time if that is more:
-# they will wait for it, and models that gain by batches still do.
+# The three numbers below bound what a picture of one owner waits for behind a batch of another: large batches are
+# quicker in all, small ones are over sooner. They were found by trying, with benchmarks/promises/fairness.py, for its
+# promise: p99 of the small owner at most twice that without the large one, plus one batch.
+#
+# Only one owner has jobs now, but others are active and may come while the batch runs: it has at most a quarter of
+# max_batch_size (16 of 64, with which models that gain by batches still do), or as many as a worker does in a tenth of
+# a second, if that is more.
 _PART = 4
 _BRIEF_S = 0.1
-# What is done so soon is not made smaller for the sake of who has one picture in it.
+# Several owners have jobs: their batch is as small as the smallest of them asks for, but not smaller than what a worker
+# does in 5 ms, about as long as a whole request takes when nobody else asks. Nobody would notice the difference.
 _QUICK_S = 0.005
 
 
@@ -101,17 +108,29 @@ class AdmissionQueue(Generic[Job]):
     def take(
         self, free_workers: int, limit: int | None = None, picture_s: float = math.inf, *, heavy: bool = True
     ) -> list[Job]:
-        """Take the share of one of `free_workers` workers; jobs that nobody wants any more are dropped.
+        """Take the jobs of one batch out of the queue, for one worker that is free.
 
-        Where several owners wait, each gives as many jobs as the one that has least: a picture that waits beside a
-        thousand of somebody else shares its batch with one of those, and so waits for one and not for sixty. Where one
-        waits and others have sent something a moment ago, it gets its part of a batch: they will wait for that.
+        How many: ⌈waiting / free workers⌉, within `max_batch_size` and `limit`. Then, so that nobody waits long for a
+        batch of somebody else:
+
+        - Several owners have jobs: the number of owners × the jobs of the one that has least. A picture beside
+          somebody's thousand goes with one of those, and waits for one and not for 63.
+        - One owner has jobs, and others had some a moment ago: at most a part of a batch, as they may come while it
+          runs.
+        - Otherwise: nothing is cut.
+
+        Which: one of each owner in turn. Jobs that nobody waits for any more are dropped on the way. A job that must
+        run alone, or is heavy, is a batch by itself.
 
         Args:
-            free_workers: workers that have nothing to do, this one included; at least 1.
+            free_workers: workers that have nothing to do, the one that asks included; at least 1.
             limit: a bound on the number of jobs beside `max_batch_size`; None: there is none.
-            picture_s: seconds that a job takes, as far as one can tell from those before; infinite: nobody knows.
-            heavy: whether there is a worker for a heavy job; if not, such jobs wait, unless nobody else would mind.
+            picture_s: seconds for which one job keeps a worker busy, estimated from earlier ones; infinite: not known.
+            heavy: whether this worker may take a heavy job (one that takes long to decode). False keeps it for the
+                jobs of other owners, so it counts only where there are such owners.
+
+        Returns:
+            The jobs; may be empty.
         """
         most = min(-(-self._jobs // free_workers), self._max_batch_size, limit or self._max_batch_size)
         if is_shared := self._is_shared():

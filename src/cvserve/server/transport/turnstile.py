@@ -1,9 +1,13 @@
 """Lets requests begin when many clients ask: so many in a turn of the event loop, and refusals for so much of the time.
 
-A turn of the loop takes as long as all that has come in it, and what was accepted goes on once a turn: answers of
-workers, commits, health checks, new connections. With thousands of busy connections a turn would take seconds, nearly
-all of it spent on requests that are refused. So requests wait here, and refusals are said no quicker than leaves time
-for the work.
+A turn of the event loop is one round of it: look which sockets have something, then do all of that, one after the
+other. Everything else has to wait for the next turn, also the work that was accepted before: answers of workers,
+commits, health checks, new connections. With thousands of busy connections a turn would take seconds, nearly all of
+it spent on requests that are refused.
+
+So requests whose heads have been read stand in line here. In each turn a few of them begin. Some of those are refused
+as they begin, and the time for that is measured: when refusals have taken 10 ms, no connection that was refused before
+is looked at for the next 70 ms. That leaves seven eighths of the time to the work.
 """
 
 import asyncio
@@ -12,12 +16,15 @@ import time
 from collections import deque
 from collections.abc import Callable
 
-# Fewer connections cannot make a turn long: their requests begin at once, and nothing is counted.
+# Fewer connections cannot make a turn long: their requests begin at once, and nothing is counted. To begin a request
+# takes a tenth of a millisecond or two, so that is a turn of some 20 ms.
 MANY_CONNECTIONS = 128
+# Some 5 ms of a turn: what waits for the next turn hardly notices.
 _BEGIN_A_TURN = 32
 # Behind refusals comes a rest, so many times as long as they took: they get an eighth of the time.
 _RESTS = 7.0
-# Shorter rests are gathered: the loop's timers are no finer than a millisecond.
+# A rest that would be shorter is left for later, together with what follows: the loop's timers are no finer than a
+# millisecond. One that would be longer is cut: behind one slow turn nobody should wait for seconds.
 _SHORTEST_REST_S, _LONGEST_REST_S = 0.004, 0.25
 
 # Begins a request, and tells whether it was refused in doing so; must not raise.
@@ -40,7 +47,7 @@ class Turnstile:
 
     Args:
         a_turn: requests that begin in one turn of the loop.
-        rests: length of a rest, in times of what the refusals before it took.
+        rests: length of a rest, in multiples of the time that the refusals before it took.
         clock: gives seconds that never go back.
     """
 
