@@ -12,9 +12,6 @@ from cvserve.server.metrics import CLIENT_GONE, Metrics
 
 CLIENT_CLOSED_REQUEST = 499
 STANDARD_HEADERS = ((b"x-content-type-options", b"nosniff"), (b"cache-control", b"no-store"))
-# The rest of a body that is not wanted is read and dropped up to this size, so that the client reads the answer;
-# when more is to come, the connection is closed after the answer.
-_DROPPED_BYTES = 16 * 1024**2
 
 
 class ContextMaker:
@@ -90,7 +87,6 @@ class _Exchange:
 
     __slots__ = (
         "_access_log",
-        "_body_read",
         "_context",
         "_gone",
         "_held",
@@ -117,7 +113,7 @@ class _Exchange:
         self._context: RequestContext = scope[KEY]
         self._is_head = scope["method"] == "HEAD"
         self._held: Message | None = None
-        self._reading = self._body_read = self._gone = False
+        self._reading = self._gone = False
 
     async def receive(self) -> Message:
         """Receive the next piece of the body, or the message that the client has left."""
@@ -127,7 +123,6 @@ class _Exchange:
             self._gone = True
         else:
             self._context.bytes_in += len(message.get("body", b""))
-            self._body_read = not message.get("more_body", False)
         return message
 
     @property
@@ -175,8 +170,7 @@ class _Exchange:
 
     def _headers(self) -> list[tuple[bytes, bytes]]:
         headers = [(b"x-request-id", self._context.request_id.encode("ascii")), *STANDARD_HEADERS]
-        unread = not self._body_read and (self._reading or _announces_much(self._scope))
-        if unread or self._lifecycle.is_draining:
+        if self._lifecycle.is_draining:
             headers.append((b"connection", b"close"))
         return headers
 
@@ -198,11 +192,3 @@ def make_record(scope: Scope, context: RequestContext) -> AccessRecord:
         context.request_id,
         header(scope, b"user-agent"),
     )
-
-
-def _announces_much(scope: Scope) -> bool:
-    """Whether the head announces a body of unknown length, or one too large to be read only to be dropped."""
-    length = header(scope, b"content-length")
-    if length is None:
-        return header(scope, b"transfer-encoding") is not None
-    return not length.isdecimal() or int(length) > _DROPPED_BYTES

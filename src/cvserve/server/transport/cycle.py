@@ -1,11 +1,17 @@
 """One request and its answer: uvicorn's, with a body that counts in the budget of all connections."""
 
-from typing import Any
+from collections.abc import Coroutine
+from typing import Any, cast
 
 from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from cvserve.server.byte_budget import ByteBudget
+from cvserve.server.context import Scope, header
+
+# The rest of a body that is not wanted is read and dropped where all of it is no larger; else the connection ends.
+_DROPPED_BYTES = 16 * 1024**2
+_REQUEST_TIMEOUT = 408
 
 
 class Cycle(RequestResponseCycle):
@@ -43,6 +49,16 @@ class Cycle(RequestResponseCycle):
                 self.flow.pause_reading()
         self.message_event.set()
 
+    def send(self, message: Any) -> Coroutine[Any, Any, None]:
+        """Send a piece of the answer; as uvicorn's.
+
+        An answer may come before the end of the body. How the connection goes on is decided here and by `Connection`,
+        so that the client hears the answer: it sends the rest, which is dropped, or the connection ends in two steps.
+        """
+        if self.more_body and not self.response_started and self._must_end(message):
+            self.keep_alive = False
+        return super().send(message)
+
     def drop_body(self) -> None:
         """Keep nothing of the body, neither what has come nor what will."""
         self._drops_body = True
@@ -73,6 +89,13 @@ class Cycle(RequestResponseCycle):
         if self.disconnected or self.response_complete:
             return {"type": "http.disconnect"}
         return {"type": "http.request", "body": self._take_pieces(), "more_body": self.more_body}
+
+    def _must_end(self, message: Any) -> bool:
+        """Whether the connection ends behind an answer: too much is to come, nobody knows how much, or too slowly."""
+        length = header(cast("Scope", self.scope), b"content-length")
+        if length is None or not length.isdecimal():
+            return True
+        return int(length) > _DROPPED_BYTES or message.get("status") == _REQUEST_TIMEOUT
 
     def _take_pieces(self) -> bytes:
         pieces = self._pieces
