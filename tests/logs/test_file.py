@@ -79,6 +79,14 @@ def test_rotation_loses_nothing_and_deletes_nothing(path: Path) -> None:
     assert all(file.stat().st_size <= 200 for file in files)
 
 
+def test_keep_deletes_only_what_was_rotated_here(path: Path) -> None:
+    others = ["output.1.log", "output.for-the-audit.log", "output.2020-01-01T00-00-00-000000.old.log"]
+    for name in others:
+        (path.parent / name).write_text("theirs")
+    written(path, *[f"{number:0100}" for number in range(9)], rotate_bytes=200, keep=0)
+    assert sorted(file.name for file in path.parent.iterdir()) == sorted([*others, path.name])
+
+
 @pytest.mark.parametrize("keep", [0, 1, 3])
 def test_keep_leaves_the_newest_rotated_files(path: Path, keep: int) -> None:
     lines = [f"line {number:04}" for number in range(500)]

@@ -5,6 +5,7 @@ loguru's file sink drops a line that cannot be written and may leave half of it 
 
 import errno
 import os
+import re
 import stat
 import time
 from collections import deque
@@ -156,6 +157,8 @@ class LogFile:
             return  # the folder was taken away, or is read-only: the file grows until it can be renamed
         self._reopen()
         if self._keep is not None:
-            rotated = sorted(self._path.parent.glob(f"{self._path.stem}.*{self._path.suffix}"))
+            # Any other is somebody's, such as `output.kept-for-the-audit.log`.
+            any_stamp = re.sub("[0-9]", "[0-9]", stamp)
+            rotated = sorted(self._path.parent.glob(f"{self._path.stem}.{any_stamp}{self._path.suffix}"))
             for old in rotated[: max(0, len(rotated) - self._keep)]:
                 old.unlink(missing_ok=True)
