@@ -4,7 +4,18 @@ import time
 
 from cvserve.logs.access import AccessLog, AccessRecord
 from cvserve.logs.secret_mask import SecretMask
-from cvserve.server.context import KEY, AsgiApp, Message, Receive, RequestContext, Scope, Send, header, new_request_id
+from cvserve.server.context import (
+    KEY,
+    AsgiApp,
+    Message,
+    Receive,
+    RequestContext,
+    Scope,
+    Send,
+    content_length,
+    header,
+    new_request_id,
+)
 from cvserve.server.disconnect import has_left
 from cvserve.server.forwarded import Proxies
 from cvserve.server.lifecycle import Lifecycle
@@ -202,7 +213,7 @@ def make_record(scope: Scope, context: RequestContext) -> AccessRecord:
 
 def _announces_much(scope: Scope) -> bool:
     """Whether the head announces a body of unknown length, or one too large to be read only to be dropped."""
-    length = header(scope, b"content-length")
-    if length is None:
-        return header(scope, b"transfer-encoding") is not None
-    return not length.isdecimal() or int(length) > _DROPPED_BYTES
+    size_bytes = content_length(scope)
+    if size_bytes is not None:
+        return size_bytes > _DROPPED_BYTES
+    return header(scope, b"content-length") is not None or header(scope, b"transfer-encoding") is not None

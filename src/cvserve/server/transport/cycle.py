@@ -15,6 +15,9 @@ class Cycle(RequestResponseCycle):
     Args:
         budget: counts what has come of the body and was not given to the app yet.
         **named: of uvicorn's class.
+
+    Attributes:
+        is_refused: a refusal was decided, and its line is about to be written.
     """
 
     def __init__(self, *, budget: ByteBudget, **named: Any) -> None:
@@ -24,6 +27,7 @@ class Cycle(RequestResponseCycle):
         self._waiting_bytes = 0
         self._drops_body = False
         self._did_not_fit = False
+        self.is_refused = False
 
     def add_body(self, piece: bytes) -> None:
         """Take a piece that has come, unless nobody will want it or there is no room for it."""

@@ -11,6 +11,8 @@ import time
 from collections import deque
 from collections.abc import Callable
 
+from loguru import logger
+
 # Fewer connections cannot make a turn long: their requests begin at once, and nothing is counted.
 MANY_CONNECTIONS = 128
 _BEGIN_A_TURN = 32
@@ -19,7 +21,7 @@ _RESTS = 7.0
 # Shorter rests are gathered: the loop's timers are no finer than a millisecond.
 _SHORTEST_REST_S, _LONGEST_REST_S = 0.004, 0.25
 
-# Begins a request, and tells whether it was refused in doing so; must not raise.
+# Begins a request, and tells whether it was refused in doing so.
 Begin = Callable[[], bool]
 
 
@@ -47,15 +49,16 @@ class Turnstile:
         self._refusing_s = 0.0
         self._is_resting = self._goes_on_soon = False
 
-    def pass_through(self, begin: Begin, *, again: bool) -> None:
+    def pass_through(self, begin: Begin, *, again: bool, is_urgent: bool = False) -> None:
         """Begin a request now, or when it is its turn.
 
         Args:
             begin: begins it.
             again: whether the request before it on the same connection was refused.
+            is_urgent: whether it waits for nobody, unless the one before it was refused.
         """
         is_free = not self._first and not (again and (self._is_resting or self._again))
-        if is_free and self._begun < self._a_turn:
+        if (is_free and self._begun < self._a_turn) or (is_urgent and not again):
             self._begin(begin)
         else:
             (self._again if again else self._first).append(begin)
@@ -66,7 +69,12 @@ class Turnstile:
     def _begin(self, begin: Begin) -> None:
         self._begun += 1
         before_s = self._clock()
-        if begin():
+        try:
+            was_refused = begin()
+        except Exception:  # a fault of ours: what waits behind it goes on, and its connection ends by its clock
+            logger.exception("a request could not begin")
+            was_refused = False
+        if was_refused:
             self._refusing_s += self._clock() - before_s
 
     def _go_on(self) -> None:
