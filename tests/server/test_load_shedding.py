@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
 from cvserve.server.transport.turnstile import MANY_CONNECTIONS
@@ -159,5 +160,20 @@ def test_too_many_requests_of_a_token_are_refused(tmp_path: Path) -> None:
             refused = [client.get("/predict") for _ in range(3)]
             assert {answer.status_code for answer in refused} == {429}
             assert int(refused[0].headers["retry-after"]) > 3000
+    finally:
+        server.stop()
+
+
+@pytest.mark.parametrize("root_path", ["", "/mounted"])
+def test_health_checks_are_never_refused_whatever_the_prefix_of_the_paths(tmp_path: Path, root_path: str) -> None:
+    server = ThreadedServer(
+        tmp_path, GatedPredictor(), workers=0, rate_limit=rate("1/h"), root_path=root_path, public_health=True
+    )
+    try:
+        with many_open(server), server.client() as client:
+            assert [client.get("/predict").status_code for _ in range(2)] == [200, 429]
+            for headers in ({}, {"Authorization": "Bearer wrong"}, {"Authorization": f"Bearer {server.token}"}):
+                for path in ("/livez", "/readyz"):
+                    assert httpx.get(f"{server.url}{path}", headers=headers).status_code == 200
     finally:
         server.stop()

@@ -54,8 +54,9 @@ def test_too_many_of_one_owner_are_refused_at_once_and_others_are_not() -> None:
         turns = Turns(places=1, places_of_one=1, max_waiting=2)
         for _ in range(3):
             turns.ask("a")
-        with pytest.raises(Overloaded, match="try again"):
+        with pytest.raises(Overloaded, match="try again") as refused:
             turns.ask("a")
+        assert refused.value.reason == "history_turn"
         turns.ask("a", is_bounded=False)
         turns.ask("b")
 

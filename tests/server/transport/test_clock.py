@@ -48,6 +48,12 @@ def test_quick_beginning_buys_no_long_silence(state: State) -> None:
     assert find_end(state, 100_000_000, pause=(5, 3_600)) <= 5 + LIMITS.grace_s + 0.5
 
 
+def test_app_that_sends_something_now_and_then_is_never_ended() -> None:
+    assert find_end(State.WORKING, 1_000) == math.inf
+    assert find_end(State.WORKING, 1_000, pause=(60, 60 + int(LIMITS.work_s) - 1)) == math.inf
+    assert find_end(State.WORKING, 1_000, pause=(60, 3_600)) <= 60 + LIMITS.work_s + 0.5
+
+
 def test_body_that_nobody_wants_has_a_time_for_all_of_it() -> None:
     assert find_end(State.LEFTOVER, 100_000_000) == LIMITS.leftover_most_s
 

@@ -128,6 +128,67 @@ def test_app_that_never_answers_loses_its_connection(home: Path) -> None:
     assert [parsed(line).status for line in server.log_lines()] == ["499"]
 
 
+def test_long_list_that_is_read_quickly_is_never_cut_off(home: Path) -> None:
+    """It takes longer than an app may be silent, and nothing of it ever waits for its client."""
+    with History.open(str(home)) as history:
+        history.add_many([prediction()] * 60_000, source="cli", file_names=[None] * 60_000)
+    server = ThreadedServer(home, BrightnessPredictor(), limits=ConnectionLimits(work_s=0.1, sweep_s=0.02))
+    try:
+        with RawConnection(server.url) as raw:
+            assert raw.request("GET", "/predict", token=server.token).answer().body.count(b'"id":') == 60_000
+    finally:
+        server.stop()
+
+
+@pytest.mark.parametrize(
+    ("head", "sent", "goes_on"),
+    [
+        ("Content-Length: 1000", b"x", True),
+        ("Content-Length: 16777216", b"x", True),
+        ("Content-Length: 16777217", b"x", False),
+        ("Transfer-Encoding: chunked", b"1\r\nx\r\n", False),
+        ("Transfer-Encoding: chunked", b"1\r\nx\r\n0\r\n\r\n", True),
+    ],
+)
+def test_connection_goes_on_behind_an_early_answer_where_little_is_to_come(
+    shared: ThreadedServer, head: str, sent: bytes, goes_on: bool
+) -> None:
+    with RawConnection(shared.url) as raw:
+        raw.send(b"POST /predict HTTP/1.1\r\nHost: x\r\n%s\r\n\r\n%s" % (head.encode(), sent))
+        answer = raw.answer()
+        assert_problem(answer, "unauthenticated")
+        assert (answer.headers.get("connection") is None) == goes_on
+        if goes_on:
+            raw.send(bytes(int(head.split()[1]) - 1) if "Length" in head else b"")
+            assert raw.request("GET", "/livez", token=shared.token).answer().status == 200
+        else:
+            assert raw.is_closed()
+
+
+def test_upload_that_is_refused_on_its_way_can_be_sent_again_on_the_same_connection(home: Path) -> None:
+    predictor = GatedPredictor()
+    server = ThreadedServer(home, predictor, max_queue_bytes=3_000_000)
+    picture = grey(0) + bytes(1_600_000)
+    try:
+        with RawConnection(server.url) as first, RawConnection(server.url) as second:
+            second.request("POST", "/predict", f"Content-Length: {len(picture)}", token=server.token)
+            second.send(picture[:100_000])
+            wait_until(lambda: server.resources.budget.used_bytes == 100_000)
+            first.request("POST", "/predict", token=server.token, body=picture)
+            assert predictor.entered.wait(30)
+            second.send(picture[100_000:-1])
+            answer = second.answer()
+            assert_problem(answer, "overloaded")
+            assert "connection" not in answer.headers
+            predictor.gate.set()
+            assert first.answer().status == 200
+            second.send(picture[-1:])
+            assert second.request("POST", "/predict", token=server.token, body=picture).answer().status == 200
+    finally:
+        predictor.gate.set()
+        server.stop()
+
+
 @pytest.mark.parametrize("megabytes", [20, 21, 30, 60])
 def test_body_that_is_too_large_is_answered_so_that_everybody_hears_it(shared: ThreadedServer, megabytes: int) -> None:
     """`http.client` sends all of it before it looks for an answer, and a reset would take the answer away."""
@@ -176,60 +237,6 @@ def test_offer_of_http_2_with_a_chunked_body_is_answered(shared: ThreadedServer)
         )
         raw.send(b"%x\r\n%s\r\n0\r\n\r\n" % (len(picture), picture))
         assert raw.answer().json()["label"] == "white"
-
-
-CHUNKED = "Transfer-Encoding: chunked"
-
-
-def test_trailer_is_no_header(shared: ThreadedServer) -> None:
-    with RawConnection(shared.url) as raw:
-        raw.request("POST", "/predict", CHUNKED, "X-Request-ID: trailed", "X-Forwarded-For: 10.0.0.1")
-        raw.send(f"3\r\nabc\r\n0\r\nAuthorization: Bearer {shared.token}\r\nX-Forwarded-For: 6.6.6.6\r\n\r\n".encode())
-        assert_problem(raw.answer(), "unauthenticated")
-    with RawConnection(shared.url) as raw:  # all of it in one packet
-        body = f"3\r\nabc\r\n0\r\nAuthorization: Bearer {shared.token}\r\n\r\n"
-        raw.send(f"POST /predict HTTP/1.1\r\nHost: x\r\n{CHUNKED}\r\n\r\n{body}".encode())
-        assert_problem(raw.answer(), "unauthenticated")
-    with RawConnection(shared.url) as raw:
-        picture = grey(255)
-        raw.request("POST", "/predict", CHUNKED, token=shared.token)
-        raw.send(b"%x\r\n%s\r\n0\r\nX-Checksum: 1\r\nContent-Encoding: gzip\r\n\r\n" % (len(picture), picture))
-        assert raw.answer().json()["label"] == "white"
-
-
-FRAMES = {
-    "many trailers": (b"3\r\nabc\r\n0\r\n", b"X: y\r\n", "headers_too_large"),
-    "one trailer without an end": (b"3\r\nabc\r\n0\r\nX: ", b"yyyyyy", "malformed_body"),
-    "one extension without an end": (b"3;x=", b"yyyyyy", "malformed_body"),
-    "tiny chunks": (b"", b"1\r\na\r\n", "malformed_body"),
-    "extensions of tiny chunks": (b"", b"1;x=yyyyyyyyyyyyyyyyyyyyyyyyy\r\na\r\n", "malformed_body"),
-}
-
-
-@pytest.mark.parametrize("name", FRAMES)
-def test_frames_of_chunks_that_do_not_end_are_refused(shared: ThreadedServer, name: str) -> None:
-    first, again, code = FRAMES[name]
-    with RawConnection(shared.url) as raw:
-        raw.request("POST", "/predict", CHUNKED, "Expect: 100-continue", token=shared.token)
-        assert raw.answer().status == 100
-        raw.send(first)
-        for _ in range(40):
-            raw.send(again * (50_000 // len(again)))
-        assert_problem(raw.answer(), code)
-        assert raw.is_closed()
-
-
-def test_small_chunks_of_a_usual_client_are_taken(shared: ThreadedServer) -> None:
-    body = grey(255) + bytes(200_000)
-    chunks = b"".join(b"%x\r\n%s\r\n" % (len(piece), piece) for piece in _cut(body, 16))
-    with RawConnection(shared.url) as raw:
-        raw.request("POST", "/predict", CHUNKED, token=shared.token)
-        raw.send(chunks + b"0\r\n\r\n")
-        assert raw.answer().json()["label"] == "white"
-
-
-def _cut(data: bytes, size: int) -> Iterator[bytes]:
-    return (data[begin : begin + size] for begin in range(0, len(data), size))
 
 
 def test_answer_is_whole_for_a_client_that_ends_its_own_side_late(shared: ThreadedServer) -> None:

@@ -14,7 +14,7 @@ from cvserve.server.transport.clock import Clock, State
 from cvserve.server.transport.outlet import Outlet
 from cvserve.server.transport.refusal import CLOSE
 from cvserve.server.transport.shared import Shared
-from cvserve.server.transport.turnstile import MANY_CONNECTIONS
+from cvserve.server.transport.turnstile import MANY_CONNECTIONS, Standing
 
 _OVERLOADED = 503
 _REFUSED = (401, 429, _OVERLOADED)
@@ -173,7 +173,7 @@ class Connection(HttpToolsProtocol):
         self._shared.contexts.find(scope)  # the request's time begins here
         begin = functools.partial(self._begin_or_shed, cycle)
         is_urgent = route_path(scope) in HEALTH_PATHS
-        self._shared.turnstile.pass_through(begin, again=_was_refused(before), is_urgent=is_urgent)
+        self._shared.turnstile.pass_through(begin, _find_standing(before), is_urgent=is_urgent)
 
     def _begin_or_shed(self, cycle: Any) -> bool:
         """Begin a request, or refuse it where its head is enough for that; tells whether it was refused."""
@@ -225,7 +225,9 @@ class Connection(HttpToolsProtocol):
         self.transport.close()
 
 
-def _was_refused(cycle: Any) -> bool:
-    """Whether somebody was told to come again later, or with a token."""
-    context: RequestContext | None = None if cycle is None else cycle.scope.get(KEY)
-    return context is not None and context.status in _REFUSED
+def _find_standing(before: Any) -> Standing:
+    """What the request before says of a connection: whether it was told to come again later, or with a token."""
+    if before is None:
+        return Standing.NEW
+    context: RequestContext | None = before.scope.get(KEY)
+    return Standing.REFUSED if context is not None and context.status in _REFUSED else Standing.ADMITTED
