@@ -211,7 +211,8 @@ class Engine:
         """Give each free worker its share of what waits."""
         self._dispatching = False
         while self._free and len(self._queue):
-            waiting, heavy = len(self._queue), has_worker_for_heavy(self._busy.values(), self.live_workers)
+            waiting = len(self._queue)
+            heavy = not self._busy or has_worker_for_heavy(self._busy.values(), self.live_workers)
             jobs = self._queue.take(len(self._free), self._batch_limit(), self._picture_s or math.inf, heavy=heavy)
             if not jobs and len(self._queue) == waiting:
                 break  # heavy pictures, which wait for one of their own kind to be done

@@ -14,7 +14,7 @@ from cvserve.errors import (
 from cvserve.predictor.images.signatures import detect_format
 from cvserve.server.byte_budget import Hold
 from cvserve.server.context import Receive, Scope, header
-from cvserve.server.disconnect import ClientGone
+from cvserve.server.disconnect import ClientGone, has_come
 from cvserve.server.json_upload import read_json_picture
 from cvserve.server.multipart import Part, parse_multipart
 from cvserve.texts import drop_unprintable, list_some
@@ -108,9 +108,11 @@ async def read_body(scope: Scope, receive: Receive, hold: Hold, max_bytes: int, 
     if (header(scope, b"content-encoding") or "identity").lower() != "identity":
         raise UnsupportedMediaType("The body is compressed; send it as it is (Content-Encoding: identity).")
     length = header(scope, b"content-length")
+    if length is not None and length.isdecimal() and int(length) > max_bytes:
+        raise _make_too_large(max_bytes)
+    if has_come(receive):  # as most have; a timer would cost more than to read such a one
+        return await _receive_body(receive, hold, max_bytes)
     if length is not None and length.isdecimal():
-        if int(length) > max_bytes:
-            raise _make_too_large(max_bytes)
         hold.check(int(length))
     try:
         async with asyncio.timeout(timeout_s):

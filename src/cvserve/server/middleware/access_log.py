@@ -5,7 +5,7 @@ import time
 from cvserve.logs.access import AccessLog, AccessRecord
 from cvserve.logs.secret_mask import SecretMask
 from cvserve.server.context import KEY, AsgiApp, Message, Receive, RequestContext, Scope, Send, header, new_request_id
-from cvserve.server.disconnect import has_left
+from cvserve.server.disconnect import has_come, has_left
 from cvserve.server.forwarded import Proxies
 from cvserve.server.lifecycle import Lifecycle
 from cvserve.server.metrics import CLIENT_GONE, Metrics
@@ -124,6 +124,11 @@ class _Exchange:
         else:
             self._context.bytes_in += len(message.get("body", b""))
         return message
+
+    @property
+    def more_body(self) -> bool:
+        """Whether the body may still be on its way; asked by `has_come`."""
+        return not has_come(self._receive)
 
     @property
     def disconnected(self) -> bool:

@@ -57,7 +57,7 @@ class HttpProtocol(Connection):
 
     def on_url(self, url: bytes) -> None:
         """Take a piece of the request's target, within its limit."""
-        super().on_url(url)
+        self.url += url
         check_target(self.url)
 
     def on_header(self, name: bytes, value: bytes) -> None:
@@ -66,7 +66,10 @@ class HttpProtocol(Connection):
         A trailer that became a header could say who sends the request, or from where.
         """
         if self._in_head:
-            super().on_header(name, value)
+            name = name.lower()  # from here on as uvicorn's method, which would be one call more for each header
+            if name == b"expect" and value.lower() == b"100-continue":
+                self.expect_100_continue = True
+            self.headers.append((name, value))
         else:
             self._frames.count_trailer(len(name) + len(value) + 4)
 
