@@ -13,7 +13,7 @@ from cvserve.errors import (
 )
 from cvserve.predictor.images.signatures import detect_format
 from cvserve.server.byte_budget import Hold
-from cvserve.server.context import Receive, Scope, header
+from cvserve.server.context import Receive, Scope, content_length, header
 from cvserve.server.disconnect import ClientGone, has_come
 from cvserve.server.json_upload import read_json_picture
 from cvserve.server.multipart import Part, parse_multipart
@@ -107,13 +107,13 @@ async def read_body(scope: Scope, receive: Receive, hold: Hold, max_bytes: int, 
     """
     if (header(scope, b"content-encoding") or "identity").lower() != "identity":
         raise UnsupportedMediaType("The body is compressed; send it as it is (Content-Encoding: identity).")
-    length = header(scope, b"content-length")
-    if length is not None and length.isdecimal() and int(length) > max_bytes:
+    announced_bytes = content_length(scope)
+    if announced_bytes is not None and announced_bytes > max_bytes:
         raise _make_too_large(max_bytes)
     if has_come(receive):  # as most have; a timer would cost more than to read such a one
         return await _receive_body(receive, hold, max_bytes)
-    if length is not None and length.isdecimal():
-        hold.check(int(length))
+    if announced_bytes is not None:
+        hold.check(announced_bytes)
     try:
         async with asyncio.timeout(timeout_s):
             return await _receive_body(receive, hold, max_bytes)

@@ -69,6 +69,28 @@ def test_refusals_are_followed_by_a_rest_in_which_only_others_begin() -> None:
     assert begun[5][1] - begun[3][1] >= 0.2
 
 
+def test_what_is_urgent_waits_for_nobody_unless_it_was_refused_and_a_fault_holds_up_nobody() -> None:
+    async def pass_some() -> list[str]:
+        turnstile = Turnstile(a_turn=1)
+        begun: list[str] = []
+
+        def begin(name: str) -> bool:
+            begun.append(name)
+            if name == "faulty":
+                raise ValueError(name)
+            return False
+
+        for name in ("first", "faulty", "next"):
+            turnstile.pass_through(functools.partial(begin, name), Standing.NEW)
+        turnstile.pass_through(functools.partial(begin, "urgent, refused before"), Standing.REFUSED, is_urgent=True)
+        turnstile.pass_through(functools.partial(begin, "urgent"), Standing.NEW, is_urgent=True)
+        for _ in range(10):
+            await asyncio.sleep(0)
+        return begun
+
+    assert uvloop.run(pass_some()) == ["first", "urgent", "faulty", "next", "urgent, refused before"]
+
+
 def test_thousands_that_are_refused_leave_health_checks_and_accepted_work_alone(tmp_path: Path) -> None:
     """The queue is full and every connection asks again at once; who was accepted is answered all the same."""
     predictor = GatedPredictor()

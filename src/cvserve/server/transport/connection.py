@@ -7,14 +7,17 @@ from typing import Any
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from cvserve.errors import CvserveError, RequestTimeout
-from cvserve.server.context import KEY
+from cvserve.server.context import KEY, RequestContext, route_path
 from cvserve.server.problems import RETRY_AFTER_S
+from cvserve.server.routes import HEALTH_PATHS
 from cvserve.server.transport.clock import Clock, State
 from cvserve.server.transport.outlet import Outlet
+from cvserve.server.transport.refusal import CLOSE
 from cvserve.server.transport.shared import Shared
-from cvserve.server.transport.turnstile import Standing
+from cvserve.server.transport.turnstile import MANY_CONNECTIONS, Standing
 
 _OVERLOADED = 503
+_REFUSED = (401, 429, _OVERLOADED)
 
 
 class Connection(HttpToolsProtocol):
@@ -40,7 +43,7 @@ class Connection(HttpToolsProtocol):
         self._waiting_answer_bytes = 0
         self._ignores_input = False
         self._is_draining = False
-        self._standing = Standing.NEW
+        self._current: Any = None  # the cycle that was begun last, or waits for that
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Start the clock."""
@@ -52,6 +55,10 @@ class Connection(HttpToolsProtocol):
         """Let go of all that was kept for this connection, then clean up as uvicorn does."""
         self._shared.sweep.leave(self)
         super().connection_lost(exc)
+        if self._current is not None:
+            self._current.drop_body()
+            self._current.disconnected = not self._current.response_complete
+            self._current.message_event.set()
         for cycle, _ in self.pipeline:
             cycle.drop_body()  # type: ignore[attr-defined]
         self.pipeline.clear()
@@ -65,7 +72,7 @@ class Connection(HttpToolsProtocol):
             return
         if self.pipeline:
             self.flow.resume_reading()
-            self._start_asgi_task(*self.pipeline.pop())
+            self._begin(self.pipeline.pop()[0])
         elif self._in_head:
             self.flow.resume_reading()
         else:
@@ -156,29 +163,40 @@ class Connection(HttpToolsProtocol):
         else:
             self.flow.resume_reading()
 
+    def _begin(self, cycle: Any) -> None:
+        """Begin a request, or have it wait for its turn when many clients ask."""
+        before, self._current = self._current, cycle
+        if len(self.connections) <= MANY_CONNECTIONS:
+            self._start_asgi_task(cycle, self.app)
+            return
+        scope = cycle.scope
+        self._shared.contexts.find(scope)  # the request's time begins here
+        begin = functools.partial(self._begin_or_shed, cycle)
+        is_urgent = route_path(scope) in HEALTH_PATHS
+        self._shared.turnstile.pass_through(begin, _find_standing(before), is_urgent=is_urgent)
+
     def _begin_or_shed(self, cycle: Any) -> bool:
         """Begin a request, or refuse it where its head is enough for that; tells whether it was refused."""
         shared = self._shared
-        shared.contexts.find(cycle.scope)
-        error = None if cycle.disconnected else shared.shedder.find_refusal(cycle.scope)
-        self._standing = Standing.ADMITTED if error is None else Standing.REFUSED
+        # What has to wait until its client has read other answers waits in the app.
+        can_answer = not (cycle.disconnected or self.flow.write_paused or self.transport.is_closing())
+        error = shared.shedder.find_refusal(cycle.scope) if can_answer else None
         if error is None:
             self._start_asgi_task(cycle, self.app)
             return False
-        headers = self.server_state.default_headers
-        closing = [] if cycle.keep_alive else [(b"connection", b"close")]
-        answer, logged = shared.refusals.write_soon(error, cycle.scope, [*headers, *closing])
-        logged.add_done_callback(functools.partial(self._send_refusal, cycle, answer))
+        head, body, logged = shared.refusals.write_soon(error, cycle.scope, self.server_state.default_headers)
+        cycle.is_refused = True
+        logged.add_done_callback(functools.partial(self._send_refusal, cycle, head, body))
         return True
 
-    def _send_refusal(self, cycle: Any, answer: bytes, logged: "asyncio.Future[None]") -> None:
+    def _send_refusal(self, cycle: Any, head: bytes, body: bytes, logged: "asyncio.Future[None]") -> None:
         cycle.drop_body()
         cycle.response_started = cycle.response_complete = True
         if logged.exception() is not None:  # no answer is without its line
             self.transport.reset()
         if cycle.disconnected or self.transport.is_closing():
             return
-        self.transport.write(answer)
+        self.transport.write(head + (b"" if cycle.keep_alive else CLOSE) + b"\r\n" + body)
         if not cycle.keep_alive:
             self.transport.close()
         self.on_response_complete()
@@ -188,8 +206,8 @@ class Connection(HttpToolsProtocol):
         self._ignores_input = True
         cycle = self.cycle
         of_this_message = cycle is not None and cycle.scope is self.scope
-        if cycle is not None and not cycle.response_complete and not of_this_message:
-            cycle.keep_alive = False  # what came before these bytes is answered first, then the connection ends
+        if cycle is not None and not cycle.response_complete and (cycle.is_refused or not of_this_message):
+            cycle.keep_alive = False  # what was said to earlier bytes is sent first, then the connection ends
         elif of_this_message and (cycle.response_started or self.pipeline):
             self.transport.close()
         else:
@@ -205,3 +223,11 @@ class Connection(HttpToolsProtocol):
         client = self.client[0] if self.client else "-"
         self.transport.write(self._shared.refusals.write(error, scope, client, self.server_state.default_headers))
         self.transport.close()
+
+
+def _find_standing(before: Any) -> Standing:
+    """What the request before says of a connection: whether it was told to come again later, or with a token."""
+    if before is None:
+        return Standing.NEW
+    context: RequestContext | None = before.scope.get(KEY)
+    return Standing.REFUSED if context is not None and context.status in _REFUSED else Standing.ADMITTED

@@ -7,7 +7,7 @@ from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from cvserve.server.byte_budget import ByteBudget
-from cvserve.server.context import Scope, header
+from cvserve.server.context import Scope, content_length
 
 # The rest of a body that is not wanted is read and dropped where all of it is no larger; else the connection ends.
 _DROPPED_BYTES = 16 * 1024**2
@@ -20,6 +20,9 @@ class Cycle(RequestResponseCycle):
     Args:
         budget: counts what has come of the body and was not given to the app yet.
         **named: of uvicorn's class.
+
+    Attributes:
+        is_refused: a refusal was decided, and its line is about to be written.
     """
 
     def __init__(self, *, budget: ByteBudget, **named: Any) -> None:
@@ -28,6 +31,7 @@ class Cycle(RequestResponseCycle):
         self._pieces: list[bytes] = []
         self._waiting_bytes = 0
         self._drops_body = False
+        self.is_refused = False
         self._refused_bytes = 0
 
     def add_body(self, piece: bytes, body_bytes: int) -> None:
@@ -92,10 +96,8 @@ class Cycle(RequestResponseCycle):
 
     def _must_end(self, message: Any) -> bool:
         """Whether the connection ends behind an answer: too much is to come, nobody knows how much, or too slowly."""
-        length = header(cast("Scope", self.scope), b"content-length")
-        if length is None or not length.isdecimal():
-            return True
-        return int(length) > _DROPPED_BYTES or message.get("status") == _REQUEST_TIMEOUT
+        size_bytes = content_length(cast("Scope", self.scope))
+        return size_bytes is None or size_bytes > _DROPPED_BYTES or message.get("status") == _REQUEST_TIMEOUT
 
     def _take_pieces(self) -> bytes:
         pieces = self._pieces

@@ -1,14 +1,11 @@
 """uvicorn's HTTP/1.1 protocol, with limits on all that a client sends and an answer to bytes that are not HTTP."""
 
 import asyncio
-import functools
 from typing import Any
 
 import httptools
 
 from cvserve.errors import CvserveError, MalformedBody
-from cvserve.server.context import route_path
-from cvserve.server.routes import HEALTH_PATHS
 from cvserve.server.transport.connection import Connection
 from cvserve.server.transport.cycle import Cycle
 from cvserve.server.transport.frames import Frames
@@ -20,7 +17,6 @@ from cvserve.server.transport.head import (
     set_target,
     write_plain_head,
 )
-from cvserve.server.transport.turnstile import MANY_CONNECTIONS
 
 # Requests that wait on one connection while another one is answered.
 MAX_PIPELINED = 100
@@ -125,11 +121,7 @@ class HttpProtocol(Connection):
             on_response=self.on_response_complete,
         )
         if running is None or running.response_complete:
-            if len(self.connections) > MANY_CONNECTIONS and route_path(scope) not in HEALTH_PATHS:
-                begin = functools.partial(self._begin_or_shed, self.cycle)
-                self._shared.turnstile.pass_through(begin, self._standing)
-            else:
-                self._start_asgi_task(self.cycle, self.app)
+            self._begin(self.cycle)
         else:
             self.flow.pause_reading()
             self.pipeline.appendleft((self.cycle, self.app))

@@ -16,6 +16,8 @@ import time
 from collections import deque
 from collections.abc import Callable
 
+from loguru import logger
+
 # Fewer connections cannot make a turn long: their requests begin at once, and nothing is counted. To begin a request
 # takes a tenth of a millisecond or two, so that is a turn of some 20 ms.
 MANY_CONNECTIONS = 128
@@ -27,7 +29,7 @@ _RESTS = 7.0
 # millisecond. One that would be longer is cut: behind one slow turn nobody should wait for seconds.
 _SHORTEST_REST_S, _LONGEST_REST_S = 0.004, 0.25
 
-# Begins a request, and tells whether it was refused in doing so; must not raise.
+# Begins a request, and tells whether it was refused in doing so.
 Begin = Callable[[], bool]
 
 
@@ -36,7 +38,7 @@ class Standing(enum.Enum):
 
     NEW = "there was none"
     ADMITTED = "it went on to the app"
-    REFUSED = "it was refused by its head alone"
+    REFUSED = "it was refused: no token, too many requests, no room"
 
 
 class Turnstile:
@@ -64,15 +66,17 @@ class Turnstile:
         self._refusing_s = 0.0
         self._is_resting = self._goes_on_soon = False
 
-    def pass_through(self, begin: Begin, standing: Standing) -> None:
+    def pass_through(self, begin: Begin, standing: Standing, *, is_urgent: bool = False) -> None:
         """Begin a request now, or when it is its turn.
 
         Args:
             begin: begins it.
             standing: of its connection.
+            is_urgent: whether it waits for nobody, unless the one before it was refused.
         """
-        line = self._lines[standing]
-        if self._begun < self._a_turn and not line and not (standing is Standing.REFUSED and self._is_resting):
+        line, was_refused = self._lines[standing], standing is Standing.REFUSED
+        is_free = self._begun < self._a_turn and not line and not (was_refused and self._is_resting)
+        if is_free or (is_urgent and not was_refused):
             self._begin(begin)
         else:
             line.append(begin)
@@ -83,7 +87,12 @@ class Turnstile:
     def _begin(self, begin: Begin) -> None:
         self._begun += 1
         before_s = self._clock()
-        if begin():
+        try:
+            was_refused = begin()
+        except Exception:  # a fault of ours: what waits behind it goes on, and its connection ends by its clock
+            logger.exception("a request could not begin")
+            was_refused = False
+        if was_refused:
             self._refusing_s += self._clock() - before_s
 
     def _go_on(self) -> None:
