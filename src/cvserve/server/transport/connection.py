@@ -7,13 +7,18 @@ from typing import Any
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from cvserve.errors import CvserveError, RequestTimeout
-from cvserve.server.context import KEY
+from cvserve.server.context import KEY, header
 from cvserve.server.problems import RETRY_AFTER_S
 from cvserve.server.transport.clock import Clock, State
+from cvserve.server.transport.frames import Frames
 from cvserve.server.transport.outlet import Outlet
 from cvserve.server.transport.shared import Shared
 
 _OVERLOADED = 503
+# What was sent in the last moment of a time is still on its way when it ends.
+_LATER_S = 0.1
+# Less of a body is dropped in no time, and the next request on the connection may be another client's of a proxy.
+_MUCH_BYTES = 128 * 1024
 
 
 class Connection(HttpToolsProtocol):
@@ -31,6 +36,7 @@ class Connection(HttpToolsProtocol):
         super().__init__(*arguments, **named)
         self._shared = shared
         self._clock = Clock(shared.allowances)
+        self._frames = Frames()
         self._turn = 0  # grows with each head and each answer
         self._in_head = True
         self._head_bytes = 0  # of one that is not complete
@@ -39,6 +45,7 @@ class Connection(HttpToolsProtocol):
         self._waiting_answer_bytes = 0
         self._ignores_input = False
         self._is_draining = False
+        self._promised_until_s = 0.0
         self._was_shed = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -65,10 +72,19 @@ class Connection(HttpToolsProtocol):
         if self.pipeline:
             self.flow.resume_reading()
             self._start_asgi_task(*self.pipeline.pop())
-        elif self._in_head:
+            return
+        if self._is_draining:
+            self._hear_last_request()
+        if self._in_head:
             self.flow.resume_reading()
         else:
             self._read_leftover()
+
+    def _hear_last_request(self) -> None:
+        """Give a long answer that began before the stop the time for a request behind it that others had before."""
+        last_request_s = self._shared.limits.last_request_s
+        self._promised_until_s = self.loop.time() + last_request_s
+        self.loop.call_later(last_request_s + _LATER_S, self.close_if_idle)
 
     def pause_writing(self) -> None:
         """Count an answer that the client does not take; the app waits before it sends more."""
@@ -81,14 +97,17 @@ class Connection(HttpToolsProtocol):
         self._count_waiting_answer(0)
 
     def shutdown(self) -> None:
-        """Stop: finish the request that runs, or wait for one that is on its way, until `close_if_idle` is called."""
+        """Stop: finish the request that runs, or wait for one that is on its way, until `close_if_idle` is called.
+
+        An answer whose head has left without `Connection: close` has promised that one more request may be sent.
+        """
         self._is_draining = True
-        if not self._is_idle:
+        if not self._is_idle and not self.cycle.response_started:
             super().shutdown()
 
     def close_if_idle(self) -> None:
-        """End a connection on which no request runs or has begun to arrive."""
-        if self._is_idle and not self._head_bytes:
+        """End a connection on which no request runs or has begun to arrive, and none was promised to be heard."""
+        if self._is_idle and not self._head_bytes and self.loop.time() >= self._promised_until_s:
             self.transport.finish()
 
     def check_clock(self, now_s: float) -> None:
@@ -144,16 +163,21 @@ class Connection(HttpToolsProtocol):
         self._read_leftover()
 
     def _read_leftover(self) -> None:
-        """Read on what nobody wants; behind a 503 only when the client may come again.
+        """Read on what nobody wants; if it is much and behind a 503, only when the client may come again.
 
         Else clients that do not wait would keep the server busy with dropping what they send.
         """
-        context = self.cycle.scope.get(KEY) if self.cycle is not None else None
-        if context is not None and context.status == _OVERLOADED:
+        scope = self.cycle.scope if self.cycle is not None else {}
+        context = scope.get(KEY)
+        if context is not None and context.status == _OVERLOADED and self._is_much_left(scope):
             self.flow.pause_reading()
             self.loop.call_later(RETRY_AFTER_S, self.flow.resume_reading)
         else:
             self.flow.resume_reading()
+
+    def _is_much_left(self, scope: Any) -> bool:
+        length = header(scope, b"content-length")
+        return length is None or int(length) - self._frames.body_bytes > _MUCH_BYTES
 
     def _begin_or_shed(self, cycle: Any) -> bool:
         """Begin a request, or refuse it where its head is enough for that; tells whether it was refused."""

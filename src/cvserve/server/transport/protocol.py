@@ -29,10 +29,6 @@ _NOT_HTTP = "These bytes are no HTTP/1.1 request."
 class HttpProtocol(Connection):
     """One connection. uvicorn calls its methods as bytes arrive, and httptools, the parser, as it finds their parts."""
 
-    def __init__(self, *arguments: Any, **named: Any) -> None:
-        super().__init__(*arguments, **named)
-        self._frames = Frames()
-
     def data_received(self, data: bytes) -> None:
         """Parse what arrived; in place of uvicorn's method, to limit what does not end and to answer errors."""
         self._received_bytes += len(data)
