@@ -156,8 +156,10 @@ class _Exchange:
 
     def _has_left(self) -> bool:
         # Asking would tell a client that waits for "100 Continue" to go on.
-        waits = not self._reading and header(self._scope, b"expect") is not None
-        return not waits and has_left(self._receive)
+        return not self._awaits_continue() and has_left(self._receive)
+
+    def _awaits_continue(self) -> bool:
+        return not self._reading and header(self._scope, b"expect") is not None
 
     def end(self) -> None:
         """Write the line, unless it was written with the last piece of the answer."""
@@ -175,7 +177,8 @@ class _Exchange:
 
     def _headers(self) -> list[tuple[bytes, bytes]]:
         headers = [(b"x-request-id", self._context.request_id.encode("ascii")), *STANDARD_HEADERS]
-        unread = not self._body_read and (self._reading or _announces_much(self._scope))
+        # Who waits for "100 Continue" may send the body or another request (RFC 9110 section 10.1.1): nobody can tell.
+        unread = not self._body_read and (self._reading or self._awaits_continue() or _announces_much(self._scope))
         if unread or self._lifecycle.is_draining:
             headers.append((b"connection", b"close"))
         return headers

@@ -44,6 +44,8 @@ class HttpProtocol(Connection):
             self._refuse(cause if isinstance(cause, CvserveError) else MalformedBody(_NOT_HTTP))
         else:
             if heads_read != self._heads_read:
+                if self._in_head and self.scope is not self.cycle.scope:
+                    self._head_bytes = 1  # another head has begun; the parser does not say how much of it came
                 return
             if self._in_head and in_head:
                 self._limit_head(len(data))
