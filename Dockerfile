@@ -12,12 +12,13 @@ LABEL org.opencontainers.image.title="cvserve" \
       org.opencontainers.image.licenses="Apache-2.0"
 COPY --from=build /opt/cvserve /opt/cvserve
 # Group 0 may write too, for platforms that run containers under any user of that group.
-RUN install -d -o 10001 -g 0 -m 0770 /data
+RUN install -d -o 10001 -g 0 -m 0770 /data /home/cvserve
 ENV PATH="/opt/cvserve/bin:$PATH" \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1 \
     CVSERVE_HOME=/data \
-    HOME=/data
+    HOME=/home/cvserve \
+    XDG_CACHE_HOME=/data/.cache
 WORKDIR /data
 VOLUME /data
 USER 10001:10001

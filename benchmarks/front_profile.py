@@ -35,8 +35,7 @@ from cvserve.engine.thread_pool import ThreadPool
 from cvserve.logs.events import configure_events
 from cvserve.predictor.prediction import Prediction
 from cvserve.server.resources import open_resources
-from cvserve.server.run import bind, server_config
-from cvserve.server.server import Server
+from cvserve.server.run import bind, make_server
 from cvserve.server.service import PredictionService
 from cvserve.settings import Settings
 from cvserve.store.database import prepare_database
@@ -125,7 +124,7 @@ def serve(home: Path, listener: socket.socket, core: int, profile: Path | None) 
     )
     tune()
     sampler = Sampler() if profile else None
-    Server(server_config(resources), resources).run(sockets=[listener])
+    make_server(resources).run(sockets=[listener])
     if sampler and profile:
         profile.write_text(json.dumps(sampler.used_s), encoding="utf-8")
 

@@ -152,7 +152,14 @@ cvserve config trust --sha256 "$(sha256sum .env | cut -c1-64)"
 
 That is remembered for you and this folder (`~/.config/cvserve/trusted_folders.json`) until the file changes.
 `cvserve config` marks what is refused and names the files that you have trusted. The same holds wherever the files are
-read: for every command, `create_app()` without settings, and `History.open()`.
+read, for what is used of them: who may come in, and how (`host`, `token`, certificates, …) concerns `serve`, `health`
+and `create_app()` without settings; `home` each command that has a history, and `History.open()`.
+
+- `cvserve config trust` asks for whatever a file says beyond any folder, also where a flag overrides it now or `host`
+  is still loopback. Trust in a path that leads out of the folder ends when its link leads elsewhere.
+- A record of trust that lies in the folder that it speaks of is not believed, since it may have come with it: where
+  `HOME` is that folder (a container), name another one by `XDG_CONFIG_HOME`. Your home by the password database is
+  yours.
 
 - `model` and `weights` may lead anywhere: a model is checked by its format, and needs
   [trust](models.md#files-in-which-code-can-hide) where code can hide in it. What is read beside it, `model.toml` and
@@ -160,11 +167,14 @@ read: for every command, `create_app()` without settings, and `History.open()`.
   has named the model, until `cvserve config trust --model FILE` vouches for what it leads to. A `model_config` that you
   name yourself may be a link to anywhere.
 - `cvserve health` sends the token to a `host` of a file only when that is this machine, also when the file is trusted;
-  else name the server with `--url`. It follows no redirect.
+  else name the server with `--url`. Nor does a file choose the `port` that a token of yours is sent to, from the
+  environment or a trusted file: then it asks without. It follows no redirect.
 - A `token` in a file counts on loopback. It, or a `token_file` inside the folder, is refused as soon as `host` lets
   others in, whoever says so.
 - A folder may come with a `cvserve.db`, and that with tokens. Those that you have neither made nor looked at
-  (`cvserve token list`) are named at each start of `cvserve serve`.
+  (`cvserve token list`) are named at each start of `cvserve serve`. What you have seen is kept in
+  `~/.local/state/cvserve`; where nothing can be kept, all are named. A file that was made before cvserve kept that
+  (November 2026, by the clock of the kernel, which no archive brings along) is taken for yours.
 
 ## The settings
 
@@ -185,6 +195,13 @@ when to come back; a 415 says in `Accept-Post` what is taken.
 """
 
 _ERRORS_END = """
+## Too much at once
+
+A 503 `overloaded` says in `detail` what there is no room for: pictures that wait for the model, bytes of requests in
+memory, connections, lists of the history, or a list that takes too long to find. The same request works later, but for
+the last one, which must ask for less. All limits of a request are in [http-api.md](http-api.md#limits), what the server
+bears in all in [deployment.md](deployment.md#overload).
+
 ## In Python
 
 The library raises the same errors. All of them are `CvserveError`, with `code` and `detail` as above; those that

@@ -1,5 +1,6 @@
 """Where settings come from: flag > environment > .env > cvserve.toml > default."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,7 +9,9 @@ import pytest
 from cvserve import History, create_app
 from cvserve.configuration import Configuration, OtherModelWarning, find_home, load_configuration
 from cvserve.errors import InvalidSetting, Unsafe
+from cvserve.folder_trust import OF_MODELS
 from cvserve.predictor.source import ModelSource
+from cvserve.setting_field import Reach
 from cvserve.settings import FIELDS, flag, variable
 from cvserve.settings_files import UnknownSettingWarning
 from support.trusted import trust_settings
@@ -294,6 +297,14 @@ def test_the_token_file(home: Path) -> None:
         load_configuration({"token_file": str(home / "none")}, {}, home)
 
 
+def test_a_token_file_is_a_small_file(home: Path) -> None:
+    os.mkfifo(home / "pipe", 0o600)
+    (home / "large").write_bytes(b"x" * 20_000)
+    for name in ("pipe", "large", "."):
+        with pytest.raises(InvalidSetting, match="is no file with one token"):
+            load_configuration({"token_file": str(home / name)}, {}, home)
+
+
 def test_contradictions(home: Path) -> None:
     with pytest.raises(InvalidSetting, match="go together"):
         load_configuration({"ssl_certfile": "a"}, {}, home)
@@ -317,6 +328,49 @@ def test_the_library_refuses_what_commands_refuse(home: Path, opened: Callable[[
         opened()
     assert refused.value.exit_code == 4
     assert not (home.parent / "elsewhere").exists()
+
+
+OF_A_SERVER = {
+    "host": "0.0.0.0",
+    "token": "x" * 20,
+    "token_file": "/etc/passwd",
+    "no_auth": "true",
+    "allowed_hosts": "a.example",
+    "forwarded_allow_ips": "*",
+    "ssl_certfile": "/c.pem",
+    "ssl_keyfile": "/k.pem",
+    "cors_origin": "*",
+    "public_health": "true",
+}
+
+
+@pytest.mark.parametrize("file", [".env", "cvserve.toml"])
+def test_what_only_a_server_reads_refuses_nobody_else(home: Path, file: str) -> None:
+    said_in(home, file, OF_A_SERVER)
+    assert find_home() == Path()
+    with History.open() as history:
+        assert len(history) == 0
+    settings = load_configuration({}, {}, home, uses=OF_MODELS).settings
+    assert (settings.host, settings.token, settings.no_auth) == ("127.0.0.1", None, False)
+    with pytest.raises(Unsafe):
+        create_app()
+
+
+def test_each_setting_beyond_any_folder_is_a_servers_or_says_what_else_reads_it() -> None:
+    beyond = {name for name, field in FIELDS.items() if field.metadata["reach"] not in (Reach.FOLDER, Reach.PERSON)}
+    assert beyond - set(OF_A_SERVER) == {"home", "model_config"}
+    assert set(FIELDS) - set(OF_A_SERVER) - {"home"} == OF_MODELS
+
+
+def test_a_refusal_names_options_that_there_are_and_all_that_it_refuses(home: Path) -> None:
+    said_in(home, ".env", {"home": "../data", "host": "0.0.0.0", "token": "x" * 20})
+    with pytest.raises(Unsafe, match=r"use --home or CVSERVE_HOME in the environment, or read \.env and run"):
+        find_home()
+    with pytest.raises(Unsafe, match=r"use CVSERVE_HOME in the environment, or read \.env and run"):
+        History.open()
+    words = r"\(also of home, token\) .* --host or CVSERVE_HOST, CVSERVE_HOME, CVSERVE_TOKEN in the environment"
+    with pytest.raises(Unsafe, match=words):
+        load_configuration({"host": None}, {}, home)
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "::1", "127.9.9.9"])

@@ -2,11 +2,22 @@
 
 import os
 import stat
+import time
 from pathlib import Path
 
 import pytest
 
-from cvserve.files import LeadsOut, make_folders, read_inside, read_once, replace_file, xdg_folder
+from cvserve.files import (
+    LeadsOut,
+    find_birth_s,
+    is_inside,
+    make_folders,
+    read_inside,
+    read_once,
+    replace_file,
+    xdg_folder,
+)
+from cvserve.predictor.backends.sklearn.cache import read_cached, write_cached
 
 
 @pytest.fixture
@@ -143,3 +154,32 @@ def test_the_users_folder_is_named_by_a_variable_or_below_home(
     monkeypatch.setenv("HOME", "/home/ada")
     monkeypatch.setenv("XDG_CACHE_HOME", value)
     assert xdg_folder("XDG_CACHE_HOME", ".cache") == Path(folder)
+
+
+def test_without_a_home_there_is_no_folder_of_the_user(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "~")
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    with pytest.raises(FileNotFoundError, match="set HOME or XDG_CACHE_HOME"):
+        xdg_folder("XDG_CACHE_HOME", ".cache")
+    assert read_cached("a") is None
+    assert not write_cached("a", b"x")
+    assert os.listdir() == []
+
+
+def test_inside_is_where_links_lead(folder: Path) -> None:
+    (folder / "in").mkdir()
+    (folder / "in" / "out").symlink_to("..")
+    (folder / "near").symlink_to("in")
+    assert is_inside(folder / "near" / "none", folder / "in")
+    assert is_inside(folder, folder)
+    assert not is_inside(folder / "in" / "out", folder / "in")
+    assert not is_inside(f"{folder}-2", folder)
+
+
+def test_when_a_file_was_made_is_not_for_others_to_set(folder: Path) -> None:
+    before_s = time.time() - 5
+    (folder / "a").write_bytes(b"")
+    os.utime(folder / "a", (1, 1))
+    born_at_s = find_birth_s(folder / "a")
+    assert born_at_s is None or before_s < born_at_s < time.time() + 5
+    assert find_birth_s(folder / "none") is None

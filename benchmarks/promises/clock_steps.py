@@ -11,7 +11,7 @@ from support.pictures import grey
 PROMISE = Promise(
     25,
     "When the clock is set, no row is lost, ids ascend, times never go back, and since and until stay right.",
-    "libfaketime: one day forth, two back, a year forth; rows, their order, and what since and until give",
+    "libfaketime: one day forth, two back, a year forth; rows, their order and times (since, until: by the test suite)",
 )
 _STEPS = ("+0", "+1d", "-1d", "+365d")
 

@@ -1,19 +1,31 @@
 """Where each setting's value comes from: flag > environment > `.env` > `cvserve.toml` > default."""
 
 import os
+import stat
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from cvserve.errors import InvalidSetting, Unsafe
-from cvserve.folder_trust import Claim, find_claims, refuse_claims
+from cvserve.files import others_may_read, read_once
+from cvserve.folder_trust import Claim, find_claims, foresee_claims, refuse_claims
 from cvserve.settings import FIELDS, Settings, flag, parse_value
-from cvserve.settings_files import FILE_NAMES, Entries, Entry, parse_entries, read_settings_file, read_variables
+from cvserve.settings_files import (
+    FILE_NAMES,
+    Entries,
+    Entry,
+    SettingsFile,
+    parse_entries,
+    read_settings_file,
+    read_variables,
+)
 from cvserve.values import BUILTIN_MODEL
 from cvserve.values import token as parse_token
+from cvserve.vouched import is_vouched
 
+_MAX_TOKEN_FILE_BYTES = 16 * 1024
 _OF_ONE_MODEL = tuple(name for name, field in FIELDS.items() if field.metadata["of_one_model"])
 
 
@@ -24,14 +36,25 @@ class Configuration:
     Attributes:
         settings: what to run with.
         origins: for each setting `flag`, the variable's name, `.env`, `cvserve.toml` or `default`.
-        from_files: names of the settings that a file set.
+        files: for each setting that a file set, which one.
         claims: what files set beyond its reach, whether the user has trusted them or not.
+        foreseen: the same, and what would be beyond its reach with other options; trust is asked for all of it.
     """
 
     settings: Settings
     origins: dict[str, str]
-    from_files: frozenset[str] = frozenset()
+    files: Mapping[str, SettingsFile]
     claims: tuple[Claim, ...] = ()
+    foreseen: tuple[Claim, ...] = ()
+
+    def is_of_user(self, name: str) -> bool:
+        """Whether the user says this setting, or nobody does: no file, or one that they have trusted as it is.
+
+        Raises:
+            Unsafe: the record of trust cannot be relied on.
+        """
+        file = self.files.get(name)
+        return file is None or is_vouched(file.folder, file.path.name, file.sha256)
 
 
 class OtherModelWarning(UserWarning):
@@ -43,14 +66,16 @@ def load_configuration(
     environ: Mapping[str, str] | None = None,
     directory: Path | None = None,
     *,
+    uses: Collection[str] = tuple(FIELDS),
     refuses: bool = True,
 ) -> Configuration:
     """Read all places once: command line, environment, `.env` and `cvserve.toml`.
 
     Args:
-        flags: from the command line; None stands for "not given".
+        flags: from the command line, a key for each option that there is; None stands for "not given".
         environ: default: the process's own.
         directory: where `.env` and `cvserve.toml` are looked for; default: the working directory.
+        uses: settings that the caller uses; of the others nothing is read, refused or checked against each other.
         refuses: whether a setting that a file must not set is an error; False: only to show it to its user.
 
     Raises:
@@ -58,10 +83,10 @@ def load_configuration(
         Unsafe: a setting that a file may set only when the user has trusted it; or others can read the token file.
     """
     places = _read_places(flags or {}, os.environ if environ is None else environ, directory or Path.cwd())
-    found = _choose(places)
+    found = {name: entry for name, entry in _choose(places).items() if name in uses}
     claims = find_claims(found)
     if refuses:
-        refuse_claims(claims)
+        refuse_claims(claims, flags or ())
     values = {name: entry.value for name, entry in found.items() if entry.value is not None}
     # What is only to be shown is not read: the file may be any of the user's.
     is_refused = not refuses and any(claim.name == "token_file" and not claim.is_trusted for claim in claims)
@@ -70,13 +95,17 @@ def load_configuration(
     origins = {name: found[name].origin if name in found else "default" for name in FIELDS}
     if "token" in values and "token" not in found:
         origins["token"] = "token_file"  # noqa: S105 - the name of a setting
-    from_files = frozenset(name for name, entry in found.items() if entry.file is not None)
-    settings = Settings(**values, model_named_by_file="model" in from_files)
-    return Configuration(settings, origins, from_files, claims)
+    files = {name: entry.file for name, entry in found.items() if entry.file is not None}
+    settings = Settings(**values, model_named_by_file="model" in files)
+    return Configuration(settings, origins, files, claims, foresee_claims(places[: len(FILE_NAMES)], found))
 
 
-def find_home(home: str | os.PathLike[str] | None = None) -> Path:
+def find_home(home: str | os.PathLike[str] | None = None, *, has_option: bool = True) -> Path:
     """Find the folder of cvserve.db: the one that was asked for, else what environment, `.env` and `cvserve.toml` say.
+
+    Args:
+        home: that was asked for; None: none was.
+        has_option: whether the caller is a command that has the option `--home`.
 
     Raises:
         InvalidSetting: a value that cannot be used, an unknown key, or a setting that no file may set.
@@ -86,7 +115,7 @@ def find_home(home: str | os.PathLike[str] | None = None) -> Path:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", OtherModelWarning)  # no model is loaded
         found = _choose(_read_places(flags, os.environ, Path.cwd()))
-    refuse_claims(find_claims(found))
+    refuse_claims(find_claims({name: found[name] for name in ("home",) if name in found}), ["home"] * has_option)
     return Path(found["home"].value) if "home" in found else Path()
 
 
@@ -159,12 +188,13 @@ def read_token_file(path: Path) -> str:
         InvalidSetting: there is no such file, or it holds no token.
     """
     try:
-        status = path.stat()
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError):
+        data, status = read_once(path, _MAX_TOKEN_FILE_BYTES)
+        text = data.decode("utf-8")
+    except (OSError, ValueError):
         raise InvalidSetting(f"token_file '{path}' cannot be read; give a file with one token.") from None
-    mounted = status.st_uid == 0 and os.geteuid() != 0
-    if status.st_mode & 0o077 and not mounted:
+    if not stat.S_ISREG(status.st_mode) or status.st_size > _MAX_TOKEN_FILE_BYTES:
+        raise InvalidSetting(f"token_file '{path}' is no file with one token, but a pipe, a folder or a large one.")
+    if others_may_read(status):
         raise Unsafe(f"token_file '{path}' can be read by others; run: chmod 600 {path}")
     try:
         return parse_token(text)

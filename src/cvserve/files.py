@@ -1,14 +1,21 @@
 """Files read exactly once, replaced whole or not at all, and the user's own folders for them."""
 
 import contextlib
+import ctypes
 import errno
 import os
 import stat
+import struct
 from pathlib import Path
 
 # Without O_NONBLOCK, opening a pipe would wait for somebody to write into it.
 _READ_FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
 _FOLDER_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+# Of linux/stat.h and linux/fcntl.h.
+_STATX_BTIME = 0x800
+_STATX_BYTES = 256
+_AT_FDCWD = -100
+_AT_SYMLINK_NOFOLLOW = 0x100
 
 
 class LeadsOut(OSError):
@@ -96,6 +103,26 @@ def others_may_read(status: os.stat_result) -> bool:
     return bool(status.st_mode & 0o077) and not is_mounted
 
 
+def find_birth_s(path: Path) -> float | None:
+    """When the kernel made a file, in seconds since 1970, by its clock; None where it does not tell.
+
+    Unlike the other times of a file nobody can set this one. Linux tells it by statx(2), which Python's `os.stat` does
+    not ask.
+    """
+    try:
+        birth_s: float | None = getattr(os.lstat(path), "st_birthtime", None)
+        if birth_s is not None:
+            return birth_s
+        answer = ctypes.create_string_buffer(_STATX_BYTES)
+        statx = ctypes.CDLL(None).statx
+        if statx(_AT_FDCWD, os.fsencode(path), _AT_SYMLINK_NOFOLLOW, _STATX_BTIME, answer) != 0:
+            return None
+    except (OSError, AttributeError):
+        return None
+    (mask,), (seconds, nanoseconds) = struct.unpack_from("I", answer, 0), struct.unpack_from("qI", answer, 80)
+    return seconds + nanoseconds / 1e9 if mask & _STATX_BTIME else None
+
+
 def describe_read_error(error: OSError | ValueError) -> str:
     """Say in a few words why `read_once` failed, e.g. `Permission denied`; never the library's whole text."""
     return getattr(error, "strerror", None) or "not a usable name"
@@ -146,6 +173,12 @@ def make_folders(path: Path) -> None:
     path.mkdir(mode=0o700, exist_ok=True)
 
 
+def is_inside(path: str | os.PathLike[str], folder: str | os.PathLike[str]) -> bool:
+    """Whether a path is in a folder, or is the folder, when all links are followed; neither need be there."""
+    root = os.path.realpath(folder)
+    return os.path.commonpath((root, os.path.realpath(path))) == root
+
+
 def xdg_folder(variable: str, default: str) -> Path:
     """Where this user's files of one sort belong, by the XDG base directory specification.
 
@@ -156,6 +189,14 @@ def xdg_folder(variable: str, default: str) -> Path:
 
     Returns:
         The folder `cvserve` in it, which need not be there yet.
+
+    Raises:
+        FileNotFoundError: this user has no home folder; a folder of that name in the working folder is nobody's.
     """
     base = os.environ.get(variable, "")
-    return (Path(base) if os.path.isabs(base) else Path(os.path.expanduser("~"), default)) / "cvserve"
+    if not os.path.isabs(base):
+        home = os.path.expanduser("~")
+        if not os.path.isabs(home):
+            raise FileNotFoundError(errno.ENOENT, f"there is no home folder; set HOME or {variable}")
+        base = os.path.join(home, default)
+    return Path(base, "cvserve")

@@ -11,8 +11,8 @@ from support.drawings import drawn_four
 
 
 @pytest.fixture(autouse=True)
-def config_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    folder = tmp_path / "config-home"
+def config_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path_factory.mktemp("config") / "config-home"
     monkeypatch.setenv("XDG_CONFIG_HOME", str(folder))
     return folder
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from cvserve.files import is_inside
 from support.dockerfile import is_sent, stages
 from support.pages import ROOT
 from support.pictures import digit_photo
@@ -31,6 +32,9 @@ def test_two_stages_a_numeric_user_and_a_health_check() -> None:
     assert final.command("HEALTHCHECK") == ["cvserve", "health"]
     assert final.last("VOLUME") == final.environment()["CVSERVE_HOME"] == "/data"
     assert "--from=build" in final.last("COPY")
+    # What is mounted may be a stranger's: a record of trust that lies in it would vouch for itself.
+    assert not is_inside(final.environment()["HOME"], "/data")
+    assert final.environment()["HOME"] in final.last("RUN").split()
     assert build.image == final.image
 
 
@@ -91,7 +95,8 @@ def test_runs_as_another_user_with_a_read_only_package(installed: Path, data: Pa
     environment = {
         "PATH": f"{installed}:{os.environ['PATH']}",
         "CVSERVE_HOME": str(data),
-        "HOME": str(data),
+        "HOME": str(data.parent / "no-home"),
+        "XDG_CACHE_HOME": str(data / ".cache"),
         "PORT": str(port),
         "PYTHONDONTWRITEBYTECODE": "1",
     }

@@ -104,6 +104,15 @@ def test_every_relative_link_leads_somewhere() -> None:
             assert (page.parent / target).exists(), f"{page.name} links to {target}"
 
 
+@pytest.mark.parametrize("page", sorted(ROOT.glob("*.md")) + sorted(ROOT.glob("docs/*.md")), ids=lambda page: page.name)
+def test_every_row_of_a_table_is_in_one(page: Path) -> None:
+    """A blank line in a table makes what follows plain text with bars."""
+    text = re.sub(r"^ *```.*?^ *```", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+    for table in re.findall(r"(?:^ *\|.*\n?)+", text, re.MULTILINE):
+        head, _, rest = table.partition("\n")
+        assert re.match(r" *\|( *:?-+:? *\|)+", rest), head
+
+
 def test_generated_pages_are_fresh() -> None:
     ended = subprocess.run(
         [sys.executable, ROOT / "scripts/make_docs.py", "--check"], capture_output=True, text=True, check=False

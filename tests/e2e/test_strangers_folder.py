@@ -124,7 +124,8 @@ def test_health_sends_nothing_to_a_host_of_a_folder(
     said = cvserve("health")
     assert (said.code, said.out) == (4, "")
     assert f"host is '{EVIL_HOST}' (cvserve.toml)" in said.err
-    assert "--host or CVSERVE_HOST" in said.err
+    assert "use CVSERVE_HOST" in said.err
+    assert "--host" not in said.err  # which health has not
     assert "cvserve config trust" in said.err
     assert evil.received == []
 
@@ -135,6 +136,45 @@ def test_health_sends_nothing_to_a_host_of_a_folder(
     assert evil.received == []
     assert cvserve("health", "--url", f"http://{EVIL_HOST}:{evil.port}").code == 0
     assert SECRET.encode() in evil.received[0]  # it would have heard it
+
+
+ASKS = b"HTTP/1.1 401 Unauthorized\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+
+
+@pytest.mark.parametrize("source", ["environment", "token_file of the environment"])
+def test_health_sends_the_users_token_to_no_port_of_a_folder(
+    clone: Callable[..., Path],
+    victim: Path,
+    listen: Callable[[bytes], Listener],
+    monkeypatch: pytest.MonkeyPatch,
+    source: str,
+) -> None:
+    ready, asks = listen(READY), listen(ASKS)
+    (victim / "token").write_text(SECRET)
+    (victim / "token").chmod(0o600)
+    if source == "environment":
+        monkeypatch.setenv("CVSERVE_TOKEN", SECRET)
+    else:
+        monkeypatch.setenv("CVSERVE_TOKEN_FILE", str(victim / "token"))
+    clone({"cvserve.toml": f"port = {ready.port}\n", ".env": "CVSERVE_TOP_K=1\n"})
+    assert cvserve("health").code == 0
+    Path("cvserve.toml").write_text(f"port = {asks.port}\n")
+    said = cvserve("health")
+    assert (said.code, said.out) == (1, "")
+    assert f"port is '{asks.port}' (cvserve.toml); say it by --url or CVSERVE_PORT in the environment" in said.err
+    assert not any(SECRET.encode() in head for head in ready.received + asks.received)
+    cvserve("health", CVSERVE_PORT=str(ready.port))
+    cvserve("health", "--url", f"http://127.0.0.1:{ready.port}")
+    assert [SECRET.encode() in head for head in ready.received] == [False, True, True]
+
+
+def test_health_sends_a_folders_token_to_its_port(
+    clone: Callable[..., Path], listen: Callable[[bytes], Listener]
+) -> None:
+    near = listen(READY)
+    clone({".env": f"CVSERVE_TOKEN=token-of-the-course\nPORT={near.port}\n"})
+    assert cvserve("health").code == 0
+    assert b"token-of-the-course" in near.received[0]
 
 
 def test_health_reads_no_token_from_outside_of_the_folder(
@@ -274,7 +314,7 @@ def test_tokens_that_a_database_came_with_are_announced_until_they_were_looked_a
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     folder = clone({"cvserve.db": (tmp_path / "stranger" / "cvserve.db").read_bytes()})
     (folder / "cvserve.db").chmod(0o600)
-    words = "cvserve.db accepts a token that is not of your making: backdoor (history, predict) "
+    words = "cvserve.db accepts a token that you have not seen before: backdoor (history, predict) "
 
     def start() -> str:
         server = ServerProcess(folder, CVSERVE_TOKEN="a-token-of-the-user-itself")
@@ -285,4 +325,26 @@ def test_tokens_that_a_database_came_with_are_announced_until_they_were_looked_a
         assert f"{words}– look with: cvserve token list\n" in start()
     assert cvserve("token", "list").code == 0
     assert cvserve("token", "new", "alice").code == 0
-    assert "not of your making" not in start()
+    assert "not seen before" not in start()
+
+
+@pytest.mark.parametrize("state", ["in the folder", "nowhere"])
+def test_where_nothing_can_be_remembered_tokens_are_named_without_blame(
+    tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch, state: str
+) -> None:
+    (tmp_path / "no-folder").write_text("")
+    monkeypatch.setenv("XDG_STATE_HOME", str(home / "s" if state == "in the folder" else tmp_path / "no-folder"))
+
+    def start() -> str:
+        server = ServerProcess(home)
+        assert server.stop() == 0
+        return server.stderr
+
+    first = start()
+    assert "Your token, shown this once" in first
+    assert "cvserve.db accepts" not in first
+    second = start()
+    assert "cvserve.db accepts a token: first (" in second
+    assert "which of them you know cannot be remembered here" in second
+    assert "not seen" not in second
+    assert not (home / "s").exists()

@@ -33,14 +33,14 @@ class Clock:
         return self.now
 
 
-def queue_of(*jobs: Job, max_jobs: int = 100, max_bytes: int = 10**9, max_batch: int = 64) -> AdmissionQueue[Job]:
-    queue: AdmissionQueue[Job] = AdmissionQueue(max_jobs, max_bytes, max_batch)
+def queue_of(*jobs: Job, max_jobs: int = 100, max_batch: int = 64) -> AdmissionQueue[Job]:
+    queue: AdmissionQueue[Job] = AdmissionQueue(max_jobs, max_batch)
     queue.put(jobs)
     return queue
 
 
-def jobs_of(owner: str, *numbers: int, size_bytes: int = 1) -> list[Job]:
-    return [Job(number, size_bytes, owner=owner) for number in numbers]
+def jobs_of(owner: str, *numbers: int) -> list[Job]:
+    return [Job(number, owner=owner) for number in numbers]
 
 
 def names(batch: list[Job]) -> list[int]:
@@ -85,24 +85,16 @@ def test_jobs_are_admitted_all_or_none() -> None:
         queue.put([Job(4)])
 
 
-def test_bytes_that_wait_are_bounded_and_given_back() -> None:
-    queue = queue_of(Job(0, 60), max_bytes=100)
-    with pytest.raises(Overloaded):
-        queue.put([Job(1, 41)])
-    queue.take(1)
-    queue.put([Job(1, 100)])
-
-
 def test_job_that_nobody_wants_is_never_handed_out() -> None:
     queue = queue_of(*[Job(number, wanted=number % 2 == 1) for number in range(4)])
     assert names(queue.take(1)) == [1, 3]
-    assert queue.waiting_bytes == 0
+    assert len(queue) == 0
 
 
 def test_jobs_of_a_lost_worker_come_first_and_one_by_one() -> None:
     queue = queue_of(Job(5), Job(6), max_jobs=2)
     queue.put_back([Job(1, runs_alone=True), Job(2, runs_alone=True)])
-    assert queue.waiting_bytes == 4
+    assert len(queue) == 4
     assert [names(queue.take(1)) for _ in range(3)] == [[1], [2], [5, 6]]
 
 
@@ -137,7 +129,7 @@ def test_batch_has_no_more_of_one_owner_than_of_another_unless_it_is_quick() -> 
 
 def test_owner_that_waits_alone_gets_a_part_of_a_batch_while_others_come_and_go() -> None:
     clock = Clock()
-    queue: AdmissionQueue[Job] = AdmissionQueue(1_000, 10**9, 40, clock)
+    queue: AdmissionQueue[Job] = AdmissionQueue(1_000, 40, clock)
     queue.put(jobs_of("hog", *range(300)))
     assert len(queue.take(1)) == 40
     queue.put(jobs_of("small", 0))
@@ -187,15 +179,6 @@ def test_request_that_a_worker_has_begun_never_gives_way() -> None:
     assert names(queue.put(jobs_of("small", 10))) == [6]
 
 
-def test_bytes_are_shared_as_places_are() -> None:
-    queue = queue_of(*jobs_of("hog", 0, size_bytes=40), max_bytes=100)
-    queue.put(jobs_of("hog", 1, size_bytes=60))
-    with pytest.raises(Overloaded):
-        queue.put(jobs_of("small", 2, size_bytes=51))
-    assert names(queue.put(jobs_of("small", 2, size_bytes=50))) == [1]
-    assert queue.waiting_bytes == 90
-
-
 @dataclass
 class Model:
     """What the queue should do, told by what went in and what came out of it."""
@@ -209,8 +192,8 @@ class Model:
     begun: set[int] = field(default_factory=set)
     held: list[Job] = field(default_factory=list)
 
-    def put(self, owner: str, jobs: int, size_bytes: int) -> None:
-        new = [Job(next(self.numbers), size_bytes, owner=owner) for _ in range(jobs)]
+    def put(self, owner: str, jobs: int) -> None:
+        new = [Job(next(self.numbers), owner=owner) for _ in range(jobs)]
         try:
             evicted = self.queue.put(new)
         except Overloaded:
@@ -251,7 +234,7 @@ class Model:
 
 _OWNERS = st.sampled_from("abc")
 _STEPS = st.one_of(
-    st.tuples(st.just("put"), _OWNERS, st.integers(1, 5), st.integers(1, 30)),
+    st.tuples(st.just("put"), _OWNERS, st.integers(1, 5)),
     st.tuples(st.just("take"), st.integers(1, 3), st.integers(1, 8), st.booleans()),
 )
 
@@ -260,18 +243,18 @@ _STEPS = st.one_of(
 def test_whatever_happens_no_job_is_lost_none_comes_twice_and_requests_give_way_whole(
     steps: list[tuple[object, ...]],
 ) -> None:
-    model = Model(queue_of(max_jobs=12, max_bytes=150, max_batch=6))
+    model = Model(queue_of(max_jobs=12, max_batch=6))
     for step in steps:
         match step:
-            case ("put", str(owner), int(jobs), int(size_bytes)):
-                model.put(owner, jobs, size_bytes)
+            case ("put", str(owner), int(jobs)):
+                model.put(owner, jobs)
             case ("take", int(free_workers), int(limit), bool(lost)):
                 model.take(free_workers, limit)
                 model.end(lost=lost)
         assert len(model.queue) <= 12 + 6
     model.drain()
     assert model.ended == Counter(dict.fromkeys(model.admitted, 1))
-    assert model.queue.waiting_bytes == 0
+    assert len(model.queue) == 0
     for request in model.requests:
         assert set(request) <= model.gave_way or not set(request) & model.gave_way
 

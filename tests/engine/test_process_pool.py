@@ -11,6 +11,7 @@ import pytest
 
 from cvserve.engine.engine import Engine
 from cvserve.engine.kernel import resident_bytes
+from cvserve.engine.losses import Losses
 from cvserve.engine.process_pool import _MAX_UNANSWERED_PINGS, ProcessPool
 from cvserve.errors import InvalidImage, ModelError, ModelLoadError, NotReady, PredictTimeout, WorkerDied
 from support.engines import Counts, happens, order, outcomes, pool, run, tasks
@@ -271,6 +272,33 @@ def test_request_that_met_one_kill_is_answered_and_one_that_met_two_is_not(tmp_p
     assert [getattr(outcome, "result", type(outcome)) for outcome in found] == [WorkerDied, 0, 1]
     assert gate.batch_sizes == [1, 1, 2, 1, 1]
     gate.close()
+
+
+@linux
+def test_workers_of_a_new_fork_server_stay(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those of the old one end while the new one loads the model: nothing may be asked of it before it is ready."""
+    monkeypatch.setattr("cvserve.engine.process_pool._WATCH_INTERVAL_S", 0.05)
+    monkeypatch.setattr("cvserve.engine.losses._MAX_LINGER_S", 0.05)
+    counts = Counts()
+    looks: list[int] = []
+    look = Losses.end_lingering
+
+    def count_and_look(self: Losses) -> None:
+        looks.append(1)
+        look(self)
+
+    monkeypatch.setattr(Losses, "end_lingering", count_and_look)
+
+    async def use(engine: Engine) -> None:
+        os.kill(fork_servers_of(os.getpid())[0], signal.SIGKILL)
+        await happens(lambda: "nursery" in counts.restarts and engine.live_workers == engine.wanted_workers)
+        made = sorted(workers_of(os.getpid()))
+        looks.clear()
+        await happens(lambda: len(looks) > 10)  # each would end one that is taken for another
+        assert sorted(workers_of(os.getpid())) == made
+
+    run("processes", order("BrightnessPredictor"), use, observer=counts, workers=2)
+    assert counts.restarts == ["nursery"]
 
 
 @linux

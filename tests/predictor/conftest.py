@@ -10,9 +10,9 @@ from sklearn.linear_model import LogisticRegression
 
 
 @pytest.fixture(autouse=True)
-def config_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The trust store of each test is its own."""
-    folder = tmp_path / "config-home"
+def config_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The trust store of each test is its own, and lies beside no model."""
+    folder = tmp_path_factory.mktemp("config") / "config-home"
     monkeypatch.setenv("XDG_CONFIG_HOME", str(folder))
     return folder
 

@@ -153,3 +153,4 @@ def test_batch_that_gives_way_to_another_token_does_so_whole_and_leaves_no_row(
     assert [answer.status_code for answer in answers] == [200] * (len(busy) + 1)
     with server.client() as client:
         assert len(client.get("/predict").json()) == len(busy) + 1
+        assert 'cvserve_rejected_total{reason="gave_way"} 1' in client.get("/metrics").text

@@ -1,19 +1,23 @@
 """Bytes of all requests count in one budget; it is shared by tokens, and refused ones are told before they send."""
 
+import asyncio
 import re
 import socket
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import httpx
 import pytest
 
-from cvserve.errors import Overloaded
+from cvserve.errors import Overloaded, PayloadTooLarge
 from cvserve.history.history import History
+from cvserve.server.app import create_app
 from cvserve.server.byte_budget import ByteBudget
 from cvserve.server.transport.limits import ConnectionLimits
+from cvserve.settings import Settings
 from support.answers import assert_problem
-from support.fakes import GatedPredictor
+from support.fakes import BrightnessPredictor, GatedPredictor
 from support.lines import parsed
 from support.pictures import grey
 from support.predictions import prediction
@@ -54,10 +58,20 @@ def test_single_request_may_fill_all_of_it(budget: ByteBudget) -> None:
         hold.check(100)
         for _ in range(100):
             hold.grow(1)
-        with pytest.raises(Overloaded):
+        with pytest.raises(PayloadTooLarge, match="larger than the 100 bytes"):
             hold.grow(1)
     assert budget.used_bytes == 0
     budget.open_hold(1).grow(100)
+
+
+def test_request_that_is_larger_than_all_of_it_is_told_so_whoever_else_is_there(budget: ByteBudget) -> None:
+    for used_bytes in (0, 50):
+        budget.open_hold(1).grow(used_bytes)
+        with budget.open_hold(2) as hold:
+            with pytest.raises(PayloadTooLarge):
+                hold.check(101)
+            with pytest.raises(PayloadTooLarge):
+                hold.grow(101)
 
 
 def test_what_is_only_announced_is_not_counted(budget: ByteBudget) -> None:
@@ -117,6 +131,61 @@ def test_chunked_uploads_are_refused_when_they_pass_the_budget(threaded_server: 
         one.send(b"0\r\n\r\n")
         assert_problem(one.answer(), "invalid_image")
     wait_until(lambda: server.resources.budget.used_bytes == 0)
+
+
+def test_body_that_needs_most_of_the_budget_is_taken_when_nothing_else_is_there(threaded_server: Start) -> None:
+    server = threaded_server(max_queue_bytes=100_000)
+    for size in (40_000, 90_000):
+        with RawConnection(server.url) as raw:
+            raw.request("POST", "/predict", token=server.token, body=grey(0) + bytes(size))  # in one piece
+            assert raw.answer().status == 200
+
+
+@pytest.mark.parametrize("sent", ["announced", "announced, with others there", "in chunks"])
+def test_body_that_is_larger_than_the_whole_budget_is_not_told_to_come_again(threaded_server: Start, sent: str) -> None:
+    predictor = GatedPredictor()
+    server = threaded_server(predictor, max_queue_bytes=2 * MIB)
+    with RawConnection(server.url) as first, RawConnection(server.url) as raw:
+        if "others" in sent:
+            first.request("POST", "/predict", token=server.token, body=grey(0) + bytes(MIB))
+            assert predictor.entered.wait(30)
+        if "announced" in sent:
+            raw.request("POST", "/predict", f"Content-Length: {2 * MIB + 1}", token=server.token)
+        else:
+            raw.request("POST", "/predict", "Transfer-Encoding: chunked", token=server.token)
+            raw.send(12 * (b"%x\r\n%s\r\n" % (MIB // 4, bytes(MIB // 4))))
+        answer = raw.answer()
+        assert_problem(answer, "payload_too_large")
+        assert "2,097,152 bytes" in answer.json()["detail"]
+        assert "retry-after" not in answer.headers
+        predictor.gate.set()
+    wait_until(lambda: server.resources.budget.used_bytes == 0)
+
+
+def test_app_under_another_server_has_the_budget_as_well(home: Path) -> None:
+    settings = Settings(home=home, no_auth=True, max_queue_bytes=100_000)
+    app = create_app(settings, predictor=BrightnessPredictor())
+
+    async def ask() -> list[httpx.Response]:
+        is_held, may_end = asyncio.Event(), asyncio.Event()
+
+        async def send_slowly() -> AsyncIterator[bytes]:
+            yield bytes(60_000)
+            is_held.set()
+            await may_end.wait()
+
+        transport = httpx.ASGITransport(app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
+            first = asyncio.create_task(client.post("/predict", content=send_slowly()))
+            await is_held.wait()
+            others = [await client.post("/predict", content=bytes(size)) for size in (60_000, 100_001)]
+            may_end.set()
+            answers = [await first, *others]
+        await app.resources.close()  # type: ignore[attr-defined]
+        return answers
+
+    for answer, code in zip(asyncio.run(ask()), ("invalid_image", "overloaded", "payload_too_large"), strict=True):
+        assert_problem(answer, code)
 
 
 def test_clients_that_leave_give_their_bytes_back(threaded_server: Start) -> None:

@@ -1,10 +1,16 @@
 """The header `Host`: one, well formed, and ours where no token is asked for."""
 
+import asyncio
 from collections.abc import Callable
+from pathlib import Path
 
+import httpx
 import pytest
 
+from cvserve import Settings, create_app
+from cvserve.server.context import Receive, Scope, Send
 from support.answers import assert_problem
+from support.fakes import BrightnessPredictor
 from support.pictures import grey
 from support.raw import RawAnswer, RawConnection
 from support.threaded import TOKEN, ThreadedServer
@@ -68,6 +74,51 @@ def test_listed_hosts_are_answered_and_no_others(threaded_server: Start, setting
         assert ask(server, f"GET /livez HTTP/1.1\r\nHost: {host}", token).status == 200, host
     for host in ("example.org", "x.digits.example.org", "internal", "xinternal", "a.internal.example.org"):
         assert_problem(ask(server, f"GET /livez HTTP/1.1\r\nHost: {host}", token), "misdirected")
+
+
+@pytest.mark.parametrize("settings", [{}, {"no_auth": True}])
+def test_open_health_is_answered_under_any_name(threaded_server: Start, settings: dict[str, bool]) -> None:
+    """A probe asks the address of a container or a machine; a broken `Host` is broken all the same."""
+    server = threaded_server(public_health=True, allowed_hosts=("digits.example.org",), **settings)
+    for path in ("/livez", "/readyz"):
+        answer = ask(server, f"GET {path} HTTP/1.1\r\nHost: 192.0.2.7:8000", None)
+        assert (answer.status, list(answer.json())) == (200, ["status"])
+        for hosts in ("Host: a b", "Host: a\r\nHost: b", "X: y"):
+            assert_problem(ask(server, f"GET {path} HTTP/1.1\r\n{hosts}", None), "malformed_body")
+    assert_problem(ask(server, "GET /predict HTTP/1.1\r\nHost: 192.0.2.7:8000", server.token), "misdirected")
+
+
+def test_refusal_names_the_name_and_the_way_out(threaded_server: Start) -> None:
+    server = threaded_server(no_auth=True)
+    problem = assert_problem(ask(server, "GET /predict HTTP/1.1\r\nHost: My.Example:80", None), "misdirected")
+    assert "'My.Example'" in problem["detail"]
+    assert "allowed_hosts" in problem["detail"]
+
+
+@pytest.mark.parametrize(
+    ("server", "listed", "status"),
+    [(("testserver", 80), (), 200), (("10.1.2.3", 80), (), 200), (("/run/app.sock", None), (), 200),
+     (("127.0.0.1", 80), (), 421), (("::1", 80), (), 421), (("::ffff:127.0.0.1", 80), (), 421), (None, (), 421),
+     (("testserver", 80), ("other",), 421), (("127.0.0.1", 80), ("testserver",), 200)],
+)  # fmt: skip
+def test_app_in_another_one_is_strict_where_only_this_machine_can_ask(
+    home: Path, server: tuple[str, int | None] | None, listed: tuple[str, ...], status: int
+) -> None:
+    """An outer app listens where it likes and under which names it likes; a rebound name leads to loopback."""
+    settings = Settings(home=home, no_auth=True, workers=0, allowed_hosts=listed)
+    app = create_app(settings, predictor=BrightnessPredictor())
+
+    async def mounted(scope: Scope, receive: Receive, send: Send) -> None:
+        await app({**scope, "server": server}, receive, send)
+
+    async def get() -> int:
+        transport = httpx.ASGITransport(mounted)
+        async with httpx.AsyncClient(transport=transport, base_url="http://testserver") as client:
+            answer = await client.get("/livez")
+        await app.resources.close()  # type: ignore[attr-defined]
+        return answer.status_code
+
+    assert asyncio.run(get()) == status
 
 
 def test_host_in_the_target_counts(threaded_server: Start) -> None:

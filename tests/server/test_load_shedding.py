@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
 from cvserve.server.transport.turnstile import MANY_CONNECTIONS
@@ -23,14 +24,20 @@ REFUSED: dict[str, Ask] = {
     "no room": ("POST", "/predict", (), True),
     "no room for a batch": ("POST", "/predict/batch", (), True),
     "its own id": ("PUT", "/predict?top_k=1", ("X-Request-ID: my-own",), True),
+    "for a page": ("POST", "/predict", ("Origin: https://ours.example",), True),
+    "for a foreign page": ("POST", "/predict", ("Origin: https://evil.example", "Sec-Fetch-Site: cross-site"), True),
+    "another host": ("POST", "http://evil.example/predict", (), False),
+    "two hosts": ("POST", "/predict", ("Host: test",), True),
+    "a slash that is none": ("POST", "/predict%2Fbatch", (), True),
 }
+OURS = {"cors_origin": ("https://ours.example",), "allowed_hosts": ("test",)}
 
 
 @pytest.fixture(scope="module")
 def full(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ThreadedServer]:
     """A server whose only worker is busy and whose queue is full."""
     predictor = GatedPredictor()
-    server = ThreadedServer(tmp_path_factory.mktemp("full"), predictor, max_queue=2, workers=0)
+    server = ThreadedServer(tmp_path_factory.mktemp("full"), predictor, max_queue=2, workers=0, **OURS)
     try:
         with contextlib.ExitStack() as stack:
             engine = server.resources.engine
@@ -78,8 +85,34 @@ def test_a_refusal_is_the_same_whether_the_app_was_asked_or_not(full: ThreadedSe
     few = ask(full, REFUSED[name])
     with many_open(full):
         many = ask(full, REFUSED[name])
-    assert many.status in (401, 503)
+    assert many.status in (400, 401, 404, 421, 503)
     assert without_ids(many) == without_ids(few)
+
+
+@pytest.mark.parametrize("is_many", [False, True])
+def test_length_of_thousands_of_digits_is_a_number(full: ThreadedServer, is_many: bool) -> None:
+    with many_open(full) if is_many else contextlib.nullcontext():
+        for digits, status in (("0" * 5_000, 401), ("0" * 5_000 + "1", 401), ("1" + "0" * 5_000, 400)):
+            with RawConnection(full.url) as raw:
+                assert raw.request("POST", "/predict", f"Content-Length: {digits}").answer().status == status
+        with full.client() as client:
+            assert client.get("/predict").status_code == 200
+
+
+def test_requests_of_one_packet_are_answered_in_order_and_what_is_none_ends_them(full: ThreadedServer) -> None:
+    """What follows the last one is no HTTP: that answer says that it is the last one, and nothing else is said."""
+    ids = [f"of-one-packet-{number}" for number in range(20)]
+    heads = [
+        f"POST /predict HTTP/1.1\r\nHost: test\r\nX-Request-ID: {one}\r\nContent-Length: 2\r\n\r\nab" for one in ids
+    ]
+    with many_open(full), RawConnection(full.url) as raw:
+        raw.send("".join(heads).encode() + b"GARBAGE\r\n\r\n")
+        answers = [raw.answer() for _ in ids]
+        assert raw.is_closed()
+    assert [answer.headers["x-request-id"] for answer in answers] == ids
+    assert {answer.status for answer in answers} == {401}
+    assert [answer.headers.get("connection") for answer in answers] == [*[None] * 19, "close"]
+    assert sum("of-one-packet-" in line for line in full.log_lines()) == 20
 
 
 def test_each_refusal_has_its_line_and_its_count(full: ThreadedServer) -> None:
@@ -104,6 +137,21 @@ def test_who_may_go_on_is_not_refused(full: ThreadedServer) -> None:
         assert client.get("/livez").status_code == 200
 
 
+def test_health_and_metrics_are_answered_under_any_path_and_rate(tmp_path: Path) -> None:
+    server = ThreadedServer(
+        tmp_path, GatedPredictor(), workers=0, rate_limit=rate("1/h"), public_health=True, root_path="/models/digits"
+    )
+    try:
+        with many_open(server), server.client() as client:
+            assert [client.get("/predict").status_code for _ in range(2)] == [200, 429]
+            assert client.get("/metrics").status_code == 200
+            with RawConnection(server.url) as raw:
+                assert raw.request("GET", "/livez").answer().status == 200
+                assert raw.request("GET", "/readyz").answer().status == 200
+    finally:
+        server.stop()
+
+
 def test_too_many_requests_of_a_token_are_refused(tmp_path: Path) -> None:
     server = ThreadedServer(tmp_path, GatedPredictor(), workers=0, rate_limit=rate("1/h"))
     try:
@@ -112,5 +160,20 @@ def test_too_many_requests_of_a_token_are_refused(tmp_path: Path) -> None:
             refused = [client.get("/predict") for _ in range(3)]
             assert {answer.status_code for answer in refused} == {429}
             assert int(refused[0].headers["retry-after"]) > 3000
+    finally:
+        server.stop()
+
+
+@pytest.mark.parametrize("root_path", ["", "/mounted"])
+def test_health_checks_are_never_refused_whatever_the_prefix_of_the_paths(tmp_path: Path, root_path: str) -> None:
+    server = ThreadedServer(
+        tmp_path, GatedPredictor(), workers=0, rate_limit=rate("1/h"), root_path=root_path, public_health=True
+    )
+    try:
+        with many_open(server), server.client() as client:
+            assert [client.get("/predict").status_code for _ in range(2)] == [200, 429]
+            for headers in ({}, {"Authorization": "Bearer wrong"}, {"Authorization": f"Bearer {server.token}"}):
+                for path in ("/livez", "/readyz"):
+                    assert httpx.get(f"{server.url}{path}", headers=headers).status_code == 200
     finally:
         server.stop()

@@ -19,6 +19,7 @@ from cvserve.predictor.prediction import ModelInfo, Prediction
 from cvserve.server.actor import Actor
 from cvserve.server.context import RequestContext
 from cvserve.server.metrics import MAX_CLASSES, MAX_TOKENS, Metrics
+from cvserve.server.transport.limits import ConnectionLimits
 from cvserve.store.sqlite import sqlite3
 from support.answers import assert_problem
 from support.fakes import BrightnessPredictor, FailingPredictor, GatedPredictor
@@ -152,7 +153,21 @@ def test_reasons_are_there_before_anything_went_wrong(threaded_server: Start) ->
     with threaded_server().client() as client:
         seen = Scrape(client)
     for name, reasons in {
-        "cvserve_rejected_total": {"queue_full", "rate_limit", "too_large", "draining", "timeout", "client_gone"},
+        "cvserve_rejected_total": {
+            "queue_full",
+            "gave_way",
+            "bytes",
+            "connections",
+            "history_turn",
+            "history_scan",
+            "draining",
+            "rate_limit",
+            "too_large",
+            "head_too_large",
+            "slow_client",
+            "timeout",
+            "client_gone",
+        },
         "cvserve_auth_failures_total": {"missing", "invalid", "scope"},
         "cvserve_worker_restarts_total": {"exit", "signal", "hung", "memory", "nursery"},
     }.items():
@@ -190,6 +205,36 @@ def test_those_turned_away_are_counted_by_reason(threaded_server: Start) -> None
         seen = Scrape(client)
     assert set(statuses) == {503, 504}
     assert seen.by("cvserve_rejected_total", "reason") == {("queue_full",): statuses[503], ("timeout",): statuses[504]}
+
+
+def test_each_limit_that_refuses_has_a_reason_of_its_own(home: Path) -> None:
+    model = GatedPredictor()
+    limits = ConnectionLimits(head_s=0.2, grace_s=0.2, body_rate=1e9, sweep_s=0.05)
+    server = ThreadedServer(home, model, limits=limits, max_queue_bytes=100_000)
+    token = server.token
+    try:
+        with RawConnection(server.url) as busy:
+            busy.request("POST", "/predict", token=token, body=grey(0) + bytes(60_000))
+            assert model.entered.wait(30)
+            refused = {
+                "bytes": ("POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: 60000", 503),
+                "too_large": ("POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: 100001", 413),
+                "head_too_large": (f"GET / HTTP/1.1\r\nHost: x\r\nX: {'x' * 20_000}", 431),
+                "head_too_large ": (f"GET /{'x' * 9_000} HTTP/1.1\r\nHost: x", 414),
+                "slow_client": ("POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: 10", 408),
+            }
+            for head, status in refused.values():
+                with RawConnection(server.url) as raw:
+                    raw.send(f"{head}\r\nAuthorization: Bearer {token}\r\n\r\n".encode())
+                    assert raw.answer().status == status
+            model.gate.set()
+            assert busy.answer().status == 200
+        with server.client() as client:
+            counted = Scrape(client).by("cvserve_rejected_total", "reason")
+    finally:
+        model.gate.set()
+        server.stop()
+    assert counted == {(reason,): count for reason, count in Counter(map(str.strip, refused)).items()}
 
 
 def test_client_that_leaves_is_counted(threaded_server: Start) -> None:

@@ -165,11 +165,14 @@ def test_full_queue_refuses_at_once_and_those_inside_are_answered(threaded_serve
         assert [future.result().status_code for future in inside] == [200] * (workers + 2)
 
 
-def test_queue_is_bounded_in_bytes_too(threaded_server: Start) -> None:
+def test_picture_that_would_never_fit_is_too_large_and_not_asked_for_again(threaded_server: Start) -> None:
     picture = encoded(Image.new("L", (64, 64)), "BMP")
     server = threaded_server(max_queue_bytes=len(picture) - 1, formats=("BMP",))
     with server.client() as client:
-        assert_problem(client.post("/predict", content=picture), "overloaded")
+        answer = client.post("/predict", content=picture)
+    assert_problem(answer, "payload_too_large")
+    assert "retry-after" not in answer.headers
+    assert f"{len(picture) - 1:,} bytes" in answer.json()["detail"]
 
 
 def test_history_that_is_gone_is_unavailable_and_comes_back(threaded_server: Start) -> None:

@@ -110,8 +110,9 @@ def test_a_scan_has_a_time_limit(made: Made) -> None:
     readers = made(scan_limit_s=0.05)
 
     async def check() -> None:
-        with pytest.raises(Overloaded, match=r"longer to find than the 0.05 s .* narrow it"):
+        with pytest.raises(Overloaded, match=r"longer to find than the 0.05 s .* narrow it") as refused:
             await readers.scan(Scan(), "a", stay)
+        assert refused.value.reason == "history_scan"
         assert await readers.scan(count, "a", stay) == 0
 
     run(check())

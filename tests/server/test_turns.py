@@ -54,9 +54,23 @@ def test_too_many_of_one_owner_are_refused_at_once_and_others_are_not() -> None:
         turns = Turns(places=1, places_of_one=1, max_waiting=2)
         for _ in range(3):
             turns.ask("a")
-        with pytest.raises(Overloaded, match="try again"):
+        with pytest.raises(Overloaded, match="try again") as refused:
             turns.ask("a")
+        assert refused.value.reason == "history_turn"
         turns.ask("a", is_bounded=False)
         turns.ask("b")
+
+    asyncio.run(check())
+
+
+def test_requests_without_a_token_have_one_owner_like_any_other() -> None:
+    async def check() -> None:
+        turns = Turns(places=1, places_of_one=1, max_waiting=2)
+        first, second, other = turns.ask(None), turns.ask(None), turns.ask(1)
+        assert first.done()
+        turns.leave(None)
+        assert (second.done(), other.done()) == (True, False)
+        turns.leave(None)
+        assert other.done()
 
     asyncio.run(check())

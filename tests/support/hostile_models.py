@@ -36,6 +36,7 @@ from sklearn import (
     svm,
     tree,
 )
+from sklearn._loss.loss import HalfMultinomialLoss
 from sklearn.compose import ColumnTransformer
 from sklearn.datasets import load_digits
 
@@ -126,6 +127,24 @@ _CLASSIFIERS: dict[str, Callable[[], Any]] = {
 }
 KINDS = sorted({*_CLASSIFIERS, *(f"{name}+forest" for name in _TRANSFORMERS)})
 CLASSES = (2, 3, 5)
+_WORDS = (
+    "fit",
+    "fit_transform",
+    "score",
+    "predict",
+    "auto",
+    "cache",
+    "named_steps.model.fit",
+    None,
+    0,
+    -1,
+    10**9,
+    True,
+)
+_CALLED: tuple[Any, ...] = (
+    *(np.sqrt, np.add, feature_selection.f_classif, feature_selection.mutual_info_classif, pipeline.Pipeline),
+    *(gaussian_process.kernels.RBF(), HalfMultinomialLoss(n_classes=3)),
+)
 
 
 @cache
@@ -156,8 +175,9 @@ def forge(kind: str, seed: int) -> bytes:
     """A `.skops` file of the kind in which one to three things were changed; the same for the same seed."""
     chance = random.Random(seed)
     n_classes = chance.choice(CLASSES)
-    if chance.random() < 0.25:
-        return _swap(kind, n_classes, chance)
+    way = chance.random()
+    if way < 0.4:
+        return (_swap if way < 0.25 else _set_parameters)(kind, n_classes, chance)
     data = dumped(kind, n_classes)
     for _ in range(chance.choice((1, 1, 2, 3))):
         data = (_change_array if chance.random() < 0.75 else _change_number)(data, chance)
@@ -180,6 +200,36 @@ def _swap(kind: str, n_classes: int, chance: random.Random) -> bytes:
         if value is None:
             value = chance.choice([*_vars_of(source).values()])
         target.__dict__[key] = value
+    return _dump(model, kind, n_classes)
+
+
+def _set_parameters(kind: str, n_classes: int, chance: random.Random) -> bytes:
+    """Parameters that name methods, files and functions, also of what answers with nothing but parameters."""
+    model = copy.deepcopy(fitted(kind, n_classes))
+    if chance.random() < 0.3:
+        model = _wrap(model, chance)
+    arrays = [value for part in parts(model) for value in _vars_of(part).values() if isinstance(value, np.ndarray)]
+    for _ in range(chance.choice((1, 2, 4))):
+        part = chance.choice([part for part in parts(model) if _vars_of(part)])
+        names = part.get_params(deep=False) if hasattr(part, "get_params") else _vars_of(part)
+        key = chance.choice(sorted(names) or sorted(_vars_of(part)))
+        part.__dict__[key] = chance.choice([*_WORDS, *_CALLED, {"out": chance.choice(arrays or [None])}])
+        if key == "func" and chance.random() < 0.5:
+            part.__dict__["kw_args"] = {"out": chance.choice(arrays or [None])}
+    return _dump(model, kind, n_classes)
+
+
+def _wrap(model: Any, chance: random.Random) -> Any:
+    """An estimator that needs no training around one that has it; its folder of pickles beside the file."""
+    inner = pipeline.Pipeline([("scaler", preprocessing.StandardScaler()), ("model", model)], memory="cache")
+    inner.steps[0][1].fit(np.eye(64))
+    if chance.random() < 0.5:
+        return model_selection.FixedThresholdClassifier(inner, response_method=chance.choice(_WORDS), pos_label=1)
+    selection = feature_selection.SelectFromModel(inner, prefit=True, importance_getter=chance.choice(_WORDS))
+    return pipeline.Pipeline([("selection", selection), ("model", model)])
+
+
+def _dump(model: Any, kind: str, n_classes: int) -> bytes:
     try:
         data: bytes = skops.io.dumps(model)
     except Exception:  # what skops cannot write, a forger would write by hand; the other changes do
@@ -219,6 +269,7 @@ def _change_number(data: bytes, chance: random.Random) -> bytes:
     value = json.loads(node["content"])
     others: list[Any] = [0, 1, -1, 2, 3, 64, 10**9, 2**31 - 1, -(2**31), 2**62, 1e308, float("nan"), None, True, False]
     others += ["auto", "predict", "precomputed", "brute", "kd_tree", "zero", "stratified", "apply", "decision_path", ""]
+    others += ["fit", "fit_predict", "fit_transform", "_validate_params", "score", "get_params", "cache", "-1*n_jobs"]
     if isinstance(value, int) and not isinstance(value, bool) and chance.random() < 0.5:
         others = [value + 1, value - 1, value * 2, -value]
     node["content"] = json.dumps(chance.choice(others))

@@ -23,6 +23,7 @@ SUBJECTS = {
     "server/test_every_door.py": "every route, method and credential: who is let in",
     "server/test_fuzz.py": "no bytes of a request give a 500",
     "server/test_stop.py": "the stop of a real server under load: nothing that was sent in time is lost",
+    "server/transport/test_uvicorn.py": "what is used of uvicorn that it does not promise",
     "server/test_usual_form.py": "the quick way through the usual form gives what the parser gives",
     "server/test_workers.py": "the server with worker processes that end, hang and grow",
     "store/test_datasette.py": "the history opens in Datasette",
@@ -105,5 +106,7 @@ ELSEWHERE = {
     "store/sqlite.py": ("store/test_writer.py", "store/test_guard.py", "e2e/test_lost_database.py"),
     "settings.py": ("test_configuration.py", "test_values.py"),
     "settings_files.py": ("test_configuration.py",),
+    # What a user vouches for is asked by the command that records it.
+    "vouched.py": ("commands/config/test_trust.py",),
     "store/rows.py": ("store/test_predictions.py", "store/test_transaction.py"),
 }

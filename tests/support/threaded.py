@@ -10,8 +10,7 @@ from cvserve.engine.choose_pool import pool_for
 from cvserve.engine.protocols import WorkerPool
 from cvserve.predictor.predictor import Predictor
 from cvserve.server.resources import Resources, open_resources
-from cvserve.server.run import bind, server_config
-from cvserve.server.server import Server
+from cvserve.server.run import bind, make_server
 from cvserve.settings import Settings
 
 TOKEN = "a-fixed-token-for-tests"
@@ -56,11 +55,8 @@ class ThreadedServer:
         self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
         self.token = self.settings.token
         self._is_up = threading.Event()
-        self._server = Server(
-            server_config(self.resources, limits),
-            self.resources,
-            self._is_up.set,
-            last_request_s=float(str(last_request_s)),
+        self._server = make_server(
+            self.resources, self._is_up.set, limits=limits, last_request_s=float(str(last_request_s))
         )
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()

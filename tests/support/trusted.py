@@ -2,13 +2,12 @@
 
 from pathlib import Path
 
-from cvserve.settings_files import FILE_NAMES, read_settings_file
-from cvserve.vouched import vouch
+from cvserve.configuration import load_configuration
+from cvserve.folder_trust import trust_file
 
 
 def trust_settings(folder: Path) -> None:
     """Vouch for `.env` and `cvserve.toml` as they are now, as `cvserve config trust` does."""
-    for name in FILE_NAMES:
-        file = read_settings_file(folder / name)
-        if file is not None:
-            vouch(folder, name, file.sha256, "a test")
+    claims = load_configuration({}, {}, folder, refuses=False).foreseen
+    for file in {claim.file.path: claim.file for claim in claims}.values():
+        trust_file(file, claims, "a test")

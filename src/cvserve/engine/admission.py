@@ -19,36 +19,40 @@ from cvserve.errors import NotReady, Overloaded
 
 # A batch is also bounded in bytes, so that 64 pictures of 20 MB do not become one.
 MAX_BATCH_BYTES = 32 * 1024**2
-# Who has sent something within so long, or up to twice as long, counts when batches are shared.
+# An owner is active from its last job on for this time, or up to twice as long: two sets of owners are kept, and the
+# older one is thrown away once in this time. That is cheaper than a time for each.
 _ACTIVE_S = 1.0
-# Who waits alone while others come and go gets this part of a batch, or what is done in such a time if that is more:
-# they will wait for it, and models that gain by batches still do.
+# The three numbers below bound what a picture of one owner waits for behind a batch of another: large batches are
+# quicker in all, small ones are over sooner. They were found by trying, with benchmarks/promises/fairness.py, for its
+# promise: p99 of the small owner at most twice that without the large one, plus one batch.
+#
+# Only one owner has jobs now, but others are active and may come while the batch runs: it has at most a quarter of
+# max_batch_size (16 of 64, with which models that gain by batches still do), or as many as a worker does in a tenth of
+# a second, if that is more.
 _PART = 4
 _BRIEF_S = 0.1
-# What is done so soon is not made smaller for the sake of who has one picture in it.
+# Several owners have jobs: their batch is as small as the smallest of them asks for, but not smaller than what a worker
+# does in 5 ms, about as long as a whole request takes when nobody else asks. Nobody would notice the difference.
 _QUICK_S = 0.005
 
 
 class AdmissionQueue(Generic[Job]):
     """A queue for one thread, the event loop's.
 
+    It counts jobs. Their bytes have been counted since they arrived, by whoever received them.
+
     Args:
         max_jobs: jobs that may wait.
-        max_bytes: bytes that may wait.
         max_batch_size: jobs that one `take` gives at most.
         clock: gives seconds that never go back.
     """
 
-    def __init__(
-        self, max_jobs: int, max_bytes: int, max_batch_size: int, clock: Callable[[], float] = time.monotonic
-    ) -> None:
+    def __init__(self, max_jobs: int, max_batch_size: int, clock: Callable[[], float] = time.monotonic) -> None:
         self._max_jobs = max_jobs
-        self._max_bytes = max_bytes
         self._max_batch_size = max_batch_size
         # Only owners of whom something waits, the one whose turn it is first.
         self._shares: OrderedDict[Hashable, Share[Job]] = OrderedDict()
         self._jobs = 0
-        self._waiting_bytes = 0
         self._closed = False
         self._clock = clock
         self._active: set[Hashable] = set()
@@ -75,44 +79,58 @@ class AdmissionQueue(Generic[Job]):
             raise NotReady("The server is stopping; send the request again in a moment.")
         if not jobs:
             return []
-        size_bytes = jobs[0].size_bytes if len(jobs) == 1 else sum([job.size_bytes for job in jobs])
-        gave_way: list[Job] = []
-        if self._jobs + len(jobs) > self._max_jobs or self._waiting_bytes + size_bytes > self._max_bytes:
-            gave_way = self._make_room(jobs[0].owner, len(jobs), size_bytes)
-        share = self._find_share(jobs[0].owner)
-        share.requests.append(Request(list(jobs[::-1]), size_bytes, is_whole=True))
-        self._count(share, len(jobs), size_bytes)
-        self._active.add(jobs[0].owner)
+        owner = jobs[0].owner
+        gave_way = self._make_room(owner, len(jobs)) if self._jobs + len(jobs) > self._max_jobs else []
+        share = self._find_share(owner)
+        share.requests.append(Request(list(jobs[::-1]), is_whole=True))
+        self._count(share, len(jobs))
+        self._active.add(owner)
         return gave_way
 
-    def is_full_for(self, owner: Hashable) -> bool:
-        """Whether one more job of this owner would be refused, whatever its size."""
-        if self._jobs < self._max_jobs:
-            return False
-        own = self._shares.get(owner)
-        return own is not None and own.jobs >= self._max_jobs // len(self._shares)
+    def check_room(self, owner: Hashable) -> None:
+        """Find out whether one more job of this owner would be refused.
+
+        Raises:
+            Overloaded: the queue is full, and this owner has its share of it.
+        """
+        if self._jobs >= self._max_jobs:
+            own = self._shares.get(owner)
+            if own is not None and own.jobs >= self._max_jobs // len(self._shares):
+                raise self._make_error()
 
     def put_back(self, jobs: Sequence[Job]) -> None:
         """Put jobs whose worker was lost before all others of their owners, in their order; they were admitted."""
         for job in reversed(jobs):
             share = self._find_share(job.owner)
-            share.requests.appendleft(Request([job], job.size_bytes, is_whole=False))
-            self._count(share, 1, job.size_bytes)
+            share.requests.appendleft(Request([job], is_whole=False))
+            self._count(share, 1)
 
     def take(
         self, free_workers: int, limit: int | None = None, picture_s: float = math.inf, *, heavy: bool = True
     ) -> list[Job]:
-        """Take the share of one of `free_workers` workers; jobs that nobody wants any more are dropped.
+        """Take the jobs of one batch out of the queue, for one worker that is free.
 
-        Where several owners wait, each gives as many jobs as the one that has least: a picture that waits beside a
-        thousand of somebody else shares its batch with one of those, and so waits for one and not for sixty. Where one
-        waits and others have sent something a moment ago, it gets its part of a batch: they will wait for that.
+        How many: ⌈waiting / free workers⌉, within `max_batch_size` and `limit`. Then, so that nobody waits long for a
+        batch of somebody else:
+
+        - Several owners have jobs: the number of owners × the jobs of the one that has least. A picture beside
+          somebody's thousand goes with one of those, and waits for one and not for 63.
+        - One owner has jobs, and others had some a moment ago: at most a part of a batch, as they may come while it
+          runs.
+        - Otherwise: nothing is cut.
+
+        Which: one of each owner in turn. Jobs that nobody waits for any more are dropped on the way. A job that must
+        run alone, or is heavy, is a batch by itself.
 
         Args:
-            free_workers: workers that have nothing to do, this one included; at least 1.
+            free_workers: workers that have nothing to do, the one that asks included; at least 1.
             limit: a bound on the number of jobs beside `max_batch_size`; None: there is none.
-            picture_s: seconds that a job takes, as far as one can tell from those before; infinite: nobody knows.
-            heavy: whether there is a worker for a heavy job; if not, such jobs wait, unless nobody else would mind.
+            picture_s: seconds for which one job keeps a worker busy, estimated from earlier ones; infinite: not known.
+            heavy: whether this worker may take a heavy job (one that takes long to decode). False keeps it for the
+                jobs of other owners, so it counts only where there are such owners.
+
+        Returns:
+            The jobs; may be empty.
         """
         most = min(-(-self._jobs // free_workers), self._max_batch_size, limit or self._max_batch_size)
         if is_shared := self._is_shared():
@@ -144,11 +162,6 @@ class AdmissionQueue(Generic[Job]):
     def __len__(self) -> int:
         return self._jobs
 
-    @property
-    def waiting_bytes(self) -> int:
-        """Bytes that wait."""
-        return self._waiting_bytes
-
     def _is_shared(self) -> bool:
         """Whether several owners wait, or one does and others have sent something a moment ago."""
         now = self._clock()
@@ -179,63 +192,53 @@ class AdmissionQueue(Generic[Job]):
             share = self._shares[owner] = Share()
         return share
 
-    def _count(self, share: Share[Job], jobs: int, size_bytes: int) -> None:
+    def _count(self, share: Share[Job], jobs: int) -> None:
         share.jobs += jobs
-        share.size_bytes += size_bytes
         self._jobs += jobs
-        self._waiting_bytes += size_bytes
 
     def _take_first(self, owner: Hashable, share: Share[Job]) -> None:
         """Take an owner's next job out of the queue."""
         request = share.requests[0]
-        job = request.jobs.pop()
+        request.jobs.pop()
         request.is_whole = False
         if not request.jobs:
             share.requests.popleft()
             if not share.requests:
                 del self._shares[owner]
-        size_bytes = job.size_bytes
-        request.size_bytes -= size_bytes
-        share.size_bytes -= size_bytes
-        share.jobs -= 1
-        self._waiting_bytes -= size_bytes
-        self._jobs -= 1
+        self._count(share, -1)
 
-    def _make_room(self, owner: Hashable, jobs: int, size_bytes: int) -> list[Job]:
-        """Take out what must give way, so that so many jobs and bytes of an owner fit.
+    def _make_room(self, owner: Hashable, jobs: int) -> list[Job]:
+        """Take out what must give way, so that so many jobs of an owner fit.
 
         Raises:
             Overloaded: the owner would hold more than its share, or nothing more may give way; all is as before.
         """
-        refusal = Overloaded(f"{self._jobs} pictures wait already and no more fit; send the request again in a moment.")
-        own = self._shares.get(owner) or Share()
-        owners = len(self._shares) + (owner not in self._shares)
+        refusal = self._make_error()
+        own_jobs = self._shares[owner].jobs if owner in self._shares else 0
+        fair = self._max_jobs // (len(self._shares) + (owner not in self._shares))
         removed: list[tuple[Share[Job], Request[Job]]] = []
-        while True:
-            lacks_jobs = self._jobs + jobs > self._max_jobs
-            if not lacks_jobs and self._waiting_bytes + size_bytes <= self._max_bytes:
-                break
-            fair = self._max_jobs // owners if lacks_jobs else self._max_bytes // owners
-            wanted = own.jobs + jobs if lacks_jobs else own.size_bytes + size_bytes
-            resource = "jobs" if lacks_jobs else "size_bytes"
-            largest = None if wanted > fair else self._find_largest(owner, resource, fair)
+        while self._jobs + jobs > self._max_jobs:
+            largest = None if own_jobs + jobs > fair else self._find_largest(owner, fair)
             if largest is None:
                 for share, request in reversed(removed):
                     share.requests.append(request)
-                    self._count(share, len(request.jobs), request.size_bytes)
+                    self._count(share, len(request.jobs))
                 raise refusal
             request = largest.requests.pop()
-            self._count(largest, -len(request.jobs), -request.size_bytes)
+            self._count(largest, -len(request.jobs))
             removed.append((largest, request))
         for other in [name for name, share in self._shares.items() if not share.requests]:
             del self._shares[other]
         return [job for _, request in removed for job in reversed(request.jobs)]
 
-    def _find_largest(self, owner: Hashable, resource: str, fair: int) -> Share[Job] | None:
-        """Find who holds most of a resource, more than is fair, and has a request that no worker has begun."""
+    def _find_largest(self, owner: Hashable, fair: int) -> Share[Job] | None:
+        """Find who has most jobs, more than is fair, and a request that no worker has begun."""
         others = [
             share
             for other, share in self._shares.items()
-            if other != owner and share.requests and share.requests[-1].is_whole and getattr(share, resource) > fair
+            if other != owner and share.requests and share.requests[-1].is_whole and share.jobs > fair
         ]
-        return max(others, key=lambda share: int(getattr(share, resource)), default=None)
+        return max(others, key=lambda share: share.jobs, default=None)
+
+    def _make_error(self) -> Overloaded:
+        return Overloaded(f"{self._jobs} pictures wait already and no more fit; send the request again in a moment.")

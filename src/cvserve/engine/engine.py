@@ -15,7 +15,7 @@ from cvserve.engine.job import Batch, Job, has_worker_for_heavy, start_batch
 from cvserve.engine.protocols import EngineObserver, RestartReason, Worker, WorkerPool
 from cvserve.engine.suspects import Suspects
 from cvserve.engine.task import Outcome, Task
-from cvserve.errors import ModelError, NotReady, Overloaded
+from cvserve.errors import ModelError, NotReady
 from cvserve.predictor.images.weight import is_heavy
 from cvserve.predictor.prediction import ModelInfo, Prediction
 
@@ -32,7 +32,6 @@ class Engine:
     Args:
         pool: makes the workers; its model is loaded.
         max_queue: pictures that may wait; more are refused with `Overloaded`.
-        max_queue_bytes: bytes of pictures that may wait.
         max_batch_size: pictures that a worker is given at once, at most.
         predict_timeout: seconds from admission to answer; then a caller gets `PredictTimeout`, and a worker that
             has held a batch for a share of it counts as hung.
@@ -44,7 +43,6 @@ class Engine:
         pool: WorkerPool,
         *,
         max_queue: int = 1024,
-        max_queue_bytes: int = 256 * 1024**2,
         max_batch_size: int = 64,
         predict_timeout: float = 30.0,
         observer: EngineObserver | None = None,
@@ -52,7 +50,7 @@ class Engine:
         self.max_queue = max_queue
         self._pool = pool
         self._observer = observer
-        self._queue: AdmissionQueue[Job] = AdmissionQueue(max_queue, max_queue_bytes, max_batch_size)
+        self._queue: AdmissionQueue[Job] = AdmissionQueue(max_queue, max_batch_size)
         self._timeout_s = predict_timeout
         self._planned_s = predict_timeout * _PLANNED_SHARE
         self._deadlines = Deadlines(predict_timeout)
@@ -113,10 +111,7 @@ class Engine:
         Raises:
             Overloaded: the queue is full, and this owner has its share of it.
         """
-        if self._queue.is_full_for(owner):
-            raise Overloaded(
-                f"{self.waiting} pictures wait already and no more fit; send the request again in a moment."
-            )
+        self._queue.check_room(owner)
 
     def submit(
         self, tasks: Sequence[Task], has_left: Callable[[], bool] | None = None, owner: Hashable = None
@@ -216,7 +211,8 @@ class Engine:
         """Give each free worker its share of what waits."""
         self._dispatching = False
         while self._free and len(self._queue):
-            waiting, heavy = len(self._queue), has_worker_for_heavy(self._busy.values(), self.live_workers)
+            waiting = len(self._queue)
+            heavy = not self._busy or has_worker_for_heavy(self._busy.values(), self.live_workers)
             jobs = self._queue.take(len(self._free), self._batch_limit(), self._picture_s or math.inf, heavy=heavy)
             if not jobs and len(self._queue) == waiting:
                 break  # heavy pictures, which wait for one of their own kind to be done

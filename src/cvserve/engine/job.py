@@ -39,7 +39,7 @@ class Job:
 
     @property
     def size_bytes(self) -> int:
-        """Bytes that it holds while it waits."""
+        """Bytes that it adds to a batch."""
         return len(self.task.data)
 
     @property
@@ -62,7 +62,8 @@ class Job:
             self.future.set_exception(
                 Overloaded(
                     "The queue is full, and most of what waits was sent with this token; send the request again in a"
-                    " moment."
+                    " moment.",
+                    "gave_way",
                 )
             )
 

@@ -149,9 +149,9 @@ class ProcessPool:
             self._make_now()
 
     def _make_now(self) -> None:
-        """Ask for as many as there are too few; one that is too large stays until another is ready."""
+        """Ask for what is missing, of a fork server that has loaded; one that is too large stays until then."""
         staying = sum(not worker.is_retiring for worker in self._workers) - len(self._too_large)
-        for _ in range(0 if self._is_closing else self.wanted - staying):
+        for _ in range(self.wanted - staying if self._is_loaded and not self._is_closing else 0):
             self._make_worker()
 
     def _make_worker(self) -> None:

@@ -14,7 +14,7 @@ class Waiting(Protocol):
 
     @property
     def size_bytes(self) -> int:
-        """Bytes that it holds while it waits."""
+        """Bytes that it adds to a batch."""
 
     @property
     def runs_alone(self) -> bool:
@@ -37,23 +37,20 @@ class Request(Generic[Job]):
     Attributes:
         jobs: those that still wait, the next one last.
         is_whole: whether no worker has had any of them.
-        size_bytes: of those that still wait.
     """
 
-    __slots__ = ("is_whole", "jobs", "size_bytes")
+    __slots__ = ("is_whole", "jobs")
 
-    def __init__(self, jobs: list[Job], size_bytes: int, *, is_whole: bool) -> None:
+    def __init__(self, jobs: list[Job], *, is_whole: bool) -> None:
         self.jobs = jobs
-        self.size_bytes = size_bytes
         self.is_whole = is_whole
 
 
 class Share(Generic[Job]):
-    """What waits of one owner: its requests, oldest first, and how many jobs and bytes they are."""
+    """What waits of one owner: its requests, oldest first, and how many jobs they are."""
 
-    __slots__ = ("jobs", "requests", "size_bytes")
+    __slots__ = ("jobs", "requests")
 
     def __init__(self) -> None:
         self.requests: deque[Request[Job]] = deque()
         self.jobs = 0
-        self.size_bytes = 0

@@ -1,6 +1,9 @@
 """The root of the error tree, and the errors of settings, history, models and pictures."""
 
-from typing import ClassVar
+from typing import ClassVar, Literal
+
+# What there was no room for. Metrics have them as labels, so an operator knows which limit was met.
+OverloadReason = Literal["queue_full", "gave_way", "bytes", "connections", "history_turn", "history_scan"]
 
 
 class CvserveError(Exception):
@@ -110,9 +113,17 @@ class PredictError(CvserveError):
 
 
 class Overloaded(PredictError):
-    """The queue is full."""
+    """There is no room at the moment: in the queue, in memory, for a connection, or to read a list of the history.
+
+    Attributes:
+        reason: which of these, and why.
+    """
 
     code = "overloaded"
+
+    def __init__(self, message: str, reason: OverloadReason = "queue_full") -> None:
+        super().__init__(message)
+        self.reason: OverloadReason = reason
 
 
 class NotReady(PredictError):

@@ -60,7 +60,7 @@ class History:
             CannotStart: the folder cannot be written, or the database is of a newer cvserve.
             HistoryError: it is no database of cvserve, or it is damaged.
         """
-        place = find_home() if path is None else Path(path)
+        place = find_home(has_option=False) if path is None else Path(path)
         file = place / DATABASE_NAME if place.is_dir() or path is None else place
         prepare_database(file)
         return cls(file)

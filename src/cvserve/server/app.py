@@ -86,11 +86,9 @@ def _add_layers(paths: Paths, resources: Resources) -> AsgiApp:
     """Put the layers around the paths; the last one added sees a request first."""
     settings = resources.settings
     open_paths = HEALTH_PATHS if settings.public_health else ()
-    asks_for_host = settings.no_auth or bool(settings.allowed_hosts)
-    host_rule = HostRule((settings.host, *settings.allowed_hosts) if asks_for_host else None)
     origins = settings.cors_origin
     app: AsgiApp = AuthenticationMiddleware(
-        paths, resources.authenticator, host_rule, origins, open_paths, resources.rate_limiter
+        paths, resources.authenticator, HostRule.of(settings), origins, open_paths, resources.rate_limiter
     )
     app = ProblemMiddleware(app, resources.metrics)
     if origins:

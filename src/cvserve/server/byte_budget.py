@@ -10,7 +10,7 @@ each, and there is always room for somebody who comes anew.
 
 from collections.abc import Hashable
 
-from cvserve.errors import Overloaded
+from cvserve.errors import CvserveError, Overloaded, PayloadTooLarge
 
 _SHARE = 3
 _MIB = 1024**2
@@ -67,6 +67,15 @@ class ByteBudget:
         self.used_bytes += size_bytes
         self._of_owner[owner] = self._of_owner.get(owner, 0) + size_bytes
 
+    def check_announced(self, owner: Hashable, size_bytes: int) -> None:
+        """See whether a body that is announced would fit; raises as `check` does.
+
+        What has come of it is counted already. So where no other request holds anything, only its size decides: else
+        one that comes in one piece would have to find room twice, and one of more than half would be refused for good.
+        """
+        if self._of_owner or size_bytes > self._limit_bytes:
+            self.check(owner, size_bytes, 0)
+
     def check(self, owner: Hashable, size_bytes: int, of_request_bytes: int) -> None:
         """See whether bytes of a caller would fit, without counting them.
 
@@ -76,22 +85,39 @@ class ByteBudget:
             of_request_bytes: what the same request holds already.
 
         Raises:
-            Overloaded: they would not.
+            PayloadTooLarge: they never would: the request alone has more than all of the budget.
+            Overloaded: they would not now.
         """
         held_bytes = self._of_owner.get(owner, 0)
         free_bytes = self._limit_bytes - self.used_bytes - size_bytes
-        if of_request_bytes == self.used_bytes and (free_bytes >= 0 or not of_request_bytes):
-            return  # no other request is there: one that is larger than a share must not be refused for good
         if free_bytes < 0:
-            raise Overloaded(
-                f"The server holds as many bytes of requests as it may ({_format_mib(self._limit_bytes)}); "
-                "send the request again in a moment."
-            )
+            raise self.make_error(of_request_bytes + size_bytes)
+        if of_request_bytes == self.used_bytes:
+            return  # no other request is there: one that is larger than a share must not be refused for good
         if held_bytes + size_bytes > _SHARE * free_bytes:
             raise Overloaded(
                 f"This token's requests hold {_format_mib(held_bytes)} already, and more would leave too little for "
-                "others; send the request again in a moment."
+                "others; send the request again in a moment.",
+                "bytes",
             )
+
+    def make_error(self, of_request_bytes: int) -> CvserveError:
+        """The answer to bytes that do not fit.
+
+        Args:
+            of_request_bytes: what the same request would hold with them. More than all of the budget will not fit
+                later either, so its sender must not be told to come again.
+        """
+        if of_request_bytes > self._limit_bytes:
+            return PayloadTooLarge(
+                f"The body is larger than the {self._limit_bytes:,} bytes that this server holds of all requests; "
+                "send a smaller one."
+            )
+        return Overloaded(
+            f"The server holds as many bytes of requests as it may ({_format_mib(self._limit_bytes)}); "
+            "send the request again in a moment.",
+            "bytes",
+        )
 
     def give_back_for(self, owner: Hashable, size_bytes: int) -> None:
         """Count bytes of a caller no longer."""
@@ -122,15 +148,17 @@ class Hold:
         """Refuse, before it is read, a body that would not fit now.
 
         Raises:
-            Overloaded: it would not.
+            PayloadTooLarge: it never would.
+            Overloaded: it would not now.
         """
-        self._budget.check(self._owner, announced_bytes, self._size_bytes)
+        self._budget.check_announced(self._owner, announced_bytes)
 
     def grow(self, size_bytes: int) -> None:
         """Count bytes that have arrived.
 
         Raises:
-            Overloaded: they do not fit; what was counted before stays counted until the end of the context.
+            PayloadTooLarge, Overloaded: they do not fit; what was counted before stays counted until the end of the
+                context.
         """
         self._budget.check(self._owner, size_bytes, self._size_bytes)
         self._budget.count_for(self._owner, size_bytes)

@@ -2,6 +2,7 @@
 
 import random
 import re
+import sys
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass, field
@@ -19,6 +20,7 @@ AsgiApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 KEY = "cvserve"
 UNMATCHED = "unmatched"
 _HEADERS_KEY = "cvserve.headers"
+_MAX_DIGITS = 18
 _random = random.Random()  # noqa: S311 - see below; seeded by the system
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 
@@ -50,6 +52,11 @@ class RequestContext:
     is_logged: bool = False
     started_at: float = field(default_factory=time.perf_counter)
 
+    @property
+    def owner(self) -> int | None:
+        """Who is served in turn, and whose bytes and requests are counted: the id of the token; None without one."""
+        return self.actor.token_id if self.actor else None
+
 
 def context_of(scope: Scope) -> RequestContext:
     """Return the context of a request that came through our middleware."""
@@ -70,8 +77,17 @@ def header(scope: Scope, name: bytes) -> str | None:
 
     Blanks and tabs around a value are no part of it (RFC 9110 section 5.5), and the parser leaves those behind it.
     """
-    value = headers_by_name(scope).get(name)
+    value = (scope.get(_HEADERS_KEY) or headers_by_name(scope)).get(name)  # a call less, as each request asks often
     return None if value is None else str(value, "latin-1").strip(" \t")
+
+
+def content_length(scope: Scope) -> int | None:
+    """Return the size that the head announces for the body; None where it announces none, or no number."""
+    text = header(scope, b"content-length")
+    if text is None or not text.isdecimal():
+        return None
+    digits = text.lstrip("0")  # of which there may be thousands, and Python converts no more than 4,300 digits
+    return int(digits or "0") if len(digits) <= _MAX_DIGITS else sys.maxsize
 
 
 def list_header(scope: Scope, name: bytes) -> list[str]:

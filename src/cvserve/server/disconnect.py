@@ -1,4 +1,4 @@
-"""Whether the client has closed its end of the connection."""
+"""What is known of a connection without waiting: that the client has closed its end, or that a body is complete."""
 
 from types import CoroutineType
 
@@ -32,6 +32,17 @@ def has_left(receive: Receive) -> bool:
         if message["type"] == "http.disconnect":
             return True
     return False
+
+
+def has_come(receive: Receive) -> bool:
+    """Tell whether all of the request's body is here, so that reading it will not wait; False where nobody knows.
+
+    uvicorn keeps it in an attribute `more_body` of the object that `receive` is a method of, as our access log's layer.
+
+    Args:
+        receive: the request's ASGI callable.
+    """
+    return getattr(getattr(receive, "__self__", None), "more_body", True) is False
 
 
 def _poll(receive: Receive) -> Message | None:

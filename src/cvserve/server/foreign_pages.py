@@ -3,7 +3,7 @@
 from collections.abc import Collection
 
 from cvserve.errors import CsrfRejected
-from cvserve.server.context import Scope, header
+from cvserve.server.context import Scope, header, headers_by_name
 
 _READS = ("GET", "HEAD", "OPTIONS")
 
@@ -24,9 +24,10 @@ def check_page(scope: Scope, allowed_origins: Collection[str]) -> None:
     """
     if scope["method"] in _READS:
         return
-    site, origin = header(scope, b"sec-fetch-site"), header(scope, b"origin")
-    if (site is None and origin is None) or _carries_token(scope):
+    found = headers_by_name(scope)
+    if (b"sec-fetch-site" not in found and b"origin" not in found) or _carries_token(scope):
         return
+    site, origin = header(scope, b"sec-fetch-site"), header(scope, b"origin")
     if origin is not None and ("*" in allowed_origins or origin.lower() in allowed_origins):
         return
     if site is not None:

@@ -7,7 +7,7 @@ proxy's is the client's. What stands before it was sent by the client and may be
 import ipaddress
 from functools import lru_cache
 
-from cvserve.server.context import Scope, list_header
+from cvserve.server.context import Scope, headers_by_name, list_header
 from cvserve.values import texts
 
 _MAX_CHARACTERS = 64  # of an address with a zone and a port
@@ -33,11 +33,9 @@ class Proxies:
         if not peer:
             return "-"
         address: str = peer[0]
-        if not self.knows(address):
+        if b"x-forwarded-for" not in headers_by_name(scope) or not self.knows(address):
             return address
         hops = [hop for value in list_header(scope, b"x-forwarded-for") for hop in value.split(",")]
-        if not hops:
-            return address
         found = [_read_address(hop.strip(" \t")) for hop in hops]
         if self._knows_all:
             return str(found[0] or address)

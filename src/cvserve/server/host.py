@@ -3,10 +3,12 @@
 import re
 from collections.abc import Sequence
 from functools import lru_cache
+from typing import Self
 
 from cvserve import values
 from cvserve.errors import CvserveError, MalformedBody, Misdirected
 from cvserve.server.context import Scope, headers_by_name
+from cvserve.settings import Settings
 
 # A name, an IPv4 address, or an IPv6 address in brackets; then a port, which may be empty.
 _FORM = re.compile(r"(\[[0-9A-Fa-f:.]+(?:%25[A-Za-z0-9._~-]+)?\]|[A-Za-z0-9._-]{1,253})(?::[0-9]{0,5})?")
@@ -24,16 +26,30 @@ class HostRule:
     Args:
         names: what the server may be called, beside this machine's loopback names; `*.example.org` stands for all
             names below. None: anything that can be a `Host`.
+        is_strict: whatever else is refused; if not, only what comes in at a loopback address. An app that is mounted
+            in another one cannot know where that is reached, or by which names.
     """
 
-    def __init__(self, names: Sequence[str] | None) -> None:
+    def __init__(self, names: Sequence[str] | None, *, is_strict: bool = True) -> None:
+        self._is_strict = is_strict
         self._accepts_any = names is None
         self._names = frozenset(_normalise(name) for name in names or ())
         self._endings = tuple(name[1:] for name in self._names if name.startswith("*."))
         self._judge = lru_cache(maxsize=256)(self._find_fault)  # nearly always the same one
 
-    def check(self, scope: Scope) -> None:
+    @classmethod
+    def of(cls, settings: Settings) -> Self:
+        """What the settings say."""
+        asks = settings.no_auth or bool(settings.allowed_hosts)
+        names = (settings.host, *settings.allowed_hosts) if asks else None
+        return cls(names, is_strict=bool(settings.allowed_hosts))
+
+    def check(self, scope: Scope, *, any_name: bool = False) -> None:
         """Let a request pass.
+
+        Args:
+            scope: of the request.
+            any_name: the `Host` must be one, but may name anybody: what is asked for is open to all.
 
         Raises:
             MalformedBody: no `Host`, two of them, or one that is none.
@@ -51,8 +67,11 @@ class HostRule:
         fault = self._judge(text) if len(text) <= _MAX_CHARACTERS else MalformedBody
         if fault is MalformedBody:
             raise MalformedBody("The header 'Host' is no name or address of a host, with or without a port.")
-        if fault is Misdirected:
-            raise Misdirected("This server is not the host that the request asks for; its names are in allowed_hosts.")
+        if fault is Misdirected and not any_name and (self._is_strict or _comes_over_loopback(scope)):
+            name = text.rpartition(":")[0] or text
+            raise Misdirected(
+                f"This server does not answer to the name '{name}'; if it is its own, add it to allowed_hosts."
+            )
 
     def _find_fault(self, text: str) -> type[CvserveError] | None:
         match = _FORM.fullmatch(text)
@@ -78,6 +97,12 @@ def apply_absolute_form(target: bytes, headers: list[tuple[bytes, bytes]]) -> No
     if match:
         authority = match[2] if match[1].lower() in (b"http", b"https") else b""  # which is no host
         headers[:] = [(name, authority if name == b"host" else value) for name, value in headers]
+
+
+def _comes_over_loopback(scope: Scope) -> bool:
+    """Whether a request came in at a loopback address of this machine, or at one that is not known."""
+    server = scope.get("server")
+    return server is None or values.is_loopback(str(server[0]).removeprefix("::ffff:"))
 
 
 def _normalise(name: str) -> str:

@@ -1,4 +1,9 @@
-"""Gives memory back to the system when a load has gone: the C library keeps what was freed for later."""
+"""Gives memory back to the system when a load has gone.
+
+What Python frees goes back to the C library, which keeps it for later: a server that once held 256 MiB of uploads would
+look as large for ever. `malloc_trim` makes it let go, for some milliseconds of the event loop. So that is done when a
+load has ended and never in the middle of one, where the memory is about to be used again.
+"""
 
 import ctypes
 import gc
@@ -6,9 +11,12 @@ from collections.abc import Callable
 
 from cvserve.server.byte_budget import ByteBudget
 
-# Less is not worth the milliseconds.
+# A load is what has had more bytes than this in flight at once; it has gone when less than half of this is left. What a
+# smaller one leaves behind is not worth the milliseconds.
 _WORTH_BYTES = 16 * 1024**2
-# Right behind a load, and once more when its connections are likely to be closed: they lie between what it has left.
+# Memory is given back right behind a load, and once more so many calls of `tidy` later, two and a half seconds where
+# the sweep calls it. By then its connections are mostly closed. What they hold lies between the bodies that were freed,
+# and the C library can only give back whole pages.
 _TIMES = 2
 _PAUSE_CALLS = 5
 

@@ -2,9 +2,10 @@
 
 import time
 from time import perf_counter
+from typing import get_args
 
 from cvserve.engine.protocols import RESTART_REASONS, RestartReason
-from cvserve.errors import CvserveError, Forbidden, Unauthenticated
+from cvserve.errors import CvserveError, Forbidden, Overloaded, OverloadReason, Unauthenticated
 from cvserve.predictor.prediction import ModelInfo, Prediction
 from cvserve.server.context import RequestContext
 from cvserve.server.counters import OTHER, Counter, Histogram, LabelLimiter, Observe
@@ -12,15 +13,18 @@ from cvserve.server.counters import OTHER, Counter, Histogram, LabelLimiter, Obs
 MAX_TOKENS = 100
 MAX_CLASSES = 100
 METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"))
-# The code of an error -> why the request was turned away.
+# The code of an error -> why the request was turned away; `overloaded` has several reasons, which its errors tell.
 REJECTIONS = {
-    "overloaded": "queue_full",
     "rate_limited": "rate_limit",
     "payload_too_large": "too_large",
+    "headers_too_large": "head_too_large",
+    "uri_too_long": "head_too_large",
+    "request_timeout": "slow_client",
     "not_ready": "draining",
     "predict_timeout": "timeout",
 }
 CLIENT_GONE = "client_gone"
+REASONS = (*get_args(OverloadReason), *dict.fromkeys(REJECTIONS.values()), CLIENT_GONE)
 AUTH_FAILURES = ("missing", "invalid", "scope")
 
 # Those of OpenTelemetry's `http.server.request.duration`: dashboards of others fit.
@@ -104,9 +108,12 @@ class Metrics:
         self._rejections = Counter(
             "cvserve_rejected_total",
             ("reason",),
-            "Requests turned away or given up: `queue_full`, `rate_limit`, `too_large`, `draining` (the server stops,"
-            " or the model loads), `timeout`, `client_gone` (nobody was there to hear the answer).",
-            [(reason,) for reason in (*REJECTIONS.values(), CLIENT_GONE)],
+            "Requests turned away or given up. 503: `queue_full`, `gave_way` (to a token with less in the full queue),"
+            " `bytes` (`max_queue_bytes`), `connections` (as many as can be open), `history_turn`, `history_scan` (a"
+            " list whose turn does not come, or that takes too long), `draining` (the server stops, or the model"
+            " loads). Others: `rate_limit`, `too_large` (the body), `head_too_large`, `slow_client` (its head or"
+            " body), `timeout` (of the model), `client_gone` (nobody was there to hear the answer).",
+            [(reason,) for reason in REASONS],
         )
         self._auth_failures = Counter(
             "cvserve_auth_failures_total",
@@ -186,7 +193,9 @@ class Metrics:
 
     def count_error(self, error: CvserveError) -> None:
         """Count a request that is answered with an error, if it is one that an operator may have to act on."""
-        if error.code in REJECTIONS:
+        if isinstance(error, Overloaded):
+            self.count_rejection(error.reason)
+        elif error.code in REJECTIONS:
             self.count_rejection(REJECTIONS[error.code])
         elif isinstance(error, Unauthenticated):
             self._auth_failures.add(("invalid" if error.credentials_sent else "missing",))
@@ -197,7 +206,7 @@ class Metrics:
         """Count a request that was turned away, or whose client left before the answer.
 
         Args:
-            reason: a value of `REJECTIONS`, or `CLIENT_GONE`.
+            reason: one of `REASONS`.
         """
         self._rejections.add((reason,))
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from cvserve import errors
 from cvserve.errors import CvserveError
+from cvserve.logs.events import log_seldom
 from cvserve.server.context import Scope, Send, context_of
 
 _JSON = json.JSONEncoder(separators=(",", ":"), ensure_ascii=True).encode
@@ -83,6 +84,12 @@ async def send_problem(scope: Scope, send: Send, error: CvserveError) -> None:
     status, headers, body = encode_problem(error, context_of(scope).request_id)
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
+
+
+def log_failure(error: CvserveError, request_id: str) -> None:
+    """Tell whoever runs the server of an answer that speaks of the server's state, once in a while."""
+    if get_status(error) >= 500:
+        log_seldom(f"answer {error.code}", "WARNING", "request {}: {}: {}", request_id, error.code, error)
 
 
 def _extra_headers(error: CvserveError, status: int) -> list[tuple[bytes, bytes]]:

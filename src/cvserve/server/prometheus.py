@@ -80,7 +80,7 @@ READINGS = (
     Reading(
         "cvserve_queue_limit",
         (),
-        "Pictures that may wait; one more is a 503.",
+        "Pictures that may wait. One more is a 503, or one of a token that has more than its share gives way to it.",
         lambda sources: [((), sources.engine.max_queue)],
     ),
     Reading("cvserve_workers", ("state",), "`live`: warm and at work; `wanted`: as many as there should be.", _workers),

@@ -14,7 +14,8 @@ from cvserve.values import Rate
 class RateLimiter:
     """Refuses what a token sends too fast. For one thread, the event loop's.
 
-    A bucket holds what comes in a second, at least one request. A batch is one request when it comes; its other
+    A bucket holds as many requests as the rate names: of 100 a minute, 100 may come at once, and then one
+    every 0.6 s. So in no minute there are more than twice as many. A batch is one request when it comes; its other
     pictures are taken afterwards, when they are known, and the next request waits until that is made good.
 
     Args:
@@ -26,7 +27,7 @@ class RateLimiter:
         self._rate = rate
         self._clock = clock
         self._interval_s = rate.seconds / rate.count
-        self._burst_s = max(1.0, self._interval_s)
+        self._burst_s = rate.seconds
         self._full_at: dict[Hashable, float] = {}
 
     def take(self, owner: Hashable) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from queue import SimpleQueue
@@ -74,13 +74,13 @@ class Readers:
         return await asyncio.get_running_loop().run_in_executor(self._quick, self._run, self._quick_reader, read)
 
     async def scan(
-        self, read: Read[Answer], owner: str, has_left: Callable[[], bool], *, is_first: bool = True
+        self, read: Read[Answer], owner: Hashable, has_left: Callable[[], bool], *, is_first: bool = True
     ) -> Answer:
         """Call `read` for many rows, when it is the owner's turn.
 
         Args:
             read: one short read.
-            owner: the name of the token that asks.
+            owner: who asks, such as the id of a token.
             has_left: tells, without waiting, that nobody will hear the answer; the read is then interrupted.
             is_first: nothing of the answer was sent yet, so that it can still be refused when the turn does not come.
 
@@ -115,7 +115,7 @@ class Readers:
         for reader in readers:
             reader.close()
 
-    async def _wait_for_turn(self, owner: str, has_left: Callable[[], bool], is_first: bool) -> None:
+    async def _wait_for_turn(self, owner: Hashable, has_left: Callable[[], bool], is_first: bool) -> None:
         turn = self._turns.ask(owner, is_bounded=is_first)
         begin = time.monotonic()
         try:
@@ -126,7 +126,7 @@ class Readers:
                 if has_left():
                     raise ClientGone
                 if is_first and time.monotonic() - begin > self._turn_limit_s:
-                    raise Overloaded("The history has too many lists to read; try again in a moment.")
+                    raise Overloaded("The history has too many lists to read; try again in a moment.", "history_turn")
         except BaseException:
             if not turn.cancel():
                 self._turns.leave(owner)
@@ -151,7 +151,8 @@ class Readers:
             if job.is_stopped:
                 raise Overloaded(
                     f"This list takes longer to find than the {self._scan_limit_s:g} s that it may; narrow it by since,"
-                    " until, label or model, or by after and before."
+                    " until, label or model, or by after and before.",
+                    "history_scan",
                 ) from None
             raise
         finally:
@@ -209,7 +210,7 @@ async def _watch(future: "asyncio.Future[Answer]", job: _Job, has_left: Callable
     return future.result()
 
 
-def _forget(ended: "asyncio.Future[Answer]", turns: Turns, owner: str) -> None:
+def _forget(ended: "asyncio.Future[Answer]", turns: Turns, owner: Hashable) -> None:
     turns.leave(owner)
     if not ended.cancelled():
         ended.exception()  # looked at, so that asyncio does not complain where the asker has left

@@ -2,6 +2,8 @@
 
 import asyncio
 import functools
+import math
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,6 +14,8 @@ from cvserve.store.rows import NewRow, Stored
 from cvserve.store.writer import Done, HistoryWriter, Result
 
 _ATTEMPT_S = 0.5
+# What was stored so short a time ago shows that the history can be written.
+_FRESH_S = 1.0
 
 
 class Recorder:
@@ -28,6 +32,7 @@ class Recorder:
 
     def __init__(self, path: Path, durability: str) -> None:
         self._attempt: asyncio.Task[bool] | None = None
+        self._stored_at = -math.inf
         self._gathered: list[tuple[Sequence[NewRow], asyncio.Future[list[Stored]]]] = []
         self._writer = HistoryWriter(path, self._deliver, durability=durability)
 
@@ -59,7 +64,9 @@ class Recorder:
         if not self._gathered:
             self._loop.call_soon(self._submit_gathered)
         self._gathered.append((rows, future))
-        return await future
+        stored = await future
+        self._stored_at = time.monotonic()
+        return stored
 
     def _submit_gathered(self) -> None:
         """Hand over all rows of this turn of the event loop: the writer's thread wakes up once for all of them."""
@@ -72,12 +79,12 @@ class Recorder:
                 done(error)
 
     async def is_writable(self) -> bool:
-        """Whether the history can be written, as far as is known; after a failure a small commit is tried.
+        """Whether the history can be written: unless something was stored a moment ago, a small commit is tried.
 
         The answer never waits longer than half a second: a probe that waits for an answer has a time-out of its own,
         and somebody else's lock may last. All who ask meanwhile share one attempt.
         """
-        if self._writer.failure is None:
+        if self._writer.failure is None and time.monotonic() - self._stored_at < _FRESH_S:
             return True
         if self._attempt is None or self._attempt.done():
             self._attempt = asyncio.ensure_future(self._try_to_write())

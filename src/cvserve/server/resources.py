@@ -23,7 +23,7 @@ from cvserve.server.recorder import Recorder
 from cvserve.server.service import PredictionService
 from cvserve.settings import Settings
 from cvserve.store.database import prepare_database
-from cvserve.store.known_tokens import find_unknown, note_known
+from cvserve.store.known_tokens import can_remember, find_unknown, note_known
 from cvserve.store.tokens import SCOPES, Token, TokenStore
 
 FIRST_TOKEN_NAME = "first"  # noqa: S105 - the name of a token, not one
@@ -35,6 +35,7 @@ class Resources:
 
     Attributes:
         folder_lock: file descriptor that keeps other servers out of the folder; -1 once it is released.
+        made_token: the one that `make_first_token` has made.
     """
 
     settings: Settings
@@ -53,6 +54,7 @@ class Resources:
     contexts: ContextMaker
     budget: ByteBudget
     rate_limiter: RateLimiter | None
+    made_token: Token | None = None
 
     def make_first_token(self) -> str | None:
         """A token with all scopes where there is none at all, to be shown once; None where there is one.
@@ -65,12 +67,15 @@ class Resources:
             if store.list_tokens():
                 return None
             secret, token = store.create(FIRST_TOKEN_NAME, SCOPES)
-        note_known([token])
+        note_known([token], self.settings.database_path)
+        self.made_token = token
         self.authenticator.forget()
         return secret
 
     def find_unknown_tokens(self) -> list[Token]:
-        """Tokens that open this server and that its user has neither made nor looked at: the database came with them.
+        """Tokens that open this server and that its user is not known to have made or looked at.
+
+        The database may have come with them; what this start has made is not among them.
 
         Raises:
             HistoryError: the table cannot be read.
@@ -78,7 +83,12 @@ class Resources:
         if self.settings.no_auth:
             return []
         with TokenStore(self.settings.database_path) as store:
-            return find_unknown(store.list_tokens())
+            tokens = find_unknown(store.list_tokens(), self.settings.database_path)
+        return [token for token in tokens if self.made_token is None or token.id != self.made_token.id]
+
+    def can_remember_tokens(self) -> bool:
+        """Whether tokens that the user is shown can be remembered for the next start."""
+        return can_remember(self.settings.database_path)
 
     async def start(self) -> None:
         """Begin to write, and let the workers come.
@@ -128,7 +138,6 @@ def open_resources(settings: Settings, pool: WorkerPool) -> Resources:
     engine = Engine(
         pool,
         max_queue=settings.max_queue,
-        max_queue_bytes=settings.max_queue_bytes,
         max_batch_size=settings.max_batch_size,
         predict_timeout=settings.predict_timeout,
         observer=metrics,

@@ -18,6 +18,8 @@ from cvserve.server.responses import send_nothing
 from cvserve.store.tokens import SCOPES
 
 HEALTH_PATHS = ("/livez", "/readyz")
+# Who watches a server may always look, however busy the token is.
+UNLIMITED_PATHS = frozenset((*HEALTH_PATHS, "/metrics"))
 
 
 @dataclass(frozen=True, slots=True)

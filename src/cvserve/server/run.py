@@ -18,7 +18,7 @@ from cvserve.server.app import create_app
 from cvserve.server.resources import Resources, open_resources
 from cvserve.server.server import Server
 from cvserve.server.signals import IGNORED, REOPEN, STOP, Handler, Terminal, end_at_once, exit_code_of, handle_signals
-from cvserve.server.transport.limits import ConnectionLimits
+from cvserve.server.transport.limits import LAST_REQUEST_S, ConnectionLimits
 from cvserve.server.transport.protocol import HttpProtocol
 from cvserve.server.transport.shared import Shared
 from cvserve.settings import Settings
@@ -47,8 +47,7 @@ def run_server(settings: Settings, pool: WorkerPool, announce: Callable[[str, Re
         try:
             scheme = "https" if settings.ssl_certfile else "http"
             url = f"{scheme}://{_format_address(listener)}{settings.root_path}"
-            config = server_config(resources)
-            server = Server(config, resources, lambda: announce(url, resources))
+            server = make_server(resources, lambda: announce(url, resources))
             server.run(sockets=[listener])
         finally:
             resources.release()
@@ -94,20 +93,32 @@ def bind(host: str, port: int) -> socket.socket:
     return listener
 
 
-def server_config(resources: Resources, limits: ConnectionLimits | None = None) -> uvicorn.Config:
-    """Configure uvicorn: one process, our protocol, and no log of its own.
+def make_server(
+    resources: Resources,
+    on_started: Callable[[], object] = lambda: None,
+    *,
+    limits: ConnectionLimits | None = None,
+    last_request_s: float = LAST_REQUEST_S,
+) -> Server:
+    """Make the server of an app, to be run with its listening socket.
 
     Args:
         resources: of the app.
+        on_started: called once the port answers.
         limits: of its connections; default: as the settings say.
+        last_request_s: seconds that an open connection has for a last request once the server is to stop.
 
     Raises:
         InvalidSetting: certificate or key cannot be read.
         Unsafe: others may read the key.
     """
+    shared = Shared(resources, limits or ConnectionLimits.of(resources.settings))
+    return Server(_make_config(resources, shared), resources, shared.refusals, on_started, last_request_s)
+
+
+def _make_config(resources: Resources, shared: Shared) -> uvicorn.Config:
+    """Configure uvicorn: one process, our protocol, and no log of its own."""
     settings = resources.settings
-    limits = limits or ConnectionLimits.of(settings)
-    shared = Shared(resources, limits)
     _check_key(settings.ssl_keyfile)
     config = uvicorn.Config(
         create_app(resources=resources),

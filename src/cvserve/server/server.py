@@ -15,7 +15,6 @@ from cvserve.engine import garbage_collector
 from cvserve.errors import Overloaded
 from cvserve.server.resources import Resources
 from cvserve.server.signals import IGNORED, REOPEN, STOP, Terminal, handle_signals
-from cvserve.server.transport.limits import LAST_REQUEST_S
 from cvserve.server.transport.listener import Listener, find_max_connections
 from cvserve.server.transport.refusal import Refusals
 
@@ -31,6 +30,7 @@ class Server(uvicorn.Server):
     Args:
         config: of uvicorn.
         resources: what the app holds.
+        refusals: makes the answer to one connection too many.
         on_started: called once the port answers.
         last_request_s: seconds that an open connection has for a last request once the server is to stop.
 
@@ -43,16 +43,18 @@ class Server(uvicorn.Server):
         self,
         config: uvicorn.Config,
         resources: Resources,
-        on_started: Callable[[], object] = lambda: None,
-        last_request_s: float = LAST_REQUEST_S,
+        refusals: Refusals,
+        on_started: Callable[[], object],
+        last_request_s: float,
     ) -> None:
         super().__init__(config)
         self.stopped_by = self.forced_by = 0
         self._resources = resources
-        self._refusals = Refusals(resources.access_log, resources.metrics)
+        self._refusals = refusals
         self._on_started = on_started
         self._last_request_s = last_request_s
         self._terminal = Terminal()
+        self._listener: Listener | None = None  # made when the app has started
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop_asked = asyncio.Event()
         self._reopens_soon = False
@@ -103,7 +105,8 @@ class Server(uvicorn.Server):
         deadline = asyncio.get_running_loop().time() + self._last_request_s + _ON_ITS_WAY_S
         for connection in list(self.server_state.connections):
             connection.shutdown()
-        await self._listener.close()
+        if self._listener is not None:
+            await self._listener.close()
         await self._wait_for_last_requests(deadline)
         for connection in list(self.server_state.connections):
             connection.close_if_idle()  # type: ignore[union-attr]
@@ -164,13 +167,15 @@ class Server(uvicorn.Server):
 
     def _refuse_connection(self, client: str) -> bytes:
         """Answer one connection too many, with its line and its count: nothing else hears of it."""
-        error = Overloaded("As many connections are open as this server can hold; try again in a moment.")
+        sentence = "As many connections are open as this server can hold; try again in a moment."
+        error = Overloaded(sentence, "connections")
         return self._refusals.write(error, {}, client, self.server_state.default_headers)
 
     async def _wait_for_last_requests(self, deadline: float) -> None:
         """Wait until no connection is open, or until all had the time for a last request."""
         while asyncio.get_running_loop().time() < deadline and not self.force_exit:
-            if not self.server_state.connections and not self._listener.is_setting_up:
+            is_setting_up = self._listener is not None and self._listener.is_setting_up
+            if not self.server_state.connections and not is_setting_up:
                 return
             await asyncio.sleep(_POLL_S)
 

@@ -66,11 +66,6 @@ def list_times(row: NewRow, store_ms: float) -> list[tuple[str, str]]:
     return times
 
 
-def _owner_of(context: RequestContext) -> int | None:
-    """Whose turn in the queue a request takes: its token's."""
-    return context.actor.token_id if context.actor else None
-
-
 class PredictionService:
     """Classifies pictures and stores the predictions. A prediction is returned only once its row is committed.
 
@@ -102,7 +97,7 @@ class PredictionService:
         Raises:
             Overloaded: there is none.
         """
-        self._engine.check_room(_owner_of(context))
+        self._engine.check_room(context.owner)
 
     async def predict(
         self,
@@ -128,7 +123,7 @@ class PredictionService:
         try:
             # The future has no name here: it holds its error, whose traceback holds this frame. If the frame held the
             # future, the three and the picture would stay until the garbage collector comes.
-            prediction = await self._engine.submit([Task(upload.data, top_k)], has_left, _owner_of(context))[0]
+            prediction = await self._engine.submit([Task(upload.data, top_k)], has_left, context.owner)[0]
         except Abandoned:
             raise ClientGone from None
         (recorded,) = await self._record([prediction], [upload.file_name], context, source)
@@ -155,15 +150,16 @@ class PredictionService:
             ClientGone: some were dropped, as the client had left.
         """
         tasks = [Task(upload.data, top_k) for upload in uploads]
-        futures = self._engine.submit(tasks, has_left, _owner_of(context))
+        futures = self._engine.submit(tasks, has_left, context.owner)
         if self._rate_limiter is not None:
-            self._rate_limiter.charge(_owner_of(context), len(tasks) - 1)  # the first went with the request
+            self._rate_limiter.charge(context.owner, len(tasks) - 1)  # the first went with the request
         outcomes = await asyncio.gather(*futures, return_exceptions=True)
         if any(isinstance(outcome, Abandoned) for outcome in outcomes):
             raise ClientGone
         for outcome in outcomes:
             if isinstance(outcome, Overloaded):  # it gave way to somebody else, whole as it was admitted
-                raise Overloaded(outcome.detail)  # a new one: its traceback will hold this frame, and that the old one
+                # A new one: its traceback will hold this frame, and that the old one.
+                raise Overloaded(outcome.detail, outcome.reason)
         good = [
             (outcome, upload.file_name)
             for outcome, upload in zip(outcomes, uploads, strict=True)
@@ -188,14 +184,12 @@ class PredictionService:
         context: RequestContext,
         source: str,
     ) -> list[Recorded]:
-        actor = context.actor
-        token_id = actor.token_id if actor else None
         rows = [
             to_row(
                 prediction,
                 source,
                 file_name=file_name and self._mask.mask(file_name),
-                token_id=token_id,
+                token_id=context.owner,
                 request_id=context.request_id,
                 client=context.client,
             )

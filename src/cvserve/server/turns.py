@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import deque
+from collections.abc import Hashable
 
 from cvserve.errors import Overloaded
 
@@ -21,10 +22,10 @@ class Turns:
         self._free = places
         self._places_of_one = places_of_one
         self._max_waiting = max_waiting
-        self._at_work: dict[str, int] = {}
-        self._waiting: dict[str, deque[asyncio.Future[None]]] = {}  # in the order in which owners are served
+        self._at_work: dict[Hashable, int] = {}
+        self._waiting: dict[Hashable, deque[asyncio.Future[None]]] = {}  # in the order in which owners are served
 
-    def ask(self, owner: str, *, is_bounded: bool = True) -> "asyncio.Future[None]":
+    def ask(self, owner: Hashable, *, is_bounded: bool = True) -> "asyncio.Future[None]":
         """Ask for a place.
 
         Args:
@@ -39,13 +40,15 @@ class Turns:
         """
         line = self._waiting.setdefault(owner, deque())
         if is_bounded and len(line) >= self._max_waiting:
-            raise Overloaded("Too many requests of this token for the history wait already; try again in a moment.")
+            raise Overloaded(
+                "Too many requests of this token for the history wait already; try again in a moment.", "history_turn"
+            )
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         line.append(turn)
         self._give()
         return turn
 
-    def leave(self, owner: str) -> None:
+    def leave(self, owner: Hashable) -> None:
         """Give a place back."""
         self._free += 1
         left = self._at_work.pop(owner) - 1
@@ -54,21 +57,22 @@ class Turns:
         self._give()
 
     def _give(self) -> None:
-        while self._free and (owner := self._find_next()) is not None:
-            line = self._waiting.pop(owner)
+        while self._free and (found := self._find_next()) is not None:
+            owner, line = found
+            del self._waiting[owner]
             line.popleft().set_result(None)
             if line:
                 self._waiting[owner] = line  # behind all others
             self._free -= 1
             self._at_work[owner] = self._at_work.get(owner, 0) + 1
 
-    def _find_next(self) -> str | None:
-        """The first owner with something that waits and not all its places taken."""
+    def _find_next(self) -> "tuple[Hashable, deque[asyncio.Future[None]]] | None":
+        """The first owner with something that waits and not all its places taken, and what waits."""
         for owner, line in list(self._waiting.items()):
             while line and line[0].done():  # cancelled meanwhile
                 line.popleft()
             if not line:
                 del self._waiting[owner]
             elif self._at_work.get(owner, 0) < self._places_of_one:
-                return owner
+                return owner, line
         return None

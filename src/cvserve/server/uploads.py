@@ -13,8 +13,8 @@ from cvserve.errors import (
 )
 from cvserve.predictor.images.signatures import detect_format
 from cvserve.server.byte_budget import Hold
-from cvserve.server.context import Receive, Scope, header
-from cvserve.server.disconnect import ClientGone
+from cvserve.server.context import Receive, Scope, content_length, header
+from cvserve.server.disconnect import ClientGone, has_come
 from cvserve.server.json_upload import read_json_picture
 from cvserve.server.multipart import Part, parse_multipart
 from cvserve.texts import drop_unprintable, list_some
@@ -98,7 +98,8 @@ async def read_body(scope: Scope, receive: Receive, hold: Hold, max_bytes: int, 
         timeout_s: for the whole body to arrive.
 
     Raises:
-        PayloadTooLarge: more than `max_bytes`; known from Content-Length before anything is read.
+        PayloadTooLarge: more than `max_bytes`, or than all requests may hold; known from Content-Length before
+            anything is read.
         UnsupportedMediaType: it is compressed.
         RequestTimeout: it did not arrive in time.
         Overloaded: there is no room for it beside the bytes of other requests.
@@ -106,11 +107,13 @@ async def read_body(scope: Scope, receive: Receive, hold: Hold, max_bytes: int, 
     """
     if (header(scope, b"content-encoding") or "identity").lower() != "identity":
         raise UnsupportedMediaType("The body is compressed; send it as it is (Content-Encoding: identity).")
-    length = header(scope, b"content-length")
-    if length is not None and length.isdecimal():
-        if int(length) > max_bytes:
-            raise _make_too_large(max_bytes)
-        hold.check(int(length))
+    announced_bytes = content_length(scope)
+    if announced_bytes is not None and announced_bytes > max_bytes:
+        raise _make_too_large(max_bytes)
+    if has_come(receive):  # as most have; a timer would cost more than to read such a one
+        return await _receive_body(receive, hold, max_bytes)
+    if announced_bytes is not None:
+        hold.check(announced_bytes)
     try:
         async with asyncio.timeout(timeout_s):
             return await _receive_body(receive, hold, max_bytes)

@@ -99,8 +99,8 @@ def test_what_a_file_must_not_say_is_shown_and_marked(run: Callable[..., Said], 
 def test_what_overrides_a_file_is_not_refused(
     run: Callable[..., Said], home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (home / "cvserve.toml").write_text('host = "0.0.0.0"\n')
+    (home / "cvserve.toml").write_text('home = "../elsewhere"\n')
     assert run("history").code == 4
-    monkeypatch.setenv("CVSERVE_HOST", "0.0.0.0")
+    monkeypatch.setenv("CVSERVE_HOME", ".")
     assert run("history").code == 0
     assert run("config").err == ""

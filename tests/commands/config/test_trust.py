@@ -3,6 +3,7 @@
 import hashlib
 import os
 import pty
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -13,6 +14,7 @@ import pytest
 import skops.io
 from sklearn.neighbors import KNeighborsClassifier
 
+from cvserve.configuration import load_configuration
 from support.command import Said
 from support.terminal import read_to_end
 
@@ -99,10 +101,96 @@ def test_on_a_terminal_the_beginning_of_each_hash_is_asked(run: Run, folder: Pat
 
 
 def test_nothing_to_trust_is_said(run: Run, home: Path) -> None:
-    (home / ".env").write_text("MODEL_PATH=m.onnx\nCVSERVE_TOKEN=x\n")
+    (home / ".env").write_text("MODEL_PATH=m.onnx\nCVSERVE_HOME=data\nCVSERVE_HOST=localhost\n")
     said = run("config", "trust")
     assert (said.code, said.out) == (0, "")
     assert "Nothing here needs to be trusted" in said.err
+
+
+LATER = {
+    "token": f"CVSERVE_TOKEN={SECRET}",
+    "public_health": "CVSERVE_PUBLIC_HEALTH=1",
+    "token_file": "CVSERVE_TOKEN_FILE=token.txt",
+}
+
+
+@pytest.mark.parametrize("name", LATER)
+def test_what_a_flag_would_forbid_is_trusted_before_the_flag_is_there(run: Run, home: Path, name: str) -> None:
+    (home / "token.txt").write_text(SECRET)
+    (home / "token.txt").chmod(0o600)
+    (home / ".env").write_text(f"{LATER[name]}\n")
+    said = run("serve", "--host", "0.0.0.0")
+    assert said.code == 4
+    assert f"CVSERVE_{name.upper()} in the environment, or read .env and run: cvserve config trust" in said.err
+    said = run("config", "trust", "--sha256", sha256_of(home / ".env"))
+    assert (said.code, said.out.strip()) == (0, sha256_of(home / ".env"))
+    assert SECRET not in said.err
+    assert load_configuration({"host": "0.0.0.0"}).settings.host == "0.0.0.0"
+    assert "You have trusted .env" in run("config").err
+
+
+@pytest.mark.parametrize("name", ["host", "home"])
+def test_what_an_option_overrides_now_is_trusted_for_later(run: Run, folder: Path, name: str) -> None:
+    hashes = [word for file in ("cvserve.toml", ".env") for word in ("--sha256", sha256_of(folder / file))]
+    assert run("config", "trust", *hashes).code == 0
+    assert getattr(load_configuration().settings, name) is not None
+
+
+def test_trust_in_a_path_ends_where_its_link_leads_elsewhere(run: Run, home: Path) -> None:
+    (home / "cvserve.toml").write_text('home = "data"\n')
+    for place in ("one", "two"):
+        (home.parent / place).mkdir()
+    (home / "data").symlink_to("../one")
+    said = run("config", "trust")
+    assert f"which leads out of the folder, to '{home.parent / 'one'}'" in said.err
+    assert run("config", "trust", "--sha256", sha256_of(home / "cvserve.toml")).code == 0
+    assert run("history").code == 0
+    (home / "data").unlink()
+    (home / "data").symlink_to("../two")
+    said = run("history")
+    assert said.code == 4
+    assert f"to '{home.parent / 'two'}'" in said.err
+    assert run("config", "trust", "--sha256", sha256_of(home / "cvserve.toml")).code == 0
+    assert run("history").code == 0
+
+
+def test_a_record_that_came_with_the_folder_is_not_believed(
+    run: Run, folder: Path, config_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hashes = [word for name in ("cvserve.toml", ".env") for word in ("--sha256", sha256_of(folder / name))]
+    assert run("config", "trust", *hashes).code == 0
+    shutil.copytree(config_home, folder / ".config")
+    monkeypatch.delenv("XDG_CONFIG_HOME")
+    monkeypatch.setenv("HOME", str(folder))  # as in a container whose home is its working folder
+    said = run("history")
+    assert said.code == 4
+    assert "lies in a folder that it would vouch for; set XDG_CONFIG_HOME" in said.err
+    shutil.rmtree(folder / ".config")
+    assert "config trust" in run("history").err
+    said = run("config", "trust", *hashes)
+    assert (said.code, said.out) == (4, "")
+    assert "set XDG_CONFIG_HOME" in said.err
+    assert not (folder / ".config").exists()
+    # By another name it is the same folder.
+    (folder.parent / "link").symlink_to(folder)
+    shutil.copytree(config_home, folder / ".config")
+    monkeypatch.setenv("HOME", str(folder.parent / "link"))
+    assert "set XDG_CONFIG_HOME" in run("history").err
+
+
+def test_without_a_home_folder_nothing_is_trusted_and_none_is_made(
+    run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("XDG_CONFIG_HOME")
+    monkeypatch.setenv("HOME", "~")  # what is left of `~` where nobody knows the user
+    assert "cvserve config trust" in run("history").err
+    said = run("config", "trust", *[word for name in LATER for word in ("--sha256", "0" * 64)])
+    assert said.code == 4
+    hashes = [word for name in ("cvserve.toml", ".env") for word in ("--sha256", sha256_of(folder / name))]
+    said = run("config", "trust", *hashes)
+    assert (said.code, said.out) == (4, "")
+    assert "there is no home folder; set HOME or XDG_CONFIG_HOME" in said.err
+    assert not (folder / "~").exists()
 
 
 @pytest.mark.parametrize("by", ["--model", ".env"])

@@ -5,6 +5,7 @@ import io
 import json
 import os
 import pickle
+import pwd
 import shutil
 import stat
 import subprocess
@@ -188,6 +189,36 @@ def test_a_trusted_file_that_was_changed_is_refused(pickled: tuple[Path, str], c
 def test_the_hash_is_checked_for_harmless_formats_too(skops_file: Path) -> None:
     with pytest.raises(ModelLoadError, match="0000"):
         load_model(skops_file, sha256="0" * 64)
+
+
+@pytest.mark.parametrize("settings", ["model.toml", "cvserve.toml", ".env"])
+def test_a_record_that_came_with_the_model_is_not_believed(
+    home: Path, config_home: Path, monkeypatch: pytest.MonkeyPatch, settings: str
+) -> None:
+    path = home / "m.pkl" if settings == "model.toml" else home / "model" / "m.pkl"
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(pickle.dumps({}))
+    (home / settings).write_text("")
+    sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+    record(sha256, path, 1)
+    assert is_trusted(sha256, path)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(home / ".config"))
+    shutil.copytree(config_home, home / ".config")
+    with pytest.raises(Unsafe, match="set XDG_CONFIG_HOME to a folder outside of"):
+        load_model(path)
+    with pytest.raises(Unsafe, match="set XDG_CONFIG_HOME to a folder outside of"):
+        record(sha256, path, 1)
+
+
+def test_a_model_in_the_users_real_home_is_trusted_as_ever(
+    home: Path, config_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entry = pwd.struct_passwd(("me", "x", os.geteuid(), 0, "", str(home), "/bin/sh"))
+    monkeypatch.setattr(pwd, "getpwuid", lambda _: entry)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(home / ".config"))
+    record(SHA, home / "m.pkl", 1)
+    assert is_trusted(SHA, home / "m.pkl")
+    assert not config_home.exists()
 
 
 def test_a_record_says_what_when_and_who(tmp_path: Path, config_home: Path) -> None:

@@ -10,6 +10,7 @@ from support.fakes import BrightnessPredictor
 from support.pictures import grey
 from support.raw import RawConnection
 from support.threaded import ThreadedServer
+from support.waiting import wait_until
 
 Start = Callable[..., ThreadedServer]
 CHECKS = {"model", "workers", "history", "accepting"}
@@ -74,6 +75,19 @@ def test_history_that_cannot_be_written_is_not_ready_until_it_can(threaded_serve
         database.close()
         assert client.get("/readyz").status_code == 200
         assert client.post("/predict", content=grey(0)).json()["id"] == 2
+
+
+def test_history_that_somebody_else_has_locked_is_not_ready_although_nobody_predicts(threaded_server: Start) -> None:
+    server = threaded_server()
+    database = sqlite3.connect(server.settings.database_path, isolation_level=None)
+    with server.client() as client:
+        database.execute("BEGIN IMMEDIATE")
+        answer = client.get("/readyz")
+        assert (answer.status_code, answer.json()["checks"]["history"]) == (503, "failing")
+        assert client.get("/livez").status_code == 200
+        database.execute("ROLLBACK")
+        database.close()
+        wait_until(lambda: client.get("/readyz").status_code == 200)
 
 
 class ExitingPredictor(BrightnessPredictor):

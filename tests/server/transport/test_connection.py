@@ -142,6 +142,55 @@ def test_long_list_that_is_read_quickly_is_never_cut_off(home: Path) -> None:
         server.stop()
 
 
+@pytest.mark.parametrize(
+    ("head", "sent", "goes_on"),
+    [
+        ("Content-Length: 1000", b"x", True),
+        ("Content-Length: 16777216", b"x", True),
+        ("Content-Length: 16777217", b"x", False),
+        ("Transfer-Encoding: chunked", b"1\r\nx\r\n", False),
+        ("Transfer-Encoding: chunked", b"1\r\nx\r\n0\r\n\r\n", True),
+    ],
+)
+def test_connection_goes_on_behind_an_early_answer_where_little_is_to_come(
+    shared: ThreadedServer, head: str, sent: bytes, goes_on: bool
+) -> None:
+    with RawConnection(shared.url) as raw:
+        raw.send(b"POST /predict HTTP/1.1\r\nHost: x\r\n%s\r\n\r\n%s" % (head.encode(), sent))
+        answer = raw.answer()
+        assert_problem(answer, "unauthenticated")
+        assert (answer.headers.get("connection") is None) == goes_on
+        if goes_on:
+            raw.send(bytes(int(head.split()[1]) - 1) if "Length" in head else b"")
+            assert raw.request("GET", "/livez", token=shared.token).answer().status == 200
+        else:
+            assert raw.is_closed()
+
+
+def test_upload_that_is_refused_on_its_way_can_be_sent_again_on_the_same_connection(home: Path) -> None:
+    predictor = GatedPredictor()
+    server = ThreadedServer(home, predictor, max_queue_bytes=3_000_000)
+    picture = grey(0) + bytes(1_600_000)
+    try:
+        with RawConnection(server.url) as first, RawConnection(server.url) as second:
+            second.request("POST", "/predict", f"Content-Length: {len(picture)}", token=server.token)
+            second.send(picture[:100_000])
+            wait_until(lambda: server.resources.budget.used_bytes == 100_000)
+            first.request("POST", "/predict", token=server.token, body=picture)
+            assert predictor.entered.wait(30)
+            second.send(picture[100_000:-1])
+            answer = second.answer()
+            assert_problem(answer, "overloaded")
+            assert "connection" not in answer.headers
+            predictor.gate.set()
+            assert first.answer().status == 200
+            second.send(picture[-1:])
+            assert second.request("POST", "/predict", token=server.token, body=picture).answer().status == 200
+    finally:
+        predictor.gate.set()
+        server.stop()
+
+
 @pytest.mark.parametrize("megabytes", [20, 21, 30, 60])
 def test_body_that_is_too_large_is_answered_so_that_everybody_hears_it(shared: ThreadedServer, megabytes: int) -> None:
     """`http.client` sends all of it before it looks for an answer, and a reset would take the answer away."""

@@ -168,6 +168,9 @@ def test_server_that_may_open_few_files_refuses_in_words_what_it_cannot_hold(ser
         assert "connections" in problem["detail"]
         assert held[0].request("GET", "/livez", token=TOKEN).answer().status == 200
     wait_until(lambda: asks(server) == 200)
+    with server.client() as client:
+        page = client.get("/metrics").text
+    assert float(re.findall(r'cvserve_rejected_total\{reason="connections"\} (\S+)', page)[0]) > 0
     assert any(line.split(" | ")[4] == "503" for line in server.log_lines())
 
 

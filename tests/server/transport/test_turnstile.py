@@ -7,7 +7,7 @@ from pathlib import Path
 
 import uvloop
 
-from cvserve.server.transport.turnstile import MANY_CONNECTIONS, Turnstile
+from cvserve.server.transport.turnstile import MANY_CONNECTIONS, Standing, Turnstile
 from support.fakes import GatedPredictor
 from support.pictures import grey
 from support.raw import RawConnection
@@ -15,7 +15,7 @@ from support.threaded import ThreadedServer
 from support.waiting import wait_until
 
 
-def test_so_many_begin_in_a_turn_and_those_that_were_refused_before_come_last() -> None:
+def test_so_many_begin_in_a_turn_by_turns_and_those_that_were_refused_before_come_last() -> None:
     async def pass_many() -> list[list[str]]:
         turnstile = Turnstile(a_turn=3)
         turns: list[list[str]] = [[]]
@@ -24,10 +24,10 @@ def test_so_many_begin_in_a_turn_and_those_that_were_refused_before_come_last() 
             turns[-1].append(name)
             return False
 
-        for number in range(8):
-            for name, again in ((f"refused before {number}", True), (f"first {number}", False)):
-                turnstile.pass_through(functools.partial(begin, name), again=again)
-        while sum(map(len, turns)) < 16:
+        for standing in (Standing.REFUSED, Standing.NEW, Standing.ADMITTED):
+            for _ in range(8):
+                turnstile.pass_through(functools.partial(begin, standing.name), standing)
+        while sum(map(len, turns)) < 24:
             turns.append([])
             await asyncio.sleep(0)
         return turns
@@ -36,7 +36,8 @@ def test_so_many_begin_in_a_turn_and_those_that_were_refused_before_come_last() 
     assert max(map(len, turns)) <= 3
     begun = [name for turn in turns for name in turn]
     waited = begun[3:]  # nobody waited before the third
-    assert waited == sorted(waited)
+    assert sorted(waited[0:2]) == sorted(waited[2:4]) == sorted(waited[14:16]) == ["ADMITTED", "NEW"]
+    assert waited[16:] == ["REFUSED"] * 5
 
 
 def test_refusals_are_followed_by_a_rest_in_which_only_others_begin() -> None:
@@ -55,10 +56,10 @@ def test_refusals_are_followed_by_a_rest_in_which_only_others_begin() -> None:
             return name == "refused"
 
         for _ in range(5):
-            turnstile.pass_through(functools.partial(begin, "refused"), again=True)
+            turnstile.pass_through(functools.partial(begin, "refused"), Standing.REFUSED)
         await asyncio.sleep(0)
         await asyncio.sleep(0)
-        turnstile.pass_through(functools.partial(begin, "other"), again=False)
+        turnstile.pass_through(functools.partial(begin, "other"), Standing.ADMITTED)
         while len(begun) < 6:  # noqa: ASYNC110 - a turn of the loop is what is waited for
             await asyncio.sleep(0)
         return begun
@@ -66,6 +67,28 @@ def test_refusals_are_followed_by_a_rest_in_which_only_others_begin() -> None:
     begun = uvloop.run(refuse())
     assert [name for name, _ in begun] == ["refused"] * 4 + ["other", "refused"]
     assert begun[5][1] - begun[3][1] >= 0.2
+
+
+def test_what_is_urgent_waits_for_nobody_unless_it_was_refused_and_a_fault_holds_up_nobody() -> None:
+    async def pass_some() -> list[str]:
+        turnstile = Turnstile(a_turn=1)
+        begun: list[str] = []
+
+        def begin(name: str) -> bool:
+            begun.append(name)
+            if name == "faulty":
+                raise ValueError(name)
+            return False
+
+        for name in ("first", "faulty", "next"):
+            turnstile.pass_through(functools.partial(begin, name), Standing.NEW)
+        turnstile.pass_through(functools.partial(begin, "urgent, refused before"), Standing.REFUSED, is_urgent=True)
+        turnstile.pass_through(functools.partial(begin, "urgent"), Standing.NEW, is_urgent=True)
+        for _ in range(10):
+            await asyncio.sleep(0)
+        return begun
+
+    assert uvloop.run(pass_some()) == ["first", "urgent", "faulty", "next", "urgent, refused before"]
 
 
 def test_thousands_that_are_refused_leave_health_checks_and_accepted_work_alone(tmp_path: Path) -> None:

@@ -50,12 +50,12 @@ def show_settings(*, as_json: bool) -> None:
         print_json(entries, Format.JSON)
     else:
         _print_table(entries)
-    _tell_trust(configuration.claims)
+    _tell_trust(configuration.claims, configuration.foreseen)
 
 
-def _tell_trust(claims: Sequence[Claim]) -> None:
+def _tell_trust(claims: Sequence[Claim], foreseen: Sequence[Claim]) -> None:
     """Say which files are trusted, and what is refused of those that are not."""
-    for name in dict.fromkeys(claim.file.path.name for claim in claims if claim.is_trusted):
+    for name in dict.fromkeys(claim.file.path.name for claim in foreseen if claim.is_trusted):
         say(f"cvserve: You have trusted {name}.")
     refused = [claim for claim in claims if not claim.is_trusted]
     for claim in refused:

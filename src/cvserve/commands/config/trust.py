@@ -2,8 +2,9 @@
 
 import contextlib
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -13,6 +14,7 @@ from cvserve.commands.loading.ask_trust import TYPED_CHARACTERS, is_terminal
 from cvserve.commands.terminal.output import say
 from cvserve.configuration import Configuration, load_configuration
 from cvserve.errors import InvalidSetting, ModelLoadError, Unsafe
+from cvserve.folder_trust import trust_file
 from cvserve.predictor.backends.python.module import file_of
 from cvserve.predictor.models.toml_read import read_config
 from cvserve.settings import Settings
@@ -22,12 +24,19 @@ from cvserve.vouched import is_vouched, vouch
 
 @dataclass(frozen=True)
 class _Item:
-    """A file to vouch for: its folder, its name there, the hash of what is in it, and what it says or does."""
+    """A file to vouch for.
 
-    folder: Path
+    Attributes:
+        name: in its folder.
+        sha256: of what is in it.
+        says: what it says or does, a line each.
+        record: remember it, with a note.
+    """
+
     name: str
     sha256: str
     says: tuple[str, ...]
+    record: Callable[[str], None]
 
 
 def trust_folder(flags: Mapping[str, Any], hashes: Sequence[str]) -> None:
@@ -66,7 +75,7 @@ def _vouch_for(item: _Item, given: Sequence[str]) -> None:
         raise Unsafe(f"'{item.name}' is still not trusted: its SHA-256 is {item.sha256}, which was not given.")
     if not given and not _is_confirmed(item):
         raise Unsafe(f"'{item.name}' is still not trusted: that was not the beginning of its hash.")
-    vouch(item.folder, item.name, item.sha256, "cvserve config trust" + (" --sha256" if given else ""))
+    item.record("cvserve config trust" + (" --sha256" if given else ""))
     typer.echo(item.sha256)
     say(f"'{item.name}' is trusted now, for you, in this folder and as long as its hash is this.")
 
@@ -78,11 +87,16 @@ def _is_confirmed(item: _Item) -> bool:
 
 
 def _list_files(configuration: Configuration) -> list[_Item]:
-    """The files of settings that say more than any folder may, and are not trusted yet."""
-    claims = [claim for claim in configuration.claims if not claim.is_trusted]
-    files = {claim.file.path.name: claim.file for claim in claims}
+    """The files that say what goes, or with other options would go, beyond any folder, and are not trusted yet."""
+    claims = configuration.foreseen
+    files = {claim.file.path.name: claim.file for claim in claims if not claim.is_trusted}
     return [
-        _Item(file.folder, name, file.sha256, tuple(claim.sentence for claim in claims if claim.file is file))
+        _Item(
+            name,
+            file.sha256,
+            tuple(claim.sentence for claim in claims if claim.file is file),
+            partial(trust_file, file, claims),
+        )
         for name, file in files.items()
     ]
 
@@ -93,7 +107,8 @@ def _list_links(settings: Settings) -> list[_Item]:
 
     def note(folder: Path, name: str | PurePath, sha256: str) -> bool:
         if not is_vouched(folder, name, sha256):
-            items.append(_Item(folder, str(name), sha256, (f"is read from '{(folder / name).resolve()}'",)))
+            says = (f"is read from '{(folder / name).resolve()}'",)
+            items.append(_Item(str(name), sha256, says, partial(vouch, folder, name, sha256)))
         return True
 
     # What else is wrong with it is said when the model is loaded.

@@ -29,7 +29,7 @@ def ask_trust(path: str | Path) -> bool:
     """
     file = with_imports(read_model_file(file_of(path)))
     # What has no loader is refused by the loader, with a better reason than trust.
-    if not file.kind.hides_code or not is_served(file) or is_trusted(file.code_sha256):
+    if not file.kind.hides_code or not is_served(file) or is_trusted(file.code_sha256, file.path):
         return True
     return is_terminal() and ask_for_hash(file)
 

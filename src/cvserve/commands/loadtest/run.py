@@ -22,12 +22,15 @@ from cvserve.loadtest.report.gates import Gate, compare, compute_failure_share, 
 from cvserve.loadtest.runs import keep_run, read_earlier
 from cvserve.loadtest.session import Ended, run_loadtest
 from cvserve.loadtest.target import Target, make_target
+from cvserve.settings import FIELDS
 
 _HOLD_S = 10.0
 _LOAD_S = 30.0
 _SIGTERM_CODE = 143
 _STOPPED_CODE = 130
 _DEFAULT_URL = "http://127.0.0.1:8000"
+# The test itself says these of its own server.
+_OF_OWN_SERVER = frozenset(FIELDS) - {"host", "port", "home", "token", "no_auth"}
 
 
 def run(url: str | None, options: dict[str, Any]) -> int:
@@ -98,16 +101,22 @@ def _open_target(url: str | None, options: dict[str, Any], folder: Path) -> Iter
     if url is not None:
         if own:
             raise InvalidSetting(f"--{next(iter(own))} is for a server of the test's own; drop it, or drop {url}.")
-        token = read_token_file(options["token_file"]) if options["token_file"] else load_configuration().settings.token
-        yield make_target(url, token, may_load=options["may_load"]), {}
+        yield make_target(url, _find_token(options), may_load=options["may_load"]), {}
         return
     if options["token_file"] is not None:
         raise InvalidSetting("--token-file is for a running server; give its URL, too.")
-    settings = load_configuration(own).settings
+    settings = load_configuration({"model": None, "workers": None, **own}, uses=_OF_OWN_SERVER).settings
     facts = {name: getattr(settings, name) for name in ("workers", "max_batch_size", "max_queue", "durability")}
     say("Starting a server for the test …")
     with start_own_server({f"--{name}": value for name, value in own.items()}, folder) as target:
         yield target, facts
+
+
+def _find_token(options: dict[str, Any]) -> str | None:
+    """The token for a server that the user has named; where a folder would have it listen does not matter."""
+    if options["token_file"]:
+        return read_token_file(options["token_file"])
+    return load_configuration({"token_file": None}, uses=("token", "token_file")).settings.token
 
 
 def conclude(ended: Ended, options: dict[str, Any], before: Report | None) -> int:

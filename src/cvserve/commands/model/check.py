@@ -10,6 +10,7 @@ from cvserve.commands.terminal.options import parse_option
 from cvserve.commands.terminal.output import say, say_cause
 from cvserve.commands.terminal.progress import show_progress
 from cvserve.configuration import load_configuration
+from cvserve.folder_trust import OF_MODELS
 from cvserve.predictor.evaluation import Evaluation, evaluate
 from cvserve.predictor.labelled import read_labelled
 from cvserve.predictor.predictor import Predictor
@@ -42,7 +43,7 @@ def check_model(flags: Mapping[str, Any], pictures: str, min_accuracy: str | Non
     """
     wanted = None if min_accuracy is None else parse_option("--min-accuracy", min_accuracy, parse_share)
     max_mistakes = parse_option("--worst", worst, whole(0, 1_000_000_000))
-    settings = load_configuration(flags).settings
+    settings = load_configuration(flags, uses=OF_MODELS).settings
     evaluation = _evaluate_on(load_for_command(settings), Path(pictures))
     reasons = explain_refusal(evaluation, wanted)
     show_evaluation(evaluation, reasons, max_mistakes, as_json=as_json)

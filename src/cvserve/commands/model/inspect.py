@@ -10,6 +10,7 @@ from cvserve.commands.model.views import show_guesses, show_properties
 from cvserve.commands.terminal.output import say
 from cvserve.configuration import load_configuration
 from cvserve.errors import InvalidSetting, UntrustedModel
+from cvserve.folder_trust import OF_MODELS
 from cvserve.predictor.backends.python.module import file_of
 from cvserve.predictor.models.file import ModelFile, read_model_file, with_imports
 from cvserve.predictor.models.toml_read import read_config
@@ -33,7 +34,7 @@ def inspect_model(flags: Mapping[str, Any], *, writes: bool, overwrites: bool, a
         InvalidSetting: a setting that cannot be used, or there is a `model.toml` already.
         ModelLoadError: the model cannot be loaded, or nobody vouches for it.
     """
-    settings = load_configuration(flags).settings
+    settings = load_configuration(flags, uses=OF_MODELS).settings
     file = None if settings.model is None else with_imports(read_model_file(file_of(settings.model)))
     try:
         predictor = load_predictor_of(settings)

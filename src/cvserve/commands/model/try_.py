@@ -9,6 +9,7 @@ from cvserve.commands.model.trial import save_trials, try_pictures
 from cvserve.commands.model.trial_views import show_trials
 from cvserve.commands.terminal.pictures import find_pictures
 from cvserve.configuration import load_configuration
+from cvserve.folder_trust import OF_MODELS
 
 
 def try_model(flags: Mapping[str, Any], images: Sequence[str], save: str | None, *, as_json: bool) -> int:
@@ -27,7 +28,7 @@ def try_model(flags: Mapping[str, Any], images: Sequence[str], save: str | None,
         InvalidSetting: a setting that cannot be used, or a folder that holds no pictures or takes none.
         ModelLoadError: the model cannot be loaded, or nobody vouches for it.
     """
-    settings = load_configuration(flags).settings
+    settings = load_configuration(flags, uses=OF_MODELS).settings
     predictor = load_for_command(settings)
     trials = try_pictures(predictor, find_pictures(images), settings.top_k)
     if save is not None:

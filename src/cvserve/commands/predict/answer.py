@@ -11,6 +11,7 @@ from cvserve.commands.terminal.pictures import Picture, find_pictures
 from cvserve.commands.terminal.progress import show_progress
 from cvserve.configuration import load_configuration
 from cvserve.errors import CvserveError
+from cvserve.folder_trust import OF_MODELS
 from cvserve.history.history import History
 from cvserve.predictor.prediction import Prediction
 from cvserve.predictor.predictor import Predictor
@@ -36,7 +37,8 @@ def predict_pictures(images: Sequence[str], flags: Mapping[str, Any], form: Form
         ModelLoadError: the model cannot be loaded, or nobody vouches for it.
         HistoryError: cvserve.db cannot be used.
     """
-    settings = load_configuration(flags).settings
+    uses = {*OF_MODELS, "home"} if keeps_history else OF_MODELS
+    settings = load_configuration(flags, uses=uses).settings
     todo = find_pictures(images)
     predictor = load_for_command(settings)
     with ExitStack() as stack:

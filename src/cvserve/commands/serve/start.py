@@ -76,18 +76,29 @@ def announce(url: str, resources: "Resources") -> None:
         lines.append(f'Try:  curl -H "Authorization: Bearer {token}" -F file=@img.jpg {url}/predict')
     elif settings.no_auth:
         lines.append(f"No token is asked. Try:  curl -F file=@img.jpg {url}/predict")
-    lines += _describe_tokens(resources.find_unknown_tokens(), settings)
+    lines += _describe_tokens(resources.find_unknown_tokens(), settings, can_remember=resources.can_remember_tokens())
     sys.stderr.write("".join(f"{replace_unprintable(line)}\n" for line in lines))
 
 
-def _describe_tokens(tokens: "Sequence[Token]", settings: Settings) -> list[str]:
-    """A line about tokens that came with the database, until its user has looked at them; none without such tokens."""
+def _describe_tokens(tokens: "Sequence[Token]", settings: Settings, *, can_remember: bool) -> list[str]:
+    """A line about tokens that may have come with the database, until its user has looked at them; none without any.
+
+    Args:
+        tokens: that the user is not known to have made or looked at.
+        settings: of the server.
+        can_remember: whether what they look at can be remembered; else nobody knows what they have seen.
+    """
     if not tokens:
         return []
-    names = [f"{token.name} ({', '.join(sorted(token.scopes))})" for token in tokens]
-    what = "a token that is" if len(tokens) == 1 else f"{len(tokens)} tokens that are"
+    names = list_some([f"{token.name} ({', '.join(sorted(token.scopes))})" for token in tokens], _MAX_NAMES_SHOWN)
+    what = "a token" if len(tokens) == 1 else f"{len(tokens)} tokens"
+    if not can_remember:
+        return [
+            f"{settings.database_path.name} accepts {what}: {names}; which of them you know cannot be remembered here "
+            "(XDG_STATE_HOME can name a folder for it, outside of this one)"
+        ]
     home = [] if settings.home == Path() else ["--home", str(settings.home)]
     return [
-        f"{settings.database_path.name} accepts {what} not of your making: {list_some(names, _MAX_NAMES_SHOWN)} "
+        f"{settings.database_path.name} accepts {what} that you have not seen before: {names} "
         f"– look with: {shlex.join(['cvserve', 'token', 'list', *home])}"
     ]

@@ -41,7 +41,7 @@ def make_token(folder: Path, name: str, scopes: Iterable[str], lifetime: timedel
     """
     with _open_store(folder) as store:
         secret, token = store.create(name, tuple(dict.fromkeys(scopes)), lifetime)
-    note_known([token])
+    note_known([token], folder / DATABASE_NAME)
     if as_json:
         print_json([{"token": secret, **token.to_dict()}], Format.JSON)
         return
@@ -62,7 +62,7 @@ def list_tokens(folder: Path, form: Format) -> None:
         print_table(_COLUMNS, [_to_row(token) for token in tokens])
     else:
         say("No tokens yet; make one with: cvserve token new NAME")
-    note_known(tokens)
+    note_known(tokens, folder / DATABASE_NAME)
 
 
 def revoke_token(folder: Path, name: str) -> None:

@@ -11,10 +11,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from cvserve.errors import UntrustedModel
-from cvserve.files import xdg_folder
+from cvserve.files import is_inside
 from cvserve.predictor.models.file import ModelFile
 from cvserve.predictor.models.hidden_code import find_names
 from cvserve.private_record import PrivateRecord
+from cvserve.settings_files import FILE_NAMES
 from cvserve.texts import list_some
 
 _MAX_NAMES_SHOWN = 12
@@ -32,7 +33,7 @@ def require_trust(file: ModelFile, *, trust: bool, sha256: str | None) -> None:
         UntrustedModel: nobody does; the sentence names hash, imports, and the command that trusts it.
         Unsafe: the record of trust cannot be relied on.
     """
-    if not file.kind.hides_code or trust or sha256 is not None or is_trusted(file.code_sha256):
+    if not file.kind.hides_code or trust or sha256 is not None or is_trusted(file.code_sha256, file.path):
         return
     changed = _find_changed(file)
     state = f"{list_some(changed, _MAX_NAMES_SHOWN)} changed since" if changed else "nobody has vouched for it"
@@ -45,17 +46,26 @@ def require_trust(file: ModelFile, *, trust: bool, sha256: str | None) -> None:
 
 
 def store_path() -> Path:
-    """`$XDG_CONFIG_HOME/cvserve/trust.json`, default `~/.config`."""
-    return xdg_folder("XDG_CONFIG_HOME", ".config") / "trust.json"
-
-
-def is_trusted(sha256: str) -> bool:
-    """Whether this user recorded the hash.
+    """`$XDG_CONFIG_HOME/cvserve/trust.json`, default `~/.config`.
 
     Raises:
-        Unsafe: others may write to the store, it belongs to somebody else, or it is damaged.
+        FileNotFoundError: this user has no home folder.
     """
-    return sha256 in _record().read()
+    return _record(None).path
+
+
+def is_trusted(sha256: str, path: Path | None = None) -> bool:
+    """Whether this user recorded the hash.
+
+    Args:
+        sha256: 64 hex digits.
+        path: of the model; a record that lies in its folder, or in the folder whose settings name it, may have come
+            with it. None: only the hash is asked about.
+
+    Raises:
+        Unsafe: others may write to the store, it belongs to somebody else, came with the model, or is damaged.
+    """
+    return sha256 in _record(path).read()
 
 
 def describe_parts(file: ModelFile) -> dict[str, str]:
@@ -81,13 +91,13 @@ def record(
         Unsafe: others may write to the store, it belongs to somebody else, it is damaged or cannot be written.
     """
     facts = {"path": os.path.abspath(path), "size": size, "note": note, **({"parts": dict(parts)} if parts else {})}
-    _record().add(sha256, facts)
+    _record(Path(path)).add(sha256, facts)
 
 
 def _find_changed(file: ModelFile) -> list[str]:
     """Which files differ from what this user last trusted at this path; empty when there was nothing."""
     path = os.path.abspath(file.path)
-    known = [entry for entry in _record().read().values() if isinstance(entry, dict)]
+    known = [entry for entry in _record(file.path).read().values() if isinstance(entry, dict)]
     parts = next((entry.get("parts") for entry in reversed(known) if entry.get("path") == path), None)
     if not isinstance(parts, dict):
         return []
@@ -95,8 +105,17 @@ def _find_changed(file: ModelFile) -> list[str]:
     return sorted(name for name in {*parts, *now} if parts.get(name) != now.get(name))
 
 
-def _record() -> PrivateRecord:
-    return PrivateRecord(store_path(), "The trust store", "delete it and trust your models again")
+def _record(model: Path | None) -> PrivateRecord:
+    cure = "delete it and trust your models again"
+    folders = () if model is None else (model.parent, *_find_project(model))
+    return PrivateRecord("XDG_CONFIG_HOME", "trust.json", "The trust store", cure, apart_from=folders)
+
+
+def _find_project(model: Path) -> tuple[Path, ...]:
+    """The working folder, if it has settings of its own and the model is in it: all of it may be one stranger's."""
+    here = Path.cwd()
+    has_settings = any((here / name).exists() for name in FILE_NAMES)
+    return (here,) if has_settings and is_inside(model, here) else ()
 
 
 def _list_names(file: ModelFile) -> str:

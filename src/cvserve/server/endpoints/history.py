@@ -13,12 +13,11 @@ from cvserve.server.parameters import HISTORY_PARAMETERS, MAX_ID, make_history_q
 from cvserve.server.readers import Answer, Read, Readers
 from cvserve.server.responses import send_body, send_json
 from cvserve.store.predictions import PAGE, JsonPage, PredictionReader, Query
-from cvserve.store.tokens import ANONYMOUS_NAME
 
 _JSON_TYPE = (b"content-type", b"application/json")
 
 
-def find_owner(scope: Scope) -> int | None:
+def find_row_filter(scope: Scope) -> int | None:
     """Id of the only token whose rows the caller may see; None when the caller may see all rows."""
     actor = context_of(scope).actor
     return None if actor is None or actor.sees_all else actor.token_id
@@ -54,7 +53,7 @@ class PredictionList:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer in one piece where one page is all, else stream everything that matches."""
         found = parse_query(scope, HISTORY_PARAMETERS)
-        query = make_history_query(found, find_owner(scope))
+        query = make_history_query(found, find_row_filter(scope))
         is_head = scope["method"] == "HEAD"
         headers = []
         if found.get("count", not query.is_filtered):
@@ -98,9 +97,7 @@ class PredictionList:
             raise ClientGone from None
 
     async def _scan(self, scope: Scope, receive: Receive, read: Read[Answer], *, is_first: bool = True) -> Answer:
-        actor = context_of(scope).actor
-        owner = actor.name if actor else ANONYMOUS_NAME
-        return await self._readers.scan(read, owner, lambda: has_left(receive), is_first=is_first)
+        return await self._readers.scan(read, context_of(scope).owner, lambda: has_left(receive), is_first=is_first)
 
 
 class PredictionItem:
@@ -116,11 +113,11 @@ class PredictionItem:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer with the row, or raise `NotFound`, also where the row belongs to somebody else."""
         text = scope["path_params"]["id"]
-        owner = find_owner(scope)
+        only_of = find_row_filter(scope)
         row = None
         # int() alone would also take "１", "+1" and "1_0".
         if text.isascii() and text.isdecimal() and len(text) < 20 and int(text) <= MAX_ID:
-            row = await self._readers.read(lambda reader: reader.get(int(text), owner))
+            row = await self._readers.read(lambda reader: reader.get(int(text), only_of))
         if row is None:
             raise NotFound("There is no such prediction for this token.")
         await send_json(send, row.to_dict())

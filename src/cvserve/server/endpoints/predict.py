@@ -29,12 +29,6 @@ def find_source(scope: Scope) -> str:
     return HIDDEN_SOURCE if may_hide else "http"
 
 
-def find_owner(scope: Scope) -> int | None:
-    """Whose bytes those of a request are: the id of its token; None where nobody asks for one."""
-    actor = context_of(scope).actor
-    return actor.token_id if actor else None
-
-
 class Predict:
     """One picture in, its answer out: `POST /predict`, also `PUT` for `curl -T`.
 
@@ -63,12 +57,13 @@ class Predict:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Read the picture, classify and store it, answer with the prediction."""
-        self._service.check_room(context_of(scope))
+        context = context_of(scope)
+        self._service.check_room(context)
         top_k = parse_query(scope, PREDICT_PARAMETERS).get("top_k", self._top_k)
-        with self._budget.open_hold(find_owner(scope)) as hold:
+        with self._budget.open_hold(context.owner) as hold:
             upload = await read_one(scope, receive, hold, self._max_body_bytes, self._body_timeout_s)
             recorded = await self._service.predict(
-                upload, top_k, context_of(scope), find_source(scope), functools.partial(has_left, receive)
+                upload, top_k, context, find_source(scope), functools.partial(has_left, receive)
             )
             body = recorded.to_json().encode("utf-8")
             await send_body(send, body, headers=((b"server-timing", recorded.server_timing()),))
@@ -95,7 +90,7 @@ class PredictBatch:
         context = context_of(scope)
         self._service.check_room(context)
         top_k = parse_query(scope, PREDICT_PARAMETERS).get("top_k", self._top_k)
-        with self._budget.open_hold(find_owner(scope)) as hold:
+        with self._budget.open_hold(context.owner) as hold:
             uploads = await read_many(scope, receive, hold, self._body_timeout_s)
             answers = await self._service.predict_many(
                 uploads, top_k, context, find_source(scope), functools.partial(has_left, receive)

@@ -5,16 +5,13 @@ import time
 from cvserve.logs.access import AccessLog, AccessRecord
 from cvserve.logs.secret_mask import SecretMask
 from cvserve.server.context import KEY, AsgiApp, Message, Receive, RequestContext, Scope, Send, header, new_request_id
-from cvserve.server.disconnect import has_left
+from cvserve.server.disconnect import has_come, has_left
 from cvserve.server.forwarded import Proxies
 from cvserve.server.lifecycle import Lifecycle
 from cvserve.server.metrics import CLIENT_GONE, Metrics
 
 CLIENT_CLOSED_REQUEST = 499
 STANDARD_HEADERS = ((b"x-content-type-options", b"nosniff"), (b"cache-control", b"no-store"))
-# The rest of a body that is not wanted is read and dropped up to this size, so that the client reads the answer;
-# when more is to come, the connection is closed after the answer.
-_DROPPED_BYTES = 16 * 1024**2
 
 
 class ContextMaker:
@@ -90,7 +87,6 @@ class _Exchange:
 
     __slots__ = (
         "_access_log",
-        "_body_read",
         "_context",
         "_gone",
         "_held",
@@ -117,7 +113,7 @@ class _Exchange:
         self._context: RequestContext = scope[KEY]
         self._is_head = scope["method"] == "HEAD"
         self._held: Message | None = None
-        self._reading = self._body_read = self._gone = False
+        self._reading = self._gone = False
 
     async def receive(self) -> Message:
         """Receive the next piece of the body, or the message that the client has left."""
@@ -127,8 +123,12 @@ class _Exchange:
             self._gone = True
         else:
             self._context.bytes_in += len(message.get("body", b""))
-            self._body_read = not message.get("more_body", False)
         return message
+
+    @property
+    def more_body(self) -> bool:
+        """Whether the body may still be on its way; asked by `has_come`."""
+        return not has_come(self._receive)
 
     @property
     def disconnected(self) -> bool:
@@ -156,10 +156,8 @@ class _Exchange:
 
     def _has_left(self) -> bool:
         # Asking would tell a client that waits for "100 Continue" to go on.
-        return not self._awaits_continue() and has_left(self._receive)
-
-    def _awaits_continue(self) -> bool:
-        return not self._reading and header(self._scope, b"expect") is not None
+        waits = not self._reading and header(self._scope, b"expect") is not None
+        return not waits and has_left(self._receive)
 
     def end(self) -> None:
         """Write the line, unless it was written with the last piece of the answer."""
@@ -177,9 +175,7 @@ class _Exchange:
 
     def _headers(self) -> list[tuple[bytes, bytes]]:
         headers = [(b"x-request-id", self._context.request_id.encode("ascii")), *STANDARD_HEADERS]
-        # Who waits for "100 Continue" may send the body or another request (RFC 9110 section 10.1.1): nobody can tell.
-        unread = not self._body_read and (self._reading or self._awaits_continue() or _announces_much(self._scope))
-        if unread or self._lifecycle.is_draining:
+        if self._lifecycle.is_draining:
             headers.append((b"connection", b"close"))
         return headers
 
@@ -201,11 +197,3 @@ def make_record(scope: Scope, context: RequestContext) -> AccessRecord:
         context.request_id,
         header(scope, b"user-agent"),
     )
-
-
-def _announces_much(scope: Scope) -> bool:
-    """Whether the head announces a body of unknown length, or one too large to be read only to be dropped."""
-    length = header(scope, b"content-length")
-    if length is None:
-        return header(scope, b"transfer-encoding") is not None
-    return not length.isdecimal() or int(length) > _DROPPED_BYTES

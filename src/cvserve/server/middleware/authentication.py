@@ -7,9 +7,7 @@ from cvserve.server.context import AsgiApp, Receive, Scope, Send, context_of, ro
 from cvserve.server.foreign_pages import check_page
 from cvserve.server.host import HostRule
 from cvserve.server.rate_limit import RateLimiter
-
-# Who watches a server may always look, however busy the token is.
-_UNLIMITED_PATHS = frozenset(("/livez", "/readyz", "/metrics"))
+from cvserve.server.routes import UNLIMITED_PATHS
 
 
 class AuthenticationMiddleware:
@@ -45,10 +43,11 @@ class AuthenticationMiddleware:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Authenticate an HTTP request, then pass it on."""
         if scope["type"] == "http":
-            self._host_rule.check(scope)
-            if not (self._open_paths and route_path(scope) in self._open_paths):
+            is_open = bool(self._open_paths) and route_path(scope) in self._open_paths
+            self._host_rule.check(scope, any_name=is_open)
+            if not is_open:
                 actor = context_of(scope).actor = await self._authenticator.authenticate(scope)
                 check_page(scope, self._allowed_origins)
-                if self._rate_limiter is not None and route_path(scope) not in _UNLIMITED_PATHS:
+                if self._rate_limiter is not None and route_path(scope) not in UNLIMITED_PATHS:
                     self._rate_limiter.take(actor.token_id)
         await self._app(scope, receive, send)

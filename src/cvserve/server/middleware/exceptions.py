@@ -5,11 +5,10 @@ import asyncio
 from loguru import logger
 
 from cvserve.errors import CvserveError, ModelError, NotReady
-from cvserve.logs.events import log_seldom
 from cvserve.server.context import AsgiApp, Message, Receive, Scope, Send, context_of
 from cvserve.server.disconnect import ClientGone
 from cvserve.server.metrics import Metrics
-from cvserve.server.problems import get_status, send_problem
+from cvserve.server.problems import log_failure, send_problem
 
 
 class ProblemMiddleware:
@@ -67,6 +66,5 @@ class ProblemMiddleware:
         if not isinstance(error, CvserveError):
             logger.opt(exception=error).error("request {} failed", request_id)
             return ModelError("The server failed at this request; its own log has the reason.")
-        if get_status(error) >= 500:
-            log_seldom(f"answer {error.code}", "WARNING", "request {}: {}: {}", request_id, error.code, error)
+        log_failure(error, request_id)
         return error

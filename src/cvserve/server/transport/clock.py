@@ -1,7 +1,9 @@
 """The clock of a connection: what it is doing, and until when. There is no state without a deadline.
 
-A deadline of a transfer moves on with the bytes that are moved, as Apache's `mod_reqtimeout` does it: each buys the
-time that it may take at the minimum rate. So a slow client is ended, and one that is quicker may pause for a while.
+A deadline of a transfer moves on with the bytes that are moved, as Apache's `mod_reqtimeout` does it: each byte buys
+the time that it may take at the minimum rate. A body that must come at 8,192 bytes a second has 10 s at first, and each
+8,192 bytes buy a second more. So a client at half of that rate is ended after 20 s, and one at the full rate never is.
+Time that is bought does not pile up: also who was quick may not stop for more than 10 s.
 """
 
 import enum
@@ -27,13 +29,17 @@ class State(enum.Enum):
 
 
 class Allowance(NamedTuple):
-    """How long a state may last.
+    """How long a connection may be in a state before it is ended.
+
+    `Allowance(10)`: ten seconds, whatever is moved. `Allowance(10, 8192, 10)`: ten seconds, and a second more for each
+    8,192 bytes, but never more than ten seconds from now on.
 
     Attributes:
-        first_s: without any byte.
-        rate: bytes that buy one second more.
-        pause_s: the longest time without a byte that can be bought.
-        most_s: in all.
+        first_s: seconds to begin with, also where no byte is moved.
+        rate: bytes a second: so many buy one second more. Infinite: bytes buy nothing.
+        pause_s: seconds from now at which the deadline can be, at most, by what was bought: the longest stop that a
+            client can save up for. What is left of `first_s` is not taken away by that.
+        most_s: seconds for the state in all, whatever was bought.
     """
 
     first_s: float
@@ -43,7 +49,11 @@ class Allowance(NamedTuple):
 
 
 def make_allowances(limits: ConnectionLimits) -> dict[State, Allowance]:
-    """The table of all states."""
+    """The table of all states: what each may take.
+
+    Args:
+        limits: times and rates of the server's connections.
+    """
     grace_s = limits.grace_s
     return {
         State.HEAD: Allowance(limits.head_s),

@@ -2,19 +2,24 @@
 
 import asyncio
 import functools
+import math
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from cvserve.errors import CvserveError, RequestTimeout
-from cvserve.server.context import KEY, header
+from cvserve.server.context import KEY, RequestContext, content_length, route_path
 from cvserve.server.problems import RETRY_AFTER_S
+from cvserve.server.routes import HEALTH_PATHS
 from cvserve.server.transport.clock import Clock, State
 from cvserve.server.transport.frames import Frames
 from cvserve.server.transport.outlet import Outlet
+from cvserve.server.transport.refusal import CLOSE
 from cvserve.server.transport.shared import Shared
+from cvserve.server.transport.turnstile import MANY_CONNECTIONS, Standing
 
 _OVERLOADED = 503
+_REFUSED = (401, 429, _OVERLOADED)
 # What was sent in the last moment of a time is still on its way when it ends.
 _LATER_S = 0.1
 # Less of a body is dropped in no time, and the next request on the connection may be another client's of a proxy.
@@ -46,7 +51,7 @@ class Connection(HttpToolsProtocol):
         self._ignores_input = False
         self._is_draining = False
         self._promised_until_s = 0.0
-        self._was_shed = False
+        self._current: Any = None  # the cycle that was begun last, or waits for that
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Start the clock."""
@@ -58,6 +63,10 @@ class Connection(HttpToolsProtocol):
         """Let go of all that was kept for this connection, then clean up as uvicorn does."""
         self._shared.sweep.leave(self)
         super().connection_lost(exc)
+        if self._current is not None:
+            self._current.drop_body()
+            self._current.disconnected = not self._current.response_complete
+            self._current.message_event.set()
         for cycle, _ in self.pipeline:
             cycle.drop_body()  # type: ignore[attr-defined]
         self.pipeline.clear()
@@ -71,7 +80,7 @@ class Connection(HttpToolsProtocol):
             return
         if self.pipeline:
             self.flow.resume_reading()
-            self._start_asgi_task(*self.pipeline.pop())
+            self._begin(self.pipeline.pop()[0])
             return
         if self._is_draining:
             self._hear_last_request()
@@ -97,11 +106,9 @@ class Connection(HttpToolsProtocol):
         self._count_waiting_answer(0)
 
     def shutdown(self) -> None:
-        """Stop: finish the request that runs, or wait for one that is on its way, until `close_if_idle` is called.
-
-        An answer whose head has left without `Connection: close` has promised that one more request may be sent.
-        """
+        """Stop: finish the request that runs, or wait for one that is on its way, until `close_if_idle` is called."""
         self._is_draining = True
+        # A head that has left without `Connection: close` has promised that one more request may be sent.
         if not self._is_idle and not self.cycle.response_started:
             super().shutdown()
 
@@ -163,45 +170,50 @@ class Connection(HttpToolsProtocol):
         self._read_leftover()
 
     def _read_leftover(self) -> None:
-        """Read on what nobody wants; if it is much and behind a 503, only when the client may come again.
-
-        Else clients that do not wait would keep the server busy with dropping what they send.
-        """
+        """Read on what nobody wants; much behind a 503 only later, else who comes at once keeps the server busy."""
         scope = self.cycle.scope if self.cycle is not None else {}
         context = scope.get(KEY)
-        if context is not None and context.status == _OVERLOADED and self._is_much_left(scope):
+        is_overloaded = context is not None and context.status == _OVERLOADED
+        if is_overloaded and (content_length(scope) or math.inf) - self._frames.body_bytes > _MUCH_BYTES:
             self.flow.pause_reading()
             self.loop.call_later(RETRY_AFTER_S, self.flow.resume_reading)
         else:
             self.flow.resume_reading()
 
-    def _is_much_left(self, scope: Any) -> bool:
-        length = header(scope, b"content-length")
-        return length is None or int(length) - self._frames.body_bytes > _MUCH_BYTES
+    def _begin(self, cycle: Any) -> None:
+        """Begin a request, or have it wait for its turn when many clients ask."""
+        before, self._current = self._current, cycle
+        if len(self.connections) <= MANY_CONNECTIONS:
+            self._start_asgi_task(cycle, self.app)
+            return
+        scope = cycle.scope
+        self._shared.contexts.find(scope)  # the request's time begins here
+        begin = functools.partial(self._begin_or_shed, cycle)
+        is_urgent = route_path(scope) in HEALTH_PATHS
+        self._shared.turnstile.pass_through(begin, _find_standing(before), is_urgent=is_urgent)
 
     def _begin_or_shed(self, cycle: Any) -> bool:
         """Begin a request, or refuse it where its head is enough for that; tells whether it was refused."""
         shared = self._shared
-        shared.contexts.find(cycle.scope)
-        error = None if cycle.disconnected else shared.shedder.find_refusal(cycle.scope)
-        self._was_shed = error is not None
+        # What has to wait until its client has read other answers waits in the app.
+        can_answer = not (cycle.disconnected or self.flow.write_paused or self.transport.is_closing())
+        error = shared.shedder.find_refusal(cycle.scope) if can_answer else None
         if error is None:
             self._start_asgi_task(cycle, self.app)
             return False
-        headers = self.server_state.default_headers
-        closing = [] if cycle.keep_alive else [(b"connection", b"close")]
-        answer, logged = shared.refusals.write_soon(error, cycle.scope, [*headers, *closing])
-        logged.add_done_callback(functools.partial(self._send_refusal, cycle, answer))
+        head, body, logged = shared.refusals.write_soon(error, cycle.scope, self.server_state.default_headers)
+        cycle.is_refused = True
+        logged.add_done_callback(functools.partial(self._send_refusal, cycle, head, body))
         return True
 
-    def _send_refusal(self, cycle: Any, answer: bytes, logged: "asyncio.Future[None]") -> None:
+    def _send_refusal(self, cycle: Any, head: bytes, body: bytes, logged: "asyncio.Future[None]") -> None:
         cycle.drop_body()
         cycle.response_started = cycle.response_complete = True
         if logged.exception() is not None:  # no answer is without its line
             self.transport.reset()
         if cycle.disconnected or self.transport.is_closing():
             return
-        self.transport.write(answer)
+        self.transport.write(head + (b"" if cycle.keep_alive else CLOSE) + b"\r\n" + body)
         if not cycle.keep_alive:
             self.transport.close()
         self.on_response_complete()
@@ -211,8 +223,8 @@ class Connection(HttpToolsProtocol):
         self._ignores_input = True
         cycle = self.cycle
         of_this_message = cycle is not None and cycle.scope is self.scope
-        if cycle is not None and not cycle.response_complete and not of_this_message:
-            cycle.keep_alive = False  # what came before these bytes is answered first, then the connection ends
+        if cycle is not None and not cycle.response_complete and (cycle.is_refused or not of_this_message):
+            cycle.keep_alive = False  # what was said to earlier bytes is sent first, then the connection ends
         elif of_this_message and (cycle.response_started or self.pipeline):
             self.transport.close()
         else:
@@ -228,3 +240,11 @@ class Connection(HttpToolsProtocol):
         client = self.client[0] if self.client else "-"
         self.transport.write(self._shared.refusals.write(error, scope, client, self.server_state.default_headers))
         self.transport.close()
+
+
+def _find_standing(before: Any) -> Standing:
+    """What the request before says of a connection: whether it was told to come again later, or with a token."""
+    if before is None:
+        return Standing.NEW
+    context: RequestContext | None = before.scope.get(KEY)
+    return Standing.REFUSED if context is not None and context.status in _REFUSED else Standing.ADMITTED

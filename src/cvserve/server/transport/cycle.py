@@ -1,12 +1,17 @@
 """One request and its answer: uvicorn's, with a body that counts in the budget of all connections."""
 
-from typing import Any
+from collections.abc import Coroutine
+from typing import Any, cast
 
 from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
-from cvserve.errors import Overloaded
 from cvserve.server.byte_budget import ByteBudget
+from cvserve.server.context import Scope, content_length
+
+# The rest of a body that is not wanted is read and dropped where all of it is no larger; else the connection ends.
+_DROPPED_BYTES = 16 * 1024**2
+_REQUEST_TIMEOUT = 408
 
 
 class Cycle(RequestResponseCycle):
@@ -15,6 +20,9 @@ class Cycle(RequestResponseCycle):
     Args:
         budget: counts what has come of the body and was not given to the app yet.
         **named: of uvicorn's class.
+
+    Attributes:
+        is_refused: a refusal was decided, and its line is about to be written.
     """
 
     def __init__(self, *, budget: ByteBudget, **named: Any) -> None:
@@ -23,21 +31,37 @@ class Cycle(RequestResponseCycle):
         self._pieces: list[bytes] = []
         self._waiting_bytes = 0
         self._drops_body = False
-        self._did_not_fit = False
+        self.is_refused = False
+        self._refused_bytes = 0
 
-    def add_body(self, piece: bytes) -> None:
-        """Take a piece that has come, unless nobody will want it or there is no room for it."""
+    def add_body(self, piece: bytes, body_bytes: int) -> None:
+        """Take a piece that has come, unless nobody will want it or there is no room for it.
+
+        Args:
+            piece: of the body.
+            body_bytes: that have come of it with this piece.
+        """
         if self._drops_body or self.response_complete:
             return
         if not self._budget.take(len(piece)):
             self.drop_body()
-            self._did_not_fit = True
+            self._refused_bytes = body_bytes
         else:
             self._pieces.append(piece)
             self._waiting_bytes += len(piece)
             if self._waiting_bytes > HIGH_WATER_LIMIT:
                 self.flow.pause_reading()
         self.message_event.set()
+
+    def send(self, message: Any) -> Coroutine[Any, Any, None]:
+        """Send a piece of the answer; as uvicorn's.
+
+        An answer may come before the end of the body. How the connection goes on is decided here and by `Connection`,
+        so that the client hears the answer: it sends the rest, which is dropped, or the connection ends in two steps.
+        """
+        if self.more_body and not self.response_started and self._must_end(message):
+            self.keep_alive = False
+        return super().send(message)
 
     def drop_body(self) -> None:
         """Keep nothing of the body, neither what has come nor what will."""
@@ -55,7 +79,7 @@ class Cycle(RequestResponseCycle):
         """What has come of the body, or the news that the client has left; as uvicorn's.
 
         Raises:
-            Overloaded: there was no room for it.
+            PayloadTooLarge, Overloaded: there was no room for it.
         """
         if self.waiting_for_100_continue and not self.transport.is_closing():
             self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
@@ -64,13 +88,21 @@ class Cycle(RequestResponseCycle):
             self.flow.resume_reading()
             await self.message_event.wait()
             self.message_event.clear()
-        if self._did_not_fit:
-            raise Overloaded(
-                "The server holds as many bytes of requests as it may; send the request again in a moment."
-            )
+        if self._refused_bytes:
+            raise self._budget.make_error(self._refused_bytes)
         if self.disconnected or self.response_complete:
             return {"type": "http.disconnect"}
         return {"type": "http.request", "body": self._take_pieces(), "more_body": self.more_body}
+
+    def _must_end(self, message: Any) -> bool:
+        """Whether the connection ends behind an answer: too much is to come, nobody knows how much, or too slowly.
+
+        Who waits for "100 Continue" may send the body or another request (RFC 9110 section 10.1.1): nobody can tell.
+        """
+        if self.waiting_for_100_continue:
+            return True
+        size_bytes = content_length(cast("Scope", self.scope))
+        return size_bytes is None or size_bytes > _DROPPED_BYTES or message.get("status") == _REQUEST_TIMEOUT
 
     def _take_pieces(self) -> bytes:
         pieces = self._pieces

@@ -11,6 +11,7 @@ import os
 import resource
 import socket
 import ssl
+import time
 from collections import deque
 from collections.abc import Callable
 
@@ -20,8 +21,9 @@ from cvserve.server.transport.handshakes import stop_new_handshakes
 
 MAX_CONNECTIONS = 10_000
 HANDSHAKE_TIMEOUT_S = 10.0
-# In one turn: enough to take in a burst in a few turns, and some ten milliseconds of work at most.
-_ACCEPTS_A_TURN = 32
+# In one turn of the loop: as many as leave turns short, since whoever is served already waits a few turns.
+_FEWEST_A_TURN, _MOST_A_TURN = 4, 64
+_LONG_TURN_S = 0.005
 # Descriptors that are kept for workers that are replaced and for files that SQLite opens.
 _SPARE_DESCRIPTORS = 16
 _MAX_DESCRIPTORS = 65_536
@@ -76,6 +78,8 @@ class Listener:
         self._setting_up: set[asyncio.Task[object]] = set()
         self._lingering: deque[socket.socket] = deque()
         self._is_open = False
+        self._a_turn = _MOST_A_TURN
+        self._limited_at: float | None = None  # when the last turn had accepted all that it may
 
     @property
     def is_setting_up(self) -> bool:
@@ -107,7 +111,8 @@ class Listener:
 
     def _accept_some(self) -> bool:
         """Accept what waits, so many at most; False when nothing waits any more."""
-        for _ in range(_ACCEPTS_A_TURN):
+        self._fit_to_turn()
+        for _ in range(self._a_turn):
             try:
                 connection, address = self._listening.accept()
             except (BlockingIOError, InterruptedError):
@@ -124,7 +129,16 @@ class Listener:
             task = self._loop.create_task(self._set_up(connection))
             self._setting_up.add(task)
             task.add_done_callback(self._setting_up.discard)
+        self._limited_at = time.monotonic()
         return True
+
+    def _fit_to_turn(self) -> None:
+        """Accept fewer where the last turn was long for it, and more where it was not."""
+        limited_at, self._limited_at = self._limited_at, None
+        if limited_at is None:
+            return
+        was_long = time.monotonic() - limited_at > _LONG_TURN_S
+        self._a_turn = max(_FEWEST_A_TURN, self._a_turn // 2) if was_long else min(_MOST_A_TURN, self._a_turn * 2)
 
     async def _set_up(self, connection: socket.socket) -> None:
         try:

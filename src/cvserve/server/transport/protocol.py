@@ -1,13 +1,11 @@
 """uvicorn's HTTP/1.1 protocol, with limits on all that a client sends and an answer to bytes that are not HTTP."""
 
 import asyncio
-import functools
 from typing import Any
 
 import httptools
 
 from cvserve.errors import CvserveError, MalformedBody
-from cvserve.server.routes import HEALTH_PATHS
 from cvserve.server.transport.connection import Connection
 from cvserve.server.transport.cycle import Cycle
 from cvserve.server.transport.frames import Frames
@@ -19,7 +17,6 @@ from cvserve.server.transport.head import (
     set_target,
     write_plain_head,
 )
-from cvserve.server.transport.turnstile import MANY_CONNECTIONS
 
 # Requests that wait on one connection while another one is answered.
 MAX_PIPELINED = 100
@@ -54,7 +51,7 @@ class HttpProtocol(Connection):
 
     def on_url(self, url: bytes) -> None:
         """Take a piece of the request's target, within its limit."""
-        super().on_url(url)
+        self.url += url
         check_target(self.url)
 
     def on_header(self, name: bytes, value: bytes) -> None:
@@ -63,7 +60,10 @@ class HttpProtocol(Connection):
         A trailer that became a header could say who sends the request, or from where.
         """
         if self._in_head:
-            super().on_header(name, value)
+            name = name.lower()  # from here on as uvicorn's method, which would be one call more for each header
+            if name == b"expect" and value.lower() == b"100-continue":
+                self.expect_100_continue = True
+            self.headers.append((name, value))
         else:
             self._frames.count_trailer(len(name) + len(value) + 4)
 
@@ -83,8 +83,9 @@ class HttpProtocol(Connection):
 
     def on_body(self, body: bytes) -> None:
         """Take a piece of a body."""
-        self._frames.body_bytes += len(body)
-        self.cycle.add_body(body)
+        frames = self._frames
+        frames.body_bytes += len(body)
+        self.cycle.add_body(body, frames.body_bytes)
 
     def on_message_complete(self) -> None:
         """End the request; the bytes that follow are the next head."""
@@ -118,11 +119,7 @@ class HttpProtocol(Connection):
             on_response=self.on_response_complete,
         )
         if running is None or running.response_complete:
-            if len(self.connections) > MANY_CONNECTIONS and scope["path"] not in HEALTH_PATHS:
-                begin = functools.partial(self._begin_or_shed, self.cycle)
-                self._shared.turnstile.pass_through(begin, again=self._was_shed)
-            else:
-                self._start_asgi_task(self.cycle, self.app)
+            self._begin(self.cycle)
         else:
             self.flow.pause_reading()
             self.pipeline.appendleft((self.cycle, self.app))

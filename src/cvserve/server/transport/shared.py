@@ -1,8 +1,10 @@
 """What all connections of a server have in common."""
 
+from cvserve.server.host import HostRule
 from cvserve.server.load_shedding import LoadShedder
 from cvserve.server.memory import MemoryReturn
 from cvserve.server.resources import Resources
+from cvserve.server.routes import HEALTH_PATHS
 from cvserve.server.transport.clock import make_allowances
 from cvserve.server.transport.limits import ConnectionLimits
 from cvserve.server.transport.refusal import Refusals
@@ -35,4 +37,10 @@ class Shared:
         self.sweep = Sweep(limits.sweep_s, MemoryReturn(resources.budget).tidy)
         self.refusals = Refusals(resources.access_log, resources.metrics)
         self.turnstile = Turnstile()
-        self.shedder = LoadShedder(resources.authenticator, resources.engine, resources.rate_limiter)
+        self.shedder = LoadShedder(
+            resources.authenticator,
+            resources.engine,
+            resources.rate_limiter,
+            HostRule.of(resources.settings),
+            HEALTH_PATHS if resources.settings.public_health else (),
+        )

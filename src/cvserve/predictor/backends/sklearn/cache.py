@@ -15,14 +15,18 @@ MAX_BYTES = 1024**3
 
 
 def cache_folder() -> Path:
-    """`$XDG_CACHE_HOME/cvserve`, default `~/.cache/cvserve`."""
+    """`$XDG_CACHE_HOME/cvserve`, default `~/.cache/cvserve`.
+
+    Raises:
+        FileNotFoundError: this user has no home folder.
+    """
     return xdg_folder("XDG_CACHE_HOME", ".cache")
 
 
 def read_cached(name: str) -> bytes | None:
     """What `write_cached` was given under this name, or None."""
-    path = cache_folder() / name
     try:
+        path = cache_folder() / name
         if not _is_private(path.parent.lstat(), stat.S_IFDIR):
             return None
         data, status = read_once(path, MAX_BYTES, follow=False)
@@ -35,8 +39,8 @@ def read_cached(name: str) -> bytes | None:
 
 def write_cached(name: str, payload: bytes) -> bool:
     """Keep it, whole or not at all; whether that was possible. A home that cannot be written to is no error."""
-    folder = cache_folder()
     try:
+        folder = cache_folder()
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         if not _is_private(folder.lstat(), stat.S_IFDIR):
             return False

@@ -21,7 +21,7 @@ from sklearn.pipeline import Pipeline
 
 from cvserve.errors import ModelLoadError
 from cvserve.predictor.backends.sklearn.backend import make_backend
-from cvserve.predictor.backends.sklearn.parts import use_one_thread
+from cvserve.predictor.backends.sklearn.parts import keep_to_answers
 from cvserve.predictor.contract import Backend, ModelVersionWarning
 from cvserve.predictor.models.fault import ModelFault
 from cvserve.predictor.models.file import ModelFile
@@ -113,8 +113,8 @@ def _other_version(caught: list[warnings.WarningMessage]) -> str | None:
 def _read_facts(model: Any) -> ModelFacts:
     """What a classifier says of itself, and how it becomes a backend."""
     with _explain_missing_parts():
+        keep_to_answers(model)
         _check_classifier(model)
-        use_one_thread(model)
         n_features = getattr(model, "n_features_in_", None)
         features = int(n_features) if isinstance(n_features, (int, np.integer)) and n_features > 0 else None
         if features is not None and features > _MOST_FEATURES:

@@ -6,6 +6,9 @@ from typing import Any
 import numpy as np
 from sklearn.base import BaseEstimator
 
+# `memory` is a folder of pickles, of which only `fit` makes use. What is no parameter of all of scikit-learn's kind is
+# set in its own classes alone.
+_QUIET = {"n_jobs": 1, "_n_threads": 1, "verbose": 0, "memory": None}
 _CONTAINERS = (list, tuple, set, frozenset)
 
 
@@ -30,8 +33,10 @@ def parts(model: Any) -> Iterator[Any]:
             todo.extend(getattr(item, "__dict__", {}).values())
 
 
-def use_one_thread(model: Any) -> None:
-    """Set `n_jobs` of all parts to 1: the server runs one model a core already."""
+def keep_to_answers(model: Any) -> None:
+    """Set all parts to do nothing but answer: one thread (the server runs one model a core), no words, no files."""
     for part in parts(model):
-        if "n_jobs" in getattr(part, "__dict__", {}):
-            part.n_jobs = 1
+        own = getattr(part, "__dict__", {})
+        for key in _QUIET.keys() & own.keys():
+            if key == "n_jobs" or type(part).__module__.startswith("sklearn."):
+                own[key] = _QUIET[key]

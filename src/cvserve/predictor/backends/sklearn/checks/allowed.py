@@ -3,7 +3,8 @@
 skops allows all of scikit-learn's estimators, since loading them runs no code. Asking them runs scikit-learn's compiled
 code, much of which follows indices and lengths from the file without a look. So a type stands here for one of two
 reasons: what answers is Python, NumPy and SciPy alone, which raise errors when something does not fit (`_PLAIN`), or
-all that compiled code follows is checked (`CHECKED`). A type that nobody has looked at needs trust.
+all that compiled code follows is checked (`CHECKED`). A type that nobody has looked at needs trust. What an estimator
+was made with is checked for both, in `parameters.py`.
 
 Left out on purpose: what makes sparse matrices (encoders of categories, texts, `KBinsDiscretizer`), since SciPy follows
 their indices; what iterates in Cython with arrays from the file (`NMF`, `DictionaryLearning`,
@@ -17,9 +18,7 @@ from cvserve.predictor.backends.sklearn.checks.boosting import check_boosting, c
 from cvserve.predictor.backends.sklearn.checks.composites import (
     check_dummy,
     check_one_vs_rest,
-    check_selection,
     check_stacking,
-    check_threshold,
 )
 from cvserve.predictor.backends.sklearn.checks.neighbours import check_centroids, check_clusters, check_neighbours
 from cvserve.predictor.backends.sklearn.checks.trees import check_decision_tree, check_forest, check_tree
@@ -36,9 +35,6 @@ CHECKED: dict[str, Callable[[Any], None]] = {
         check_histogram_boosting
     ),
     "sklearn.ensemble._stacking.StackingClassifier": check_stacking,
-    "sklearn.feature_selection._from_model.SelectFromModel": check_selection,
-    "sklearn.model_selection._classification_threshold.FixedThresholdClassifier": check_threshold,
-    "sklearn.model_selection._classification_threshold.TunedThresholdClassifierCV": check_threshold,
     "sklearn.multiclass.OneVsRestClassifier": check_one_vs_rest,
     "sklearn.neighbors._classification.KNeighborsClassifier": check_neighbours,
     "sklearn.neighbors._nearest_centroid.NearestCentroid": check_centroids,
@@ -68,6 +64,7 @@ _PLAIN = {
     "sklearn.ensemble._hist_gradient_boosting.predictor": "TreePredictor",  # checked with its owner
     "sklearn.ensemble._voting": "VotingClassifier",
     "sklearn.ensemble._weight_boosting": "AdaBoostClassifier",
+    "sklearn.feature_selection._from_model": "SelectFromModel",
     "sklearn.feature_selection._mutual_info": "mutual_info_classif",
     "sklearn.feature_selection._rfe": "RFE RFECV",
     "sklearn.feature_selection._sequential": "SequentialFeatureSelector",
@@ -90,6 +87,7 @@ _PLAIN = {
     "sklearn.linear_model._ridge": "Ridge RidgeClassifier RidgeClassifierCV",
     "sklearn.linear_model._stochastic_gradient": "SGDClassifier",
     "sklearn.metrics._scorer": "_PassthroughScorer",
+    "sklearn.model_selection._classification_threshold": "FixedThresholdClassifier TunedThresholdClassifierCV",
     "sklearn.model_selection._search": "GridSearchCV RandomizedSearchCV",
     "sklearn.model_selection._split": "KFold ShuffleSplit StratifiedKFold StratifiedShuffleSplit",
     "sklearn.multiclass": "OneVsOneClassifier OutputCodeClassifier _ConstantPredictor",

@@ -16,24 +16,6 @@ def check_stacking(part: Any) -> None:
     require(type(part.stack_method_) is list and all(name in _ASKED for name in part.stack_method_))
 
 
-def check_threshold(part: Any) -> None:
-    """Check a `FixedThresholdClassifier` or a `TunedThresholdClassifierCV`, which calls the method that it names.
-
-    Raises:
-        Unsound: it would call another than those that have answers.
-    """
-    require(part.response_method in ("auto", *_ASKED))
-
-
-def check_selection(part: Any) -> None:
-    """Check a `SelectFromModel`, which looks up the attribute that it names.
-
-    Raises:
-        Unsound: it would call something.
-    """
-    require(isinstance(part.importance_getter, str))
-
-
 def check_one_vs_rest(part: Any) -> None:
     """Check a `OneVsRestClassifier`: with several labels a picture it would build a sparse matrix.
 

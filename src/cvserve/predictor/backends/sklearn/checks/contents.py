@@ -1,23 +1,25 @@
 """Everything in a model from a `.skops` file, looked at before anything of it is called.
 
 skops has checked the types that it knows of. Here each object that can be reached must be of a type that `allowed.py`
-lists, hide no method of its class behind an attribute, and pass the check of its type.
+lists, hide no method of its class behind an attribute, and pass the checks of its parameters and of its type.
 """
 
-import inspect
 from collections.abc import Collection, Iterator
 from typing import Any
 
 import numpy as np
+from sklearn.exceptions import NotFittedError
+from sklearn.utils.validation import check_is_fitted
 
 from cvserve.predictor.backends.sklearn.checks.allowed import ALLOWED, CHECKED, LOSS_MODULES
-from cvserve.predictor.backends.sklearn.checks.demands import Unchecked, Unsound, name_of, require
+from cvserve.predictor.backends.sklearn.checks.demands import Unchecked, Unsound, is_named, name_item, name_of, require
+from cvserve.predictor.backends.sklearn.checks.parameters import check_parameters
 from cvserve.predictor.backends.sklearn.checks.values import is_value, open_value
 from cvserve.predictor.models.fault import ModelFault
 from cvserve.texts import to_ascii
 
-# What a constructor sets beside its parameters: that of `SVC`.
-_SET_BY_INIT = ("epsilon", "nu")
+# What constructors of checked types set beside their parameters.
+_SET_BY_INIT = ("C", "alpha", "class_weight", "epsilon", "estimator", "estimator_params", "nu", "radius")
 # scikit-learn makes it itself when it reads an `IsotonicRegression`; skops knows no such type.
 _MADE_HERE = ("scipy.interpolate._interpolate.interp1d",)
 
@@ -66,8 +68,8 @@ def check_contents(model: Any, trusted: Collection[str]) -> None:
     # Estimators give no attribute a default in their class: what has the name of something there would hide it.
     taken = {kind: frozenset(dir(kind)) for kind in {type(part) for _, part in parts}}
     for name, part in parts:
-        if name not in trusted and not _is_named(part):
-            _check_part(name, part, taken[type(part)])
+        if name not in trusted and not is_named(part):
+            _check_part(name, part, taken[type(part)], trusted)
 
 
 def _is_listed(name: str) -> bool:
@@ -91,22 +93,18 @@ def _walk(model: Any) -> Iterator[tuple[str, Any]]:
             raise _contradicts(name_of(type(item))) from None
         if isinstance(item, np.ufunc) or name_of(type(item)) in _MADE_HERE:
             continue  # skops allows ufuncs of NumPy and SciPy by name, and they check what they are given
-        yield name_of(item if _is_named(item) else type(item)), item
-        if not _is_named(item):
+        yield name_item(item), item
+        if not is_named(item):
             todo.extend(item.values() if isinstance(item, dict) else ())
             todo.extend(getattr(item, "__dict__", {}).values())
 
 
-def _is_named(item: Any) -> bool:
-    """Whether it is a class or a function, which a file only names."""
-    return isinstance(item, type) or inspect.isroutine(item)
-
-
-def _check_part(name: str, part: Any, taken: Collection[str]) -> None:
+def _check_part(name: str, part: Any, taken: Collection[str], trusted: Collection[str]) -> None:
     own = getattr(part, "__dict__", {})
     check = CHECKED.get(name)
     try:
         require(not any(key in taken for key in own))
+        check_parameters(part, trusted)
         if check is not None and not _is_untrained(part, own):
             check(part)
     except Unchecked as kind:
@@ -119,9 +117,15 @@ def _check_part(name: str, part: Any, taken: Collection[str]) -> None:
 
 
 def _is_untrained(part: Any, own: dict[str, Any]) -> bool:
-    """Whether it has nothing but the parameters of its class, as the `estimator` of a search; it refuses to answer."""
+    """Whether it has nothing but parameters, as the `estimator` of a search, and refuses to answer for that reason."""
     names = getattr(type(part), "_get_param_names", None)
-    return names is not None and own.keys() <= {*names(), *_SET_BY_INIT}
+    if names is None or not own.keys() <= {*names(), *_SET_BY_INIT}:
+        return False
+    try:
+        check_is_fitted(part)
+    except NotFittedError:
+        return True
+    return False
 
 
 def _contradicts(name: str) -> ModelFault:

@@ -1,5 +1,6 @@
 """What checks of a model's parts ask of single values: an integer in a range, an array of a type and shape."""
 
+import inspect
 from collections.abc import Collection
 from typing import Any
 
@@ -80,3 +81,13 @@ def require_classes(part: Any) -> int:
 def name_of(kind: type) -> str:
     """Module and name of a type, e.g. `sklearn.svm._classes.SVC`."""
     return f"{kind.__module__}.{kind.__qualname__}"
+
+
+def is_named(item: Any) -> bool:
+    """Whether it is a class or a function, which a file only names."""
+    return isinstance(item, type) or inspect.isroutine(item)
+
+
+def name_item(item: Any) -> str:
+    """What trust in it is given to: the name of its type; of a class or a function, its own."""
+    return name_of(item if is_named(item) else type(item))

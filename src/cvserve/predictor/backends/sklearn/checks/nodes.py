@@ -14,6 +14,7 @@ from cvserve.predictor.backends.sklearn.checks.demands import Unsound, require
 from cvserve.predictor.models.fault import ModelFault
 
 _TREE = "Tree"
+_MOST_SEED_WORDS = 64
 
 
 def check_nodes(root: Any) -> None:
@@ -26,6 +27,8 @@ def check_nodes(root: Any) -> None:
         ModelFault: compiled code would be given what it cannot take.
     """
     for node in _walk_up(root):
+        if "seed_seq_state" in node.children:
+            _check_seed(node.children["seed_seq_state"].construct())
         if not {"attrs", "args", "constructor"} <= node.children.keys():
             continue
         try:
@@ -37,6 +40,13 @@ def check_nodes(root: Any) -> None:
                 f"holds a {name} that cannot be made: its parts contradict each other, so it is damaged or forged; "
                 "get the file again from where it was made."
             ) from None
+
+
+def _check_seed(state: Any) -> None:
+    """NumPy fills a pool of any size, for hours if it is asked to."""
+    size = state.get("pool_size") if isinstance(state, dict) else None
+    if type(size) is not int or not 1 <= size <= _MOST_SEED_WORDS:
+        raise ModelFault(f"holds a random generator with a pool of {size!a} words; save the model again.")
 
 
 def _walk_up(root: Any) -> Iterator[Any]:
