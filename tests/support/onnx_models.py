@@ -55,6 +55,33 @@ def graph(nodes: list[Any], takes: Shape, gives: Shape, dtype: str = "float32", 
     return helper.make_model(made, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
 
 
+def endless(shape: Shape) -> ModelProto:
+    """A model that answers after a loop of 2⁶² turns."""
+    turn, goes_on, before, after = (
+        helper.make_tensor_value_info("turn", TensorProto.INT64, []),
+        helper.make_tensor_value_info("goes_on", TensorProto.BOOL, []),
+        helper.make_tensor_value_info("before", TensorProto.FLOAT, [1, CLASSES]),
+        helper.make_tensor_value_info("after", TensorProto.FLOAT, [1, CLASSES]),
+    )
+    still = helper.make_tensor_value_info("still", TensorProto.BOOL, [])
+    body = helper.make_graph(
+        [
+            helper.make_node("Identity", ["goes_on"], ["still"]),
+            helper.make_node("Add", ["before", "before"], ["after"]),
+        ],
+        "turn",
+        [turn, goes_on, before],
+        [still, after],
+    )
+    nodes = [
+        helper.make_node("Flatten", ["pixels"], ["flat"]),
+        helper.make_node("MatMul", ["flat", "weights"], ["first"]),
+        helper.make_node("Loop", ["turns", "", "first"], ["scores"], body=body),
+    ]
+    count = math.prod(int(size or 0) for size in shape[1:])
+    return graph(nodes, shape, [1, CLASSES], weights=weights_of(count), turns=np.array(2**62, np.int64))
+
+
 def weights_of(count: int, classes: int = CLASSES) -> NDArray[np.float32]:
     """One number for each value of a picture and each class, all different."""
     return np.random.default_rng(1).normal(0, 1 / np.sqrt(count), (count, classes)).astype(np.float32)

@@ -17,6 +17,7 @@ from cvserve.predictor.models.resolve import ModelFacts
 from cvserve.predictor.models.toml_read import read_config
 from cvserve.predictor.models.trust import require_trust
 from cvserve.predictor.source import ModelSource
+from cvserve.predictor.trial import limit_trials
 from cvserve.values import class_reference
 
 # What each loader imports is heavy, so it is imported when a file of its format comes.
@@ -56,12 +57,13 @@ def load_model(source: ModelSource) -> LoadedModel:
             with about("The built-in model"):
                 compare_sha256(model.info.sha256, source.sha256)
         return model
-    reference = class_reference(os.fspath(source.path))
-    if reference is not None:
+    with limit_trials(source.trial_s):
+        reference = class_reference(os.fspath(source.path))
+        if reference is None:
+            return _load_file(source.path, source)
         from cvserve.predictor.backends.python.load import load_class  # most models are files
 
         return load_class(*reference, source)
-    return _load_file(source.path, source)
 
 
 def _load_file(path: str | os.PathLike[str], source: ModelSource) -> LoadedModel:

@@ -24,9 +24,11 @@ from cvserve.predictor.contract import Inferred, LoadedModel, Prepared
 from cvserve.predictor.images.decode import make_sample
 from cvserve.predictor.images.limits import Limits, Want
 from cvserve.predictor.loading import load_model
+from cvserve.predictor.models.fault import about
 from cvserve.predictor.prediction import ClassScore, Prediction
 from cvserve.predictor.scores import rank_classes, to_probabilities
 from cvserve.predictor.source import ModelSource
+from cvserve.predictor.trial import DEFAULT_LIMIT_S, limit_trials, run_trial
 
 DEFAULT_TOP_K = 5
 _BATCH = 64
@@ -197,8 +199,9 @@ class LoadedPredictor(Predictor):
         model: the file's parts: preparation, backend, labels, where each property came from.
     """
 
-    def __init__(self, model: LoadedModel, limits: Limits | None = None) -> None:
+    def __init__(self, model: LoadedModel, limits: Limits | None = None, trial_s: float = DEFAULT_LIMIT_S) -> None:
         super().__init__()
+        self._trial_s = trial_s
         if limits is not None:
             self.limits = limits
         self.model = model
@@ -221,6 +224,11 @@ class LoadedPredictor(Predictor):
         """What to ask of the decoder: the mode and the size that `[input]` needs."""
         return self._want
 
+    def warm_up(self) -> Self:
+        """Run once on a grey picture, in no more than the time that its source gives to the first answer."""
+        with about(self.name), limit_trials(self._trial_s):
+            return run_trial(super().warm_up)
+
     def warm_up_size(self) -> tuple[int, int]:
         """Width and height in pixels of the model's own input, which even `resize = "exact"` takes."""
         return self.model.preparation.size
@@ -228,4 +236,4 @@ class LoadedPredictor(Predictor):
 
 def load_predictor(source: ModelSource) -> LoadedPredictor:
     """Load a model with the limits of its source; raises what `Predictor.load` raises."""
-    return LoadedPredictor(load_model(source), source.limits)
+    return LoadedPredictor(load_model(source), source.limits, source.trial_s)

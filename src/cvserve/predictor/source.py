@@ -7,10 +7,13 @@ from dataclasses import KW_ONLY, dataclass
 from typing import TYPE_CHECKING, Any
 
 from cvserve.predictor.images.limits import Limits
+from cvserve.predictor.trial import DEFAULT_LIMIT_S
 
 if TYPE_CHECKING:
     from cvserve.settings import Settings
 
+# The first answer takes longer than all that follow: code is compiled, memory is filled.
+_MIN_TRIAL_S, _TRIAL_TIMES = 60.0, 2
 AnyPath = str | os.PathLike[str]
 
 
@@ -34,6 +37,7 @@ class ModelSource:
             purpose; a folder with such a file may be a stranger's, so a class that it names needs trust as a
             pickle does.
         limits: what a picture may be.
+        trial_s: seconds that the model has for its first answer, when it is loaded.
     """
 
     path: AnyPath | None = None
@@ -46,6 +50,7 @@ class ModelSource:
     trust: bool = False
     named_by_file: bool = False
     limits: Limits = Limits()
+    trial_s: float = DEFAULT_LIMIT_S
 
     @classmethod
     def of(cls, settings: "Settings") -> "ModelSource":
@@ -61,6 +66,7 @@ class ModelSource:
             limits=Limits(
                 max_pixels=settings.max_pixels, formats=settings.formats, max_decode_s=settings.decode_timeout
             ),
+            trial_s=max(_MIN_TRIAL_S, _TRIAL_TIMES * settings.predict_timeout),
         )
 
     @classmethod

@@ -27,6 +27,7 @@ from cvserve.predictor.models.resolve import (
 from cvserve.predictor.models.toml_read import ModelConfig
 from cvserve.predictor.prediction import ModelInfo
 from cvserve.predictor.scores import count_classes, to_rows
+from cvserve.predictor.trial import run_trial
 
 _GREY = 127
 
@@ -70,9 +71,13 @@ def assemble_model(
     """
     labels = resolve_labels(facts, config, file)
     with about(title_of(facts, file)):
-        backend, kind = facts.connect(batch, config.values.get("output.scores"))
         prepared_by = "[input] in its model.toml" if isinstance(preparation, InputSpec) else "its preprocess"
-        classes = probe_backend(backend, batch, kind, facts, prepared_by)
+
+        def ask() -> tuple[Backend, str | None, int]:
+            backend, kind = facts.connect(batch, config.values.get("output.scores"))
+            return backend, kind, probe_backend(backend, batch, kind, facts, prepared_by)
+
+        backend, kind, classes = run_trial(ask)
         _compare_labels(labels, classes, facts, config, file)
     name = config.values.get("name", facts.name or file.path.stem)
     all_origins: Origins = {"name": (name, config.origins.get("name", "default"))}

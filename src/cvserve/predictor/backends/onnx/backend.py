@@ -1,5 +1,6 @@
 """An ONNX session as a backend: from its output to scores [N, C]."""
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -7,10 +8,12 @@ from numpy.typing import NDArray
 
 from cvserve.predictor.backends.fixed_batch import FixedBatchBackend
 from cvserve.predictor.backends.onnx.input import GraphInput, check_values, format_shape
+from cvserve.predictor.backends.onnx.runtime import make_run_options
 from cvserve.predictor.backends.probe import describe_failure
 from cvserve.predictor.contract import Backend
 from cvserve.predictor.models.fault import ModelFault
 from cvserve.predictor.scores import looks_like_probabilities
+from cvserve.predictor.trial import when_given_up
 
 # How far the scores of a picture may be apart when it is alone and when it has company: rounding, no more.
 _RELATIVE, _ABSOLUTE = 1e-3, 1e-4
@@ -31,11 +34,14 @@ class OnnxBackend:
         self._input = taken.name
         self._has_channels = len(taken.shape) != 3
         self._output = [output]
+        # A loop of any number of turns may be in the graph; this ends it.
+        self._run_options = make_run_options()
+        when_given_up(partial(setattr, self._run_options, "terminate", True))
 
     def infer(self, batch: NDArray[Any]) -> NDArray[Any]:
         """Scores [N, C], for an array as the graph takes it."""
         rows = batch if self._has_channels else batch[..., 0]
-        scores: NDArray[Any] = self._session.run(self._output, {self._input: rows})[0]
+        scores: NDArray[Any] = self._session.run(self._output, {self._input: rows}, self._run_options)[0]
         # [N, C, 1, 1] and the like are what convolutions leave behind.
         return scores if scores.ndim == 2 else scores.reshape(len(rows), -1)
 

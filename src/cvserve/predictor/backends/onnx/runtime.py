@@ -41,3 +41,10 @@ def compute_threads() -> int:
     """Threads of one session: what `OMP_NUM_THREADS` says, else 1. The server runs one session a core already."""
     said = os.environ.get("OMP_NUM_THREADS", "")
     return int(said) if said.isdecimal() and int(said) > 0 else 1
+
+
+def make_run_options() -> Any:
+    """Options of runs; once `terminate` is set in them, each run that has them ends with an error."""
+    options = onnxruntime.RunOptions()
+    options.log_severity_level = _FATAL
+    return options
