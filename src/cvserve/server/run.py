@@ -16,9 +16,9 @@ from cvserve.files import others_may_read
 from cvserve.logs.events import configure_events
 from cvserve.server.app import create_app
 from cvserve.server.resources import Resources, open_resources
-from cvserve.server.server import LAST_REQUEST_S, Server
+from cvserve.server.server import Server
 from cvserve.server.signals import IGNORED, REOPEN, STOP, Handler, Terminal, end_at_once, exit_code_of, handle_signals
-from cvserve.server.transport.limits import ConnectionLimits
+from cvserve.server.transport.limits import LAST_REQUEST_S, ConnectionLimits
 from cvserve.server.transport.protocol import HttpProtocol
 from cvserve.server.transport.shared import Shared
 from cvserve.settings import Settings

@@ -18,8 +18,6 @@ from cvserve.server.signals import IGNORED, REOPEN, STOP, Terminal, handle_signa
 from cvserve.server.transport.listener import Listener, find_max_connections
 from cvserve.server.transport.refusal import Refusals
 
-# From the signal on, every open connection may still send one request.
-LAST_REQUEST_S = 2.0
 # What was sent in the last moment of that time is still on its way when it ends.
 _ON_ITS_WAY_S = 0.1
 _POLL_S = 0.02

@@ -1,7 +1,9 @@
 """A connection from its beginning to its end: every state has a deadline, and every answer can be heard."""
 
+import contextlib
 import http.client
 import socket
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -209,6 +211,32 @@ def test_chunked_body_that_is_too_large_is_heard(shared: ThreadedServer) -> None
     connection.close()
 
 
+def test_next_request_behind_a_refused_body_of_usual_size_does_not_wait(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Behind a proxy it may be anybody's, a health probe among them."""
+    monkeypatch.setattr("cvserve.server.transport.connection.RETRY_AFTER_S", 3_600)
+    predictor = GatedPredictor()
+    server = ThreadedServer(home, predictor, max_queue=1, workers=0)
+    try:
+        with contextlib.ExitStack() as stack, RawConnection(server.url) as second:
+            engine = server.resources.engine
+            for number, waiting in enumerate((*[0] * engine.wanted_workers, 1), 1):
+                raw = stack.enter_context(RawConnection(server.url))
+                raw.request("POST", "/predict", token=server.token, body=grey(0))
+                expected = (number, waiting)
+                wait_until(lambda: (server.resources.metrics.in_progress, engine.waiting) == expected)  # noqa: B023
+            second.request("POST", "/predict", "Content-Length: 100000", token=server.token).send(bytes(50_000))
+            answer = second.answer()
+            assert_problem(answer, "overloaded")
+            assert "connection" not in answer.headers
+            second.send(bytes(50_000))
+            assert second.request("GET", "/livez", token=server.token).answer().status == 200
+    finally:
+        predictor.gate.set()
+        server.stop()
+
+
 @pytest.mark.parametrize("connection", ["Upgrade, HTTP2-Settings", "keep-alive, Upgrade, HTTP2-Settings"])
 @pytest.mark.parametrize("pieces", [1, 2, 7])
 def test_offer_of_http_2_is_answered_in_http_1_with_its_body(
@@ -248,3 +276,24 @@ def test_answer_is_whole_for_a_client_that_ends_its_own_side_late(shared: Thread
         assert raw.is_closed()
         raw.shut(socket.SHUT_WR)
     wait_until(lambda: not shared.connections)
+
+
+@pytest.mark.parametrize("last_request_s", [30, 0.05])
+def test_request_behind_a_list_that_was_on_its_way_when_the_server_stopped(home: Path, last_request_s: float) -> None:
+    """The head of the list has promised that the connection goes on."""
+    with History.open(str(home)) as history:
+        history.add_many([prediction()] * MANY_ROWS, source="cli", file_names=[None] * MANY_ROWS)
+    limits = ConnectionLimits(last_request_s=last_request_s)
+    server = ThreadedServer(home, BrightnessPredictor(), limits=limits, last_request_s=0.05)
+    with RawConnection(server.url, receive_buffer_bytes=4096) as raw, RawConnection(server.url) as silent:
+        raw.request("GET", "/predict", token=server.token)
+        wait_until(lambda: any(connection.transport.count_waiting_bytes() for connection in server.connections))
+        stopping = threading.Thread(target=server.stop)
+        stopping.start()
+        assert silent.is_closed()  # the time of all others is over
+        assert "connection" not in raw.answer().headers
+        if last_request_s > 1:
+            answer = raw.request("GET", "/livez", token=server.token).answer()
+            assert (answer.status, answer.headers["connection"]) == (200, "close")
+        assert raw.is_closed()
+        stopping.join()

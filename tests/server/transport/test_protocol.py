@@ -196,6 +196,14 @@ class TestSlowHeads:
             raw.send(b"GET /livez HTTP/1.1\r\n")
             assert_problem(raw.answer(), "request_timeout")
 
+    def test_head_that_begins_in_the_packet_of_another_request_has_the_same_limit(
+        self, impatient: ThreadedServer
+    ) -> None:
+        with RawConnection(impatient.url) as raw:
+            raw.send(f"GET /livez HTTP/1.1\r\nHost: x\r\nAuthorization: {impatient.token}\r\n\r\nGET /li".encode())
+            assert raw.answer().status == 200
+            assert_problem(raw.answer(), "request_timeout")
+
     def test_slow_body_is_not_a_slow_head(self, impatient: ThreadedServer) -> None:
         picture = grey(0)
         with RawConnection(impatient.url) as raw, RawConnection(impatient.url) as other:
@@ -206,6 +214,22 @@ class TestSlowHeads:
             assert other.is_closed()  # the limit has passed
             raw.send(picture)
             assert raw.answer().status == 200
+
+
+@pytest.mark.parametrize("target", ["http://127.0.0.1", "http://127.0.0.1?x=1"])
+def test_absolute_target_without_a_path_asks_for_the_root(shared: ThreadedServer, target: str) -> None:
+    with RawConnection(shared.url) as raw:
+        root = raw.request("GET", "/", token=shared.token).answer()
+        assert raw.request("GET", target, token=shared.token).answer().status == root.status != 400
+
+
+def test_early_answer_to_who_waits_for_100_continue_ends_the_connection(shared: ThreadedServer) -> None:
+    """Whether a body or another request follows, nobody can tell."""
+    with RawConnection(shared.url) as raw:
+        raw.request("POST", "/predict", "Expect: 100-continue", "Content-Length: 10")
+        answer = raw.answer()
+        assert_problem(answer, "unauthenticated")
+        assert answer.headers["connection"] == "close"
 
 
 def test_body_that_does_not_arrive_in_time_is_a_timeout(threaded_server: object) -> None:

@@ -114,3 +114,19 @@ def test_thousands_that_are_refused_leave_health_checks_and_accepted_work_alone(
     finally:
         predictor.gate.set()
         server.stop()
+
+
+def test_pipelined_requests_among_many_connections_are_all_answered_in_order(tmp_path: Path) -> None:
+    server = ThreadedServer(tmp_path, GatedPredictor(), workers=0)
+    try:
+        with contextlib.ExitStack() as stack:
+            for _ in range(MANY_CONNECTIONS + 1):
+                stack.enter_context(RawConnection(server.url))
+            wait_until(lambda: len(server.connections) > MANY_CONNECTIONS)
+            for token in (server.token, "wrong"):
+                raw = stack.enter_context(RawConnection(server.url))
+                one = "GET /predict/1 HTTP/1.1\r\nHost: x\r\nAuthorization: {}\r\nX-Request-ID: n{}\r\n\r\n"
+                raw.send("".join(one.format(token, number) for number in range(10)).encode())
+                assert [raw.answer().headers["x-request-id"] for _ in range(10)] == [f"n{n}" for n in range(10)]
+    finally:
+        server.stop()

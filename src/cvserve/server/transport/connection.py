@@ -2,15 +2,17 @@
 
 import asyncio
 import functools
+import math
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from cvserve.errors import CvserveError, RequestTimeout
-from cvserve.server.context import KEY, RequestContext, route_path
+from cvserve.server.context import KEY, RequestContext, content_length, route_path
 from cvserve.server.problems import RETRY_AFTER_S
 from cvserve.server.routes import HEALTH_PATHS
 from cvserve.server.transport.clock import Clock, State
+from cvserve.server.transport.frames import Frames
 from cvserve.server.transport.outlet import Outlet
 from cvserve.server.transport.refusal import CLOSE
 from cvserve.server.transport.shared import Shared
@@ -18,6 +20,10 @@ from cvserve.server.transport.turnstile import MANY_CONNECTIONS, Standing
 
 _OVERLOADED = 503
 _REFUSED = (401, 429, _OVERLOADED)
+# What was sent in the last moment of a time is still on its way when it ends.
+_LATER_S = 0.1
+# Less of a body is dropped in no time, and the next request on the connection may be another client's of a proxy.
+_MUCH_BYTES = 128 * 1024
 
 
 class Connection(HttpToolsProtocol):
@@ -35,6 +41,7 @@ class Connection(HttpToolsProtocol):
         super().__init__(*arguments, **named)
         self._shared = shared
         self._clock = Clock(shared.allowances)
+        self._frames = Frames()
         self._turn = 0  # grows with each head and each answer
         self._in_head = True
         self._head_bytes = 0  # of one that is not complete
@@ -43,6 +50,7 @@ class Connection(HttpToolsProtocol):
         self._waiting_answer_bytes = 0
         self._ignores_input = False
         self._is_draining = False
+        self._promised_until_s = 0.0
         self._current: Any = None  # the cycle that was begun last, or waits for that
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -73,10 +81,19 @@ class Connection(HttpToolsProtocol):
         if self.pipeline:
             self.flow.resume_reading()
             self._begin(self.pipeline.pop()[0])
-        elif self._in_head:
+            return
+        if self._is_draining:
+            self._hear_last_request()
+        if self._in_head:
             self.flow.resume_reading()
         else:
             self._read_leftover()
+
+    def _hear_last_request(self) -> None:
+        """Give a long answer that began before the stop the time for a request behind it that others had before."""
+        last_request_s = self._shared.limits.last_request_s
+        self._promised_until_s = self.loop.time() + last_request_s
+        self.loop.call_later(last_request_s + _LATER_S, self.close_if_idle)
 
     def pause_writing(self) -> None:
         """Count an answer that the client does not take; the app waits before it sends more."""
@@ -91,12 +108,13 @@ class Connection(HttpToolsProtocol):
     def shutdown(self) -> None:
         """Stop: finish the request that runs, or wait for one that is on its way, until `close_if_idle` is called."""
         self._is_draining = True
-        if not self._is_idle:
+        # A head that has left without `Connection: close` has promised that one more request may be sent.
+        if not self._is_idle and not self.cycle.response_started:
             super().shutdown()
 
     def close_if_idle(self) -> None:
-        """End a connection on which no request runs or has begun to arrive."""
-        if self._is_idle and not self._head_bytes:
+        """End a connection on which no request runs or has begun to arrive, and none was promised to be heard."""
+        if self._is_idle and not self._head_bytes and self.loop.time() >= self._promised_until_s:
             self.transport.finish()
 
     def check_clock(self, now_s: float) -> None:
@@ -152,12 +170,11 @@ class Connection(HttpToolsProtocol):
         self._read_leftover()
 
     def _read_leftover(self) -> None:
-        """Read on what nobody wants; behind a 503 only when the client may come again.
-
-        Else clients that do not wait would keep the server busy with dropping what they send.
-        """
-        context = self.cycle.scope.get(KEY) if self.cycle is not None else None
-        if context is not None and context.status == _OVERLOADED:
+        """Read on what nobody wants; much behind a 503 only later, else who comes at once keeps the server busy."""
+        scope = self.cycle.scope if self.cycle is not None else {}
+        context = scope.get(KEY)
+        is_overloaded = context is not None and context.status == _OVERLOADED
+        if is_overloaded and (content_length(scope) or math.inf) - self._frames.body_bytes > _MUCH_BYTES:
             self.flow.pause_reading()
             self.loop.call_later(RETRY_AFTER_S, self.flow.resume_reading)
         else:

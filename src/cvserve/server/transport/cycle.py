@@ -95,7 +95,12 @@ class Cycle(RequestResponseCycle):
         return {"type": "http.request", "body": self._take_pieces(), "more_body": self.more_body}
 
     def _must_end(self, message: Any) -> bool:
-        """Whether the connection ends behind an answer: too much is to come, nobody knows how much, or too slowly."""
+        """Whether the connection ends behind an answer: too much is to come, nobody knows how much, or too slowly.
+
+        Who waits for "100 Continue" may send the body or another request (RFC 9110 section 10.1.1): nobody can tell.
+        """
+        if self.waiting_for_100_continue:
+            return True
         size_bytes = content_length(cast("Scope", self.scope))
         return size_bytes is None or size_bytes > _DROPPED_BYTES or message.get("status") == _REQUEST_TIMEOUT
 

@@ -49,7 +49,7 @@ def set_target(scope: Any, target: bytes, root_path: str) -> None:
     parts = httptools.parse_url(target)
     if not target.startswith(b"/"):
         apply_absolute_form(target, scope["headers"])
-    raw_path = parts.path
+    raw_path = parts.path or b"/"  # as in "GET http://name" (RFC 9112 section 3.2.2)
     path = raw_path.decode("ascii")
     scope["path"] = root_path + (unquote(path) if "%" in path else path)
     scope["raw_path"] = root_path.encode("ascii") + raw_path

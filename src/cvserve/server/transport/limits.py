@@ -8,6 +8,8 @@ from cvserve.settings import Settings
 # No limit of the app's own is reached later: the engine tries a picture again, and the history waits for a lock.
 _WORK_TIMES = 4
 _WORK_MORE_S = 60.0
+# From the signal to stop on, every open connection may still send one request.
+LAST_REQUEST_S = 2.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,6 +25,7 @@ class ConnectionLimits:
         leftover_s: without a byte of a body that nobody wants any more.
         leftover_most_s: for all of such a body.
         work_s: for the app, without a byte of its answer: a net below the limits that the app has itself.
+        last_request_s: for one more request behind an answer that was under way when the server was to stop.
         sweep_s: between two looks at the clocks.
     """
 
@@ -34,6 +37,7 @@ class ConnectionLimits:
     leftover_s: float = 5.0
     leftover_most_s: float = 30.0
     work_s: float = 180.0
+    last_request_s: float = LAST_REQUEST_S
     sweep_s: float = 0.5
 
     @classmethod

@@ -26,10 +26,6 @@ _NOT_HTTP = "These bytes are no HTTP/1.1 request."
 class HttpProtocol(Connection):
     """One connection. uvicorn calls its methods as bytes arrive, and httptools, the parser, as it finds their parts."""
 
-    def __init__(self, *arguments: Any, **named: Any) -> None:
-        super().__init__(*arguments, **named)
-        self._frames = Frames()
-
     def data_received(self, data: bytes) -> None:
         """Parse what arrived; in place of uvicorn's method, to limit what does not end and to answer errors."""
         self._received_bytes += len(data)
@@ -45,6 +41,8 @@ class HttpProtocol(Connection):
             self._refuse(cause if isinstance(cause, CvserveError) else MalformedBody(_NOT_HTTP))
         else:
             if heads_read != self._heads_read:
+                if self._in_head and self.scope is not self.cycle.scope:
+                    self._head_bytes = 1  # another head has begun; the parser does not say how much of it came
                 return
             if self._in_head and in_head:
                 self._limit_head(len(data))
