@@ -216,7 +216,7 @@ def test_one_cause_that_each_request_meets_is_one_line_on_stderr(
     threaded_server: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     said: list[str] = []
-    monkeypatch.setattr("cvserve.server.middleware.exceptions.log_seldom", Seldom(every_s=3600).log)
+    monkeypatch.setattr("cvserve.server.problems.log_seldom", Seldom(every_s=3600).log)
     handler = logger.add(lambda message: said.append(message.record["message"]), level="WARNING")
     try:
         server = threaded_server(FailingPredictor())
