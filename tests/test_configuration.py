@@ -9,11 +9,11 @@ import pytest
 from cvserve import History, create_app
 from cvserve.configuration import Configuration, OtherModelWarning, find_home, load_configuration
 from cvserve.errors import InvalidSetting, Unsafe
-from cvserve.folder_trust import OF_MODELS
 from cvserve.predictor.source import ModelSource
 from cvserve.setting_field import Reach
 from cvserve.settings import FIELDS, flag, variable
 from cvserve.settings_files import UnknownSettingWarning
+from cvserve.trust.claims import OF_MODELS
 from support.trusted import trust_settings
 
 SOURCES = ("flag", "environment", ".env", "cvserve.toml")

@@ -10,7 +10,6 @@ from typing import Any
 
 from cvserve.errors import InvalidSetting, Unsafe
 from cvserve.files import others_may_read, read_once
-from cvserve.folder_trust import Claim, find_claims, foresee_claims, refuse_claims
 from cvserve.settings import FIELDS, Settings, flag, parse_value
 from cvserve.settings_files import (
     FILE_NAMES,
@@ -21,9 +20,10 @@ from cvserve.settings_files import (
     read_settings_file,
     read_variables,
 )
+from cvserve.trust.claims import Claim, find_claims, foresee_claims, refuse_claims
+from cvserve.trust.vouched import is_vouched
 from cvserve.values import BUILTIN_MODEL
 from cvserve.values import token as parse_token
-from cvserve.vouched import is_vouched
 
 _MAX_TOKEN_FILE_BYTES = 16 * 1024
 _OF_ONE_MODEL = tuple(name for name, field in FIELDS.items() if field.metadata["of_one_model"])

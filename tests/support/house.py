@@ -59,7 +59,7 @@ ELSEWHERE = {
     # Errors have no behaviour of their own; who raises them is tested for it.
     "errors/": ("server/test_problems.py", "docs/test_pages.py"),
     # Who may say what is asked in a folder that is a stranger's.
-    "folder_trust.py": ("e2e/test_strangers_folder.py", "commands/config/test_trust.py"),
+    "trust/claims.py": ("e2e/test_strangers_folder.py", "commands/config/test_trust.py"),
     # A load test is run whole: its processes, its requests and its report belong together.
     "loadtest/": _LOADTEST,
     # A backend is tested by loading files of its format and asking them.
@@ -82,7 +82,7 @@ ELSEWHERE = {
     "predictor/models/zip_limits.py": ("predictor/backends/sklearn/test_load.py",),
     "predictor/user_code.py": ("predictor/backends/python/test_load.py",),
     # A record of this user's is looked at where trust is kept in one.
-    "private_record.py": ("predictor/models/test_trust.py",),
+    "trust/private_record.py": ("predictor/models/test_trust.py",),
     # The server is asked over a socket.
     "server/app.py": _SERVED,
     "server/context.py": ("server/middleware/test_access_log.py", "server/test_problems.py"),
@@ -107,6 +107,6 @@ ELSEWHERE = {
     "settings.py": ("test_configuration.py", "test_values.py"),
     "settings_files.py": ("test_configuration.py",),
     # What a user vouches for is asked by the command that records it.
-    "vouched.py": ("commands/config/test_trust.py",),
+    "trust/vouched.py": ("commands/config/test_trust.py",),
     "store/rows.py": ("store/test_predictions.py", "store/test_transaction.py"),
 }

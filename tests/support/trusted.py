@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from cvserve.configuration import load_configuration
-from cvserve.folder_trust import trust_file
+from cvserve.trust.claims import trust_file
 
 
 def trust_settings(folder: Path) -> None:

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from cvserve.errors import Unsafe
 from cvserve.files import find_birth_s
-from cvserve.private_record import PrivateRecord
 from cvserve.store.tokens import Token
 from cvserve.timestamps import format_timestamp
+from cvserve.trust.private_record import PrivateRecord
 
 # Nothing was remembered before the second of these days, and there was no cvserve before the first: a file that the
 # kernel made in between was in use already when this user's cvserve began to remember. The time at which a file was

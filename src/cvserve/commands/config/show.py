@@ -7,8 +7,8 @@ from cvserve.commands.terminal.columns import Column, Row
 from cvserve.commands.terminal.output import Format, print_json, say
 from cvserve.commands.terminal.table import print_table
 from cvserve.configuration import load_configuration
-from cvserve.folder_trust import Claim
 from cvserve.settings import FIELDS, variable
+from cvserve.trust.claims import Claim
 
 _COLUMNS = (
     Column("setting"),

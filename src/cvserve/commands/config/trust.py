@@ -14,12 +14,12 @@ from cvserve.commands.loading.ask_trust import TYPED_CHARACTERS, is_terminal
 from cvserve.commands.terminal.output import say
 from cvserve.configuration import Configuration, load_configuration
 from cvserve.errors import InvalidSetting, ModelLoadError, Unsafe
-from cvserve.folder_trust import trust_file
 from cvserve.predictor.backends.python.module import file_of
 from cvserve.predictor.models.toml_read import read_config
 from cvserve.settings import Settings
+from cvserve.trust.claims import trust_file
+from cvserve.trust.vouched import is_vouched, vouch
 from cvserve.values import sha256 as parse_sha256
-from cvserve.vouched import is_vouched, vouch
 
 
 @dataclass(frozen=True)

@@ -10,11 +10,11 @@ from cvserve.commands.terminal.options import parse_option
 from cvserve.commands.terminal.output import say, say_cause
 from cvserve.commands.terminal.progress import show_progress
 from cvserve.configuration import load_configuration
-from cvserve.folder_trust import OF_MODELS
 from cvserve.predictor.evaluation import Evaluation, evaluate
 from cvserve.predictor.labelled import read_labelled
 from cvserve.predictor.predictor import Predictor
 from cvserve.texts import list_some
+from cvserve.trust.claims import OF_MODELS
 from cvserve.values import whole
 
 _PROGRESS_FROM = 100

@@ -10,13 +10,13 @@ from cvserve.commands.model.views import show_guesses, show_properties
 from cvserve.commands.terminal.output import say
 from cvserve.configuration import load_configuration
 from cvserve.errors import InvalidSetting, UntrustedModel
-from cvserve.folder_trust import OF_MODELS
 from cvserve.predictor.backends.python.module import file_of
 from cvserve.predictor.models.file import ModelFile, read_model_file, with_imports
 from cvserve.predictor.models.toml_read import read_config
 from cvserve.predictor.models.toml_write import format_config, write_config
 from cvserve.predictor.properties import Properties, collect_properties
 from cvserve.settings import Settings
+from cvserve.trust.claims import OF_MODELS
 
 
 def inspect_model(flags: Mapping[str, Any], *, writes: bool, overwrites: bool, as_json: bool) -> None:

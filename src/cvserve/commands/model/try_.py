@@ -9,7 +9,7 @@ from cvserve.commands.model.trial import save_trials, try_pictures
 from cvserve.commands.model.trial_views import show_trials
 from cvserve.commands.terminal.pictures import find_pictures
 from cvserve.configuration import load_configuration
-from cvserve.folder_trust import OF_MODELS
+from cvserve.trust.claims import OF_MODELS
 
 
 def try_model(flags: Mapping[str, Any], images: Sequence[str], save: str | None, *, as_json: bool) -> int:

@@ -11,10 +11,10 @@ from cvserve.commands.terminal.pictures import Picture, find_pictures
 from cvserve.commands.terminal.progress import show_progress
 from cvserve.configuration import load_configuration
 from cvserve.errors import CvserveError
-from cvserve.folder_trust import OF_MODELS
 from cvserve.history.history import History
 from cvserve.predictor.prediction import Prediction
 from cvserve.predictor.predictor import Predictor
+from cvserve.trust.claims import OF_MODELS
 
 _BATCH = 64
 _PROGRESS_FROM = 100

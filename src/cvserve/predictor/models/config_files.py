@@ -10,7 +10,7 @@ from pathlib import Path, PurePath
 
 from cvserve.errors import ModelLoadError, Unsafe
 from cvserve.files import LeadsOut, describe_read_error, read_inside, read_once
-from cvserve.vouched import is_vouched
+from cvserve.trust.vouched import is_vouched
 
 _MAX_BYTES = 16 * 1024**2
 # Folder, name in it, and SHA-256 of what is there -> whether the user vouches for it.

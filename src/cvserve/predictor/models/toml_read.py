@@ -12,7 +12,7 @@ from cvserve.predictor.models.config_files import ConfigFiles, IsVouched
 from cvserve.predictor.models.fault import ModelFault, about
 from cvserve.predictor.models.toml_keys import CHECKS, check_labels
 from cvserve.texts import did_you_mean
-from cvserve.vouched import is_vouched
+from cvserve.trust.vouched import is_vouched
 
 _SECTIONS = ("input", "output", "model")
 _LABELS_FILE = "labels.txt"

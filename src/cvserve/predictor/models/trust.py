@@ -14,9 +14,9 @@ from cvserve.errors import UntrustedModel
 from cvserve.files import is_inside
 from cvserve.predictor.models.file import ModelFile
 from cvserve.predictor.models.hidden_code import find_names
-from cvserve.private_record import PrivateRecord
 from cvserve.settings_files import FILE_NAMES
 from cvserve.texts import list_some
+from cvserve.trust.private_record import PrivateRecord
 
 _MAX_NAMES_SHOWN = 12
 

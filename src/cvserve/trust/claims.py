@@ -13,8 +13,8 @@ from cvserve.setting_field import Reach
 from cvserve.settings import FIELDS, flag, variable
 from cvserve.settings_files import Entries, SettingsFile
 from cvserve.texts import list_some
+from cvserve.trust.vouched import find_targets, vouch
 from cvserve.values import is_loopback
-from cvserve.vouched import find_targets, vouch
 
 _ON_LOOPBACK = (Reach.LOOPBACK, Reach.INSIDE_LOOPBACK)
 _INSIDE = (Reach.INSIDE, Reach.INSIDE_LOOPBACK)

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path, PurePath
 from typing import Any
 
-from cvserve.private_record import PrivateRecord
+from cvserve.trust.private_record import PrivateRecord
 
 
 def is_vouched(folder: Path, name: str | PurePath, sha256: str) -> bool:
