@@ -279,6 +279,18 @@ def test_a_token_of_a_folder_does_not_open_what_the_user_opens_to_all(clone: Cal
     assert "use CVSERVE_TOKEN" in said.err
 
 
+def test_settings_of_another_folder_do_not_count_by_a_link(clone: Callable[..., Path], victim: Path) -> None:
+    (victim / "other.env").write_text("CVSERVE_TOKEN=of-another-project-of-the-user\nCVSERVE_TOP_K=1\n")
+    clone({".env": "-> ../other.env"})
+    for command in (["serve", "--port", "0"], ["model", "inspect", "builtin"]):
+        said = cvserve(*command)
+        assert (said.code, said.out) == (4, "")
+        assert ".env is a link that leads out of the folder" in said.err
+        assert "of-another-project" not in said.err
+    trust_settings(Path.cwd())
+    assert cvserve("model", "inspect", "builtin").code == 0
+
+
 def test_what_any_folder_may_say_needs_no_trust(
     clone: Callable[..., Path], model: bytes, photo: bytes, server_process: Callable[..., ServerProcess]
 ) -> None:

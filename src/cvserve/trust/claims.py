@@ -135,6 +135,8 @@ def _list_claims(entries: Entries, host: str, *, foresees: bool) -> Iterable[Cla
             continue
         target = _find_target(name, value, file.folder)
         why = _explain(name, value, host, target, foresees=foresees)
+        if why is None and not is_inside(file.path, file.folder):
+            why = f"and {file.path.name} is a link that leads out of the folder"
         if why is not None:
             shown = "***" if FIELDS[name].metadata["secret"] else _write(value)
             yield Claim(name, shown, origin, file, why, target)
