@@ -17,6 +17,7 @@ SOURCE = ModelSource(
     trust=True,
     named_by_file=True,
     limits=Limits(max_pixels=1_000, max_frames=3, formats=("PNG",)),
+    trial_s=61.0,
 )
 
 
@@ -34,8 +35,10 @@ def test_this_test_gives_every_field_a_value_of_its_own() -> None:
 def test_settings_name_a_source() -> None:
     settings = Settings(model="m.pkl", model_sha256="b" * 64, trust_type=("T",), max_pixels=5, formats=("GIF",))
     limits = Limits(max_pixels=5, formats=("GIF",))
-    assert ModelSource.of(settings) == ModelSource("m.pkl", sha256="b" * 64, trust_types=("T",), limits=limits)
-    assert ModelSource.of(Settings()) == ModelSource()
+    named = ModelSource("m.pkl", sha256="b" * 64, trust_types=("T",), limits=limits, trial_s=60.0)
+    assert ModelSource.of(settings) == named
+    assert ModelSource.of(Settings()) == ModelSource(trial_s=60.0)
+    assert ModelSource.of(Settings(predict_timeout=90.0)).trial_s == 180.0
 
 
 def test_the_front_may_import_it() -> None:

@@ -84,8 +84,7 @@ class ProcessPool:
         try:
             await self._start.wait()
         except CvserveError:
-            self._loop.remove_reader(self._fork_server.control)
-            self.kill()
+            await self.close()
             raise
         self._loop.call_later(_WATCH_INTERVAL_S, self._watch)
 
