@@ -40,7 +40,6 @@ def test_each_paragraph_says_how_it_is_measured_and_where_it_ends() -> None:
         assert "*Not promised:*" in paragraph, paragraph
 
 
-@pytest.mark.xfail(strict=False, reason="all of it is measured together, last: benchmarks/promises/run.py --write")
 def test_the_page_has_the_table(run: Any) -> None:
     _, _, rest = PAGE.read_text(encoding="utf-8").partition(run.BEGIN)
     rows = re.findall(r"^\| (\d+) \|", rest.partition(run.END)[0], re.MULTILINE)
