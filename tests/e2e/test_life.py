@@ -90,6 +90,16 @@ def test_second_signal_ends_it_at_once(server_process: Start, sig: signal.Signal
     assert time.monotonic() - begin < 10
 
 
+def test_second_signal_is_no_error(server_process: Start) -> None:
+    server = server_process(CVSERVE_TOKEN="a-token-for-the-stop")
+    with RawConnection(server.url) as raw:  # it could send a last request, so the stop waits for two seconds
+        assert raw.request("GET", "/livez", token=server.token).answer().status == 200
+        server.process.send_signal(signal.SIGTERM)
+        wait_until(lambda: not answers(server.url))
+        assert server.stop() == 143
+    assert "Traceback" not in server.stderr
+
+
 class Poller(threading.Thread):
     """Asks again and again on one connection until it is refused.
 

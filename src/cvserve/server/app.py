@@ -137,7 +137,10 @@ class LifespanMiddleware:
             await send({"type": "lifespan.startup.failed", "message": f"cvserve: {error}"})
             return
         await send({"type": "lifespan.startup.complete"})
-        await receive()
+        try:
+            await receive()
+        except asyncio.CancelledError:
+            return  # a second signal ends the server at once
         await self.resources.close()
         await send({"type": "lifespan.shutdown.complete"})
 
