@@ -11,13 +11,12 @@ from cvserve.server.endpoints.health import Live, Ready
 from cvserve.server.endpoints.history import PredictionItem, PredictionList
 from cvserve.server.endpoints.metrics import MetricsPage
 from cvserve.server.endpoints.predict import Predict, PredictBatch
-from cvserve.server.host import HostRule
 from cvserve.server.middleware.access_log import AccessLogMiddleware
 from cvserve.server.middleware.authentication import AuthenticationMiddleware
 from cvserve.server.middleware.cors import CorsMiddleware
 from cvserve.server.middleware.exceptions import ProblemMiddleware
 from cvserve.server.resources import Resources, open_resources
-from cvserve.server.routes import HEALTH_PATHS, Endpoint, Methods, Paths
+from cvserve.server.routes import Endpoint, Methods, Paths
 from cvserve.settings import Settings
 
 if TYPE_CHECKING:
@@ -84,11 +83,9 @@ def make_routes(resources: Resources) -> list[Methods]:
 
 def _add_layers(paths: Paths, resources: Resources) -> AsgiApp:
     """Put the layers around the paths; the last one added sees a request first."""
-    settings = resources.settings
-    open_paths = HEALTH_PATHS if settings.public_health else ()
-    origins = settings.cors_origin
+    origins = resources.settings.cors_origin
     app: AsgiApp = AuthenticationMiddleware(
-        paths, resources.authenticator, HostRule.of(settings), origins, open_paths, resources.rate_limiter
+        paths, resources.authenticator, resources.host_rule, origins, resources.open_paths, resources.rate_limiter
     )
     app = ProblemMiddleware(app, resources.metrics)
     if origins:

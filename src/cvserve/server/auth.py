@@ -49,11 +49,9 @@ class Authenticator:
             Unauthenticated: no token, or one that is unknown, revoked or expired.
             HistoryError: the table cannot be read, so that no token can be checked.
         """
-        if self._anonymous is not None:
-            return self._anonymous
-        digest = compute_digest(read_token(scope))
-        if digest in self._fixed:
-            return self._fixed[digest]
+        digest, actor = self._read_credentials(scope)
+        if actor is not None:
+            return actor
         await self._refresh_if_stale()
         if digest not in self._known:
             await self._reread_for_unknown()
@@ -65,11 +63,9 @@ class Authenticator:
         Raises:
             Unauthenticated: as `authenticate`.
         """
-        if self._anonymous is not None:
-            return self._anonymous
-        digest = compute_digest(read_token(scope))
-        if digest in self._fixed:
-            return self._fixed[digest]
+        digest, actor = self._read_credentials(scope)
+        if actor is not None:
+            return actor
         age_s = time.monotonic() - self._read_at
         if age_s >= (_FRESH_S if digest in self._known else _MIN_REREAD_S):
             return None
@@ -78,6 +74,13 @@ class Authenticator:
     def forget(self) -> None:
         """Read the table again before the next request: this process has changed it."""
         self._read_at = -math.inf
+
+    def _read_credentials(self, scope: Scope) -> tuple[str, Actor | None]:
+        """Return the digest of a request's token, and its actor where the settings name one, without the table."""
+        if self._anonymous is not None:
+            return "", self._anonymous
+        digest = compute_digest(read_token(scope))
+        return digest, self._fixed.get(digest)
 
     async def _refresh_if_stale(self) -> None:
         age_s = time.monotonic() - self._read_at

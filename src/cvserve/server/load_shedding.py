@@ -40,13 +40,13 @@ class LoadShedder:
         engine: Engine,
         rate_limiter: RateLimiter | None,
         host_rule: HostRule,
-        open_paths: Collection[str] = (),
+        open_paths: Collection[str],
     ) -> None:
         self._authenticator = authenticator
         self._engine = engine
         self._rate_limiter = rate_limiter
         self._host_rule = host_rule
-        self._open_paths = frozenset(open_paths)
+        self._open_paths = open_paths
 
     def find_refusal(self, scope: Scope) -> CvserveError | None:
         """Return the error to answer with; None: let the app decide. The request's context is told who sends it."""

@@ -14,12 +14,14 @@ from cvserve.logs.secret_mask import SecretMask
 from cvserve.server.auth import Authenticator
 from cvserve.server.byte_budget import ByteBudget
 from cvserve.server.forwarded import Proxies
+from cvserve.server.host import HostRule
 from cvserve.server.lifecycle import Lifecycle
 from cvserve.server.metrics import Metrics
 from cvserve.server.middleware.access_log import ContextMaker
 from cvserve.server.rate_limit import RateLimiter
 from cvserve.server.readers import Readers
 from cvserve.server.recorder import Recorder
+from cvserve.server.routes import HEALTH_PATHS
 from cvserve.server.service import PredictionService
 from cvserve.settings import Settings
 from cvserve.store.database import prepare_database
@@ -35,6 +37,7 @@ class Resources:
 
     Attributes:
         folder_lock: file descriptor that keeps other servers out of the folder; -1 once it is released.
+        open_paths: the exact paths that ask for no token.
         made_token: the one that `make_first_token` has made.
     """
 
@@ -52,6 +55,8 @@ class Resources:
     lifecycle: Lifecycle
     metrics: Metrics
     contexts: ContextMaker
+    host_rule: HostRule
+    open_paths: frozenset[str]
     budget: ByteBudget
     rate_limiter: RateLimiter | None
     made_token: Token | None = None
@@ -158,6 +163,8 @@ def open_resources(settings: Settings, pool: WorkerPool) -> Resources:
         service=PredictionService(engine, recorder, metrics, mask, rate_limiter),
         lifecycle=Lifecycle(),
         metrics=metrics,
+        host_rule=HostRule.of(settings),
+        open_paths=frozenset(HEALTH_PATHS if settings.public_health else ()),
         contexts=ContextMaker(mask, Proxies(settings.forwarded_allow_ips)),
         budget=ByteBudget(settings.max_queue_bytes),
         rate_limiter=rate_limiter,

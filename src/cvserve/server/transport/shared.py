@@ -1,10 +1,8 @@
 """What all connections of a server have in common."""
 
-from cvserve.server.host import HostRule
 from cvserve.server.load_shedding import LoadShedder
 from cvserve.server.memory import MemoryReturn
 from cvserve.server.resources import Resources
-from cvserve.server.routes import HEALTH_PATHS
 from cvserve.server.transport.clock import make_allowances
 from cvserve.server.transport.limits import ConnectionLimits
 from cvserve.server.transport.refusal import Refusals
@@ -41,6 +39,6 @@ class Shared:
             resources.authenticator,
             resources.engine,
             resources.rate_limiter,
-            HostRule.of(resources.settings),
-            HEALTH_PATHS if resources.settings.public_health else (),
+            resources.host_rule,
+            resources.open_paths,
         )
