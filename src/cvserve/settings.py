@@ -8,6 +8,7 @@ from typing import Any
 from cvserve import values
 from cvserve.errors import InvalidSetting, Unsafe
 from cvserve.setting_field import Reach, setting
+from cvserve.texts import format_value
 
 DATABASE_NAME = "cvserve.db"  # the history of a folder
 
@@ -213,13 +214,11 @@ def format_default(name: str) -> str:
     value: Any = field.default
     if value in (None, "", ()):
         return ""
-    if isinstance(value, tuple):
-        return ",".join(value)
     if field.metadata["parse"] is values.size_bytes:
         return f"{value // 2**20}MiB" if value >= 2**20 else f"{value // 2**10}KiB"
     if field.metadata["parse"] is values.seconds:
         return f"{value:g}s"
-    return str(value).lower() if isinstance(value, bool) else str(value)
+    return format_value(value)
 
 
 def variable(name: str) -> str:

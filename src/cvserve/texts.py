@@ -81,3 +81,10 @@ def did_you_mean(word: str, known: Iterable[str], names: Mapping[str, str] | Non
     for nearest in difflib.get_close_matches(word, known, n=1):
         return f"did you mean '{(names or {}).get(nearest, nearest)}'?"
     return ""
+
+
+def format_value(value: object) -> str:
+    """Write a setting's value as it could be typed behind its option."""
+    if isinstance(value, (list, tuple)):
+        return ",".join(value)
+    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -12,7 +12,7 @@ from cvserve.files import is_inside
 from cvserve.setting_field import Reach
 from cvserve.settings import FIELDS, flag, variable
 from cvserve.settings_files import Entries, SettingsFile
-from cvserve.texts import list_some
+from cvserve.texts import format_value, list_some
 from cvserve.trust.vouched import find_targets, vouch
 from cvserve.values import is_loopback
 
@@ -138,7 +138,7 @@ def _list_claims(entries: Entries, host: str, *, foresees: bool) -> Iterable[Cla
         if why is None and not is_inside(file.path, file.folder):
             why = f"and {file.path.name} is a link that leads out of the folder"
         if why is not None:
-            shown = "***" if FIELDS[name].metadata["secret"] else _write(value)
+            shown = "***" if FIELDS[name].metadata["secret"] else format_value(value)
             yield Claim(name, shown, origin, file, why, target)
 
 
@@ -163,9 +163,3 @@ def _explain(name: str, value: Any, host: str, target: str | None, *, foresees: 
     if not is_loopback(host):
         return f"while host is '{host}'"
     return "which counts for as long as only this machine can call" if foresees else None
-
-
-def _write(value: Any) -> str:
-    if isinstance(value, tuple):
-        return ",".join(value)
-    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -8,6 +8,7 @@ from cvserve.commands.terminal.output import Format, print_json, say
 from cvserve.commands.terminal.table import print_table
 from cvserve.configuration import load_configuration
 from cvserve.settings import FIELDS, variable
+from cvserve.texts import format_value
 from cvserve.trust.claims import Claim
 
 _COLUMNS = (
@@ -77,9 +78,7 @@ def _to_text(value: Any) -> str:
     """A value as it could be typed behind the option."""
     if value is None or value in ("", []):
         return "–"
-    if isinstance(value, bool):
-        return str(value).lower()
-    return ",".join(value) if isinstance(value, list) else str(value)
+    return format_value(value)
 
 
 def _to_json(value: Any) -> Any:
