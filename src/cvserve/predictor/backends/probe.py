@@ -15,6 +15,7 @@ from cvserve.errors import ModelError, ModelLoadError
 from cvserve.predictor.contract import Backend, LoadedModel, Preparation, scores_of
 from cvserve.predictor.models.fault import ModelFault, about
 from cvserve.predictor.models.file import ModelFile
+from cvserve.predictor.models.identity import identify_model
 from cvserve.predictor.models.input_spec import InputSpec
 from cvserve.predictor.models.resolve import (
     ModelFacts,
@@ -87,7 +88,8 @@ def assemble_model(
     all_origins |= origins
     if kind is not None:
         all_origins["output.scores"] = (kind, config.origins.get("output.scores", "file"))
-    return LoadedModel(ModelInfo(name, file.sha256, facts.format), preparation, backend, labels, kind, all_origins)
+    info = ModelInfo(name, identify_model(file, config, preparation, facts.variant), facts.format)
+    return LoadedModel(info, preparation, backend, labels, kind, all_origins)
 
 
 def prepare_grey(spec: InputSpec) -> NDArray[Any]:

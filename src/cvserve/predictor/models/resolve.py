@@ -66,6 +66,8 @@ class ModelFacts:
         name: of the model; None: the file's stem.
         title: what sentences about the model begin with; None: the file's name in quotation marks.
         describe_failure: finds the words for what the backend raises when it is tried; None: its type is named.
+        variant: what was chosen beside the files and decides the answers, e.g. `{"class": "DigitNet"}`; part of the
+            model's version.
     """
 
     format: str
@@ -79,6 +81,7 @@ class ModelFacts:
     name: str | None = None
     title: str | None = None
     describe_failure: DescribeFailure | None = None
+    variant: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def input_facts(self) -> InputFacts:
