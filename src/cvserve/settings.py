@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cvserve import values
+from cvserve.devices import parse_device
 from cvserve.errors import InvalidSetting, Unsafe
 from cvserve.setting_field import Reach, setting
 
@@ -67,9 +68,23 @@ class Settings:
         loads_model=True,
         reach=Reach.FOLDER,
     )
+    device: str = setting(
+        "auto",
+        "Where the model computes: auto (CUDA where there is one), cpu, cuda, cuda:1, mps, openvino or tensorrt.",
+        parse_device,
+        loads_model=True,
+        reach=Reach.FOLDER,
+    )
+    half: bool = setting(
+        False,
+        "Compute in half precision: float16, on the CPU bfloat16.",
+        values.boolean,
+        loads_model=True,
+        reach=Reach.FOLDER,
+    )
     workers: int | None = setting(
         None,
-        "Worker processes; default: one a core. 0: threads of the server's own process.",
+        "Worker processes; default: one a core, on a device one. 0: threads of the server's own process.",
         values.whole(0, 256),
         reach=Reach.FOLDER,
     )

@@ -16,11 +16,13 @@ class ModelInfo:
         version: the first 12 hex digits of `sha256`.
         sha256: hash of the model file, 64 hex digits.
         format: `builtin`, `sklearn`, …
+        device: on which it computes: `cpu`, `cuda:0`, …
     """
 
     name: str
     sha256: str
     format: str
+    device: str = "cpu"
 
     @property
     def version(self) -> str:

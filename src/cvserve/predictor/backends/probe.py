@@ -87,7 +87,10 @@ def assemble_model(
     all_origins |= origins
     if kind is not None:
         all_origins["output.scores"] = (kind, config.origins.get("output.scores", "file"))
-    return LoadedModel(ModelInfo(name, file.sha256, facts.format), preparation, backend, labels, kind, all_origins)
+    if facts.half:
+        all_origins["half"] = (True, "settings")
+    info = ModelInfo(name, file.sha256, facts.format, facts.device)
+    return LoadedModel(info, preparation, backend, labels, kind, all_origins)
 
 
 def prepare_grey(spec: InputSpec) -> NDArray[Any]:

@@ -66,6 +66,8 @@ class ModelFacts:
         name: of the model; None: the file's stem.
         title: what sentences about the model begin with; None: the file's name in quotation marks.
         describe_failure: finds the words for what the backend raises when it is tried; None: its type is named.
+        device: on which it computes: `cpu`, `cuda:0`, …
+        half: whether it computes in half precision because `--half` asks for it.
     """
 
     format: str
@@ -79,6 +81,8 @@ class ModelFacts:
     name: str | None = None
     title: str | None = None
     describe_failure: DescribeFailure | None = None
+    device: str = "cpu"
+    half: bool = False
 
     @property
     def input_facts(self) -> InputFacts:
