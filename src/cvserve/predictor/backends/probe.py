@@ -101,7 +101,10 @@ def assemble_model(
     for key, value in (("output.use", config.values.get("output.use")), ("output.unknown_below", unknown_below)):
         if value is not None:
             all_origins[key] = (value, config.origins.get(key, "file"))
-    info = ModelInfo(name, identify_model(file, config, preparation, facts.variant), facts.format)
+    if facts.half:
+        all_origins["half"] = (True, "settings")
+    variant = {**facts.variant, **({"precision": "half"} if facts.half else {})}
+    info = ModelInfo(name, identify_model(file, config, preparation, variant), facts.format, facts.device)
     return LoadedModel(info, preparation, backend, labels, kind, all_origins, unknown_below)
 
 

@@ -73,6 +73,8 @@ class ModelFacts:
         pick: `connect` for the output that `[output] use` names; None: there is one output. It, or the backend it
             leads to, raises a `ModelFault` for an output that there is not.
         unknown_below: the score under which the best class is none, as the model itself says; None: it says nothing.
+        device: on which it computes: `cpu`, `cuda:0`, …
+        half: whether it computes in half precision because `--half` asks for it.
     """
 
     format: str
@@ -89,6 +91,8 @@ class ModelFacts:
     variant: Mapping[str, str] = field(default_factory=dict)
     pick: Pick | None = None
     unknown_below: float | None = None
+    device: str = "cpu"
+    half: bool = False
 
     @property
     def input_facts(self) -> InputFacts:
