@@ -18,7 +18,7 @@ from torch import nn
 from frameworks.case import Case, soft_max
 from frameworks.torch_nets import INPUT, MEAN, SIDE_PX, STD, answer, batch, prepared, trained
 
-_FREE = {"pixels": {0: "batch"}, "scores": {0: "batch"}}
+FREE = {"pixels": {0: "batch"}, "scores": {0: "batch"}}
 _FREE_SIZE = {"pixels": {0: "batch", 2: "height", 3: "width"}, "scores": {0: "batch"}}
 
 
@@ -60,7 +60,7 @@ def _plain(free: Any, example: torch.Tensor, folder: Path, after: Callable[..., 
 
 def _channels_last(folder: Path) -> Case:
     module = Wrapped(before=lambda x: x.permute(0, 3, 1, 2))
-    exported(folder / "model.onnx", module, batch()[:2].permute(0, 2, 3, 1), _FREE)
+    exported(folder / "model.onnx", module, batch()[:2].permute(0, 2, 3, 1), FREE)
     return _case(folder, INPUT)
 
 
@@ -71,13 +71,13 @@ def _bytes(folder: Path) -> Case:
         return (x.float() / 255 - torch.tensor(MEAN).view(3, 1, 1)) / torch.tensor(STD).view(3, 1, 1)
 
     example = torch.zeros(2, 3, SIDE_PX, SIDE_PX, dtype=torch.uint8)
-    exported(folder / "model.onnx", Wrapped(before=normalise), example, _FREE)
+    exported(folder / "model.onnx", Wrapped(before=normalise), example, FREE)
     return _case(folder, '[input]\nresize = "stretch"\ndecode = "exact"\nscale = 1\n')
 
 
 def _half(folder: Path) -> Case:
     module = Wrapped(before=lambda x: x.float(), after=lambda x: x.half())
-    exported(folder / "model.onnx", module, batch()[:2].half(), _FREE)
+    exported(folder / "model.onnx", module, batch()[:2].half(), FREE)
     return _case(folder, INPUT, lambda photo: _run(folder / "model.onnx", prepared(photo).numpy().astype(np.float16)))
 
 
@@ -92,14 +92,14 @@ class _Photos(CalibrationDataReader):
 
 
 def _quantised(folder: Path) -> Case:
-    exported(folder / "float.onnx", Wrapped(), batch()[:2], _FREE)
+    exported(folder / "float.onnx", Wrapped(), batch()[:2], FREE)
     quantize_static(folder / "float.onnx", folder / "model.onnx", _Photos(), quant_format=QuantFormat.QDQ)
     return _case(folder, INPUT, lambda photo: _run(folder / "model.onnx", prepared(photo).numpy()))
 
 
 def _external(folder: Path) -> Case:
     """The weights in a file beside it, as PyTorch's exporter writes them unless it is told otherwise."""
-    exported(folder / "whole.onnx", Wrapped(), batch()[:2], _FREE)
+    exported(folder / "whole.onnx", Wrapped(), batch()[:2], FREE)
     model = onnx.load(folder / "whole.onnx")
     onnx.save(model, folder / "model.onnx", save_as_external_data=True, location="model.onnx.data", size_threshold=0)
     return _case(folder, INPUT)
@@ -117,13 +117,13 @@ def _run(path: Path, picture: NDArray[Any]) -> Any:
 
 
 ONNX: dict[str, Callable[[Path], Case]] = {
-    "free batch": lambda folder: _plain(_FREE, batch()[:2], folder),
+    "free batch": lambda folder: _plain(FREE, batch()[:2], folder),
     "one at a time": lambda folder: _plain(None, batch()[:1], folder),
     "four at a time": lambda folder: _plain(None, batch()[:4], folder),
     "free size": lambda folder: _plain(_FREE_SIZE, batch()[:2], folder),
-    "soft-max": lambda folder: _plain(_FREE, batch()[:2], folder, lambda x: x.softmax(1)),
-    "log-soft-max": lambda folder: _plain(_FREE, batch()[:2], folder, lambda x: x.log_softmax(1)),
-    "classes x 1 x 1": lambda folder: _plain(_FREE, batch()[:2], folder, lambda x: x[:, :, None, None]),
+    "soft-max": lambda folder: _plain(FREE, batch()[:2], folder, lambda x: x.softmax(1)),
+    "log-soft-max": lambda folder: _plain(FREE, batch()[:2], folder, lambda x: x.log_softmax(1)),
+    "classes x 1 x 1": lambda folder: _plain(FREE, batch()[:2], folder, lambda x: x[:, :, None, None]),
     "channels last": _channels_last,
     "uint8": _bytes,
     "float16": _half,
