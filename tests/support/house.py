@@ -7,6 +7,7 @@ ROOMS_OF_THEIR_OWN = {
     "docs": "the pages: what they show is what happens",
     "e2e": "real servers from start to end, each with one question",
     "examples": "the examples",
+    "frameworks": "models as their frameworks save them, and what the frameworks say of the same photos",
 }
 
 # A test of several files of its room, and what it asks them.
