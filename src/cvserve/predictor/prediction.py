@@ -17,11 +17,13 @@ class ModelInfo:
         sha256: hash of all that decides its answers, 64 hex digits: of the file, or, where there is more than a file
             (`model.toml`, labels, arguments, weights, other files, the name of a class), of all of it.
         format: `builtin`, `sklearn`, …
+        device: on which it computes: `cpu`, `cuda:0`, …
     """
 
     name: str
     sha256: str
     format: str
+    device: str = "cpu"
 
     @property
     def version(self) -> str:
