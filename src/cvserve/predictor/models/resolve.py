@@ -126,6 +126,7 @@ def resolve_input(facts: InputFacts, config: ModelConfig, file: ModelFile) -> tu
     Raises:
         ModelLoadError: file and config contradict each other, or the size of the pictures is known from neither.
     """
+    config = config.yield_preset(facts.said)
     said = {key.removeprefix("input."): value for key, value in config.values.items() if key.startswith("input.")}
     for key, value in facts.said.items():
         if said.get(key, value) != value:
@@ -138,7 +139,7 @@ def resolve_input(facts: InputFacts, config: ModelConfig, file: ModelFile) -> tu
     spec = InputSpec(**{**facts.defaults, **facts.said, **shape, **said})
     check_input(spec, tuple(said), config.file_name)
     origins = {}
-    for part in dataclasses.fields(spec):
+    for part in (part for part in dataclasses.fields(spec) if part.name not in spec.idle):
         key = f"input.{part.name}"
         origins[key] = (getattr(spec, part.name), config.origins.get(key, _origin(part.name, facts, shape)))
     return spec, origins
