@@ -139,6 +139,7 @@ def resolve_input(facts: InputFacts, config: ModelConfig, file: ModelFile) -> tu
     Raises:
         ModelLoadError: file and config contradict each other, or the size of the pictures is known from neither.
     """
+    config = config.yield_preset(facts.said)
     said = {key.removeprefix("input."): value for key, value in config.values.items() if key.startswith("input.")}
     for key, value in facts.said.items():
         if said.get(key, value) != value:
@@ -157,7 +158,7 @@ def _find_origins(facts: InputFacts, config: ModelConfig, spec: InputSpec, shape
     """Value and origin of each field; `shape` is what was worked out by ourselves."""
     said = {key.removeprefix("input."): value for key, value in config.values.items()} | dict(facts.said)
     origins: Origins = {}
-    for part in dataclasses.fields(spec):
+    for part in (part for part in dataclasses.fields(spec) if part.name not in spec.idle):
         name, key = part.name, f"input.{part.name}"
         if key in config.origins:
             origin = config.origins[key]
