@@ -42,12 +42,14 @@ class InputFacts(NamedTuple):
         defaults: fields that suit it when nobody says otherwise.
         guessed: fields that the file leaves open although they change the scores.
         features: values in one picture, None when the file does not say.
+        told: fields that the file tells by a convention, so that a config may say otherwise.
     """
 
     said: Mapping[str, Any] = {}
     defaults: Mapping[str, Any] = {}
     guessed: tuple[str, ...] = ()
     features: int | None = None
+    told: Mapping[str, Any] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +64,8 @@ class ModelFacts:
         input: fields of `InputSpec` that the file says, e.g. `{"layout": "flat"}`.
         defaults: fields of `InputSpec` that suit the format when nobody says otherwise.
         guessed: fields of `InputSpec` that the file leaves open although they change the scores.
+        told: fields of `InputSpec` that the file tells by a convention of its maker, e.g. how pictures are cropped; a
+            config may say otherwise, where what contradicts `input` is an error.
         extra: for people, e.g. `{"estimator": "SVC"}`.
         name: of the model; None: the file's stem.
         title: what sentences about the model begin with; None: the file's name in quotation marks.
@@ -75,6 +79,7 @@ class ModelFacts:
     input: dict[str, Any] = field(default_factory=dict)
     defaults: dict[str, Any] = field(default_factory=dict)
     guessed: tuple[str, ...] = ()
+    told: dict[str, Any] = field(default_factory=dict)
     extra: dict[str, Any] = field(default_factory=dict)
     name: str | None = None
     title: str | None = None
@@ -83,7 +88,7 @@ class ModelFacts:
     @property
     def input_facts(self) -> InputFacts:
         """What of it is about the pictures."""
-        return InputFacts(self.input, self.defaults, self.guessed, self.features)
+        return InputFacts(self.input, self.defaults, self.guessed, self.features, self.told)
 
 
 def title_of(facts: ModelFacts, file: ModelFile) -> str:
@@ -135,7 +140,7 @@ def resolve_input(facts: InputFacts, config: ModelConfig, file: ModelFile) -> tu
             )
     with about(file):
         shape = _resolve_size_and_mode(facts, said, config.file_name)
-    spec = InputSpec(**{**facts.defaults, **facts.said, **shape, **said})
+    spec = InputSpec(**{**facts.defaults, **facts.told, **facts.said, **shape, **said})
     check_input(spec, tuple(said), config.file_name)
     origins = {}
     for part in dataclasses.fields(spec):
@@ -146,6 +151,8 @@ def resolve_input(facts: InputFacts, config: ModelConfig, file: ModelFile) -> tu
 
 def _origin(name: str, facts: InputFacts, shape: dict[str, Any]) -> str:
     """Where a value came from that the config does not say; `shape` is what was worked out by ourselves."""
+    if name in facts.told:
+        return "file"
     if name in facts.guessed:
         return "guessed"
     if name in facts.said or (name in shape and facts.features is not None):
@@ -155,7 +162,7 @@ def _origin(name: str, facts: InputFacts, shape: dict[str, Any]) -> str:
 
 def _resolve_size_and_mode(facts: InputFacts, said: dict[str, Any], toml: str) -> dict[str, Any]:
     """Size and mode, where they were not said, from the number of values in one picture."""
-    said = {**facts.said, **said}
+    said = {**facts.told, **facts.said, **said}
     size, mode, features = said.get("size"), said.get("mode"), facts.features
     if features is None and size is not None:
         return {"size": size, "mode": mode or InputSpec(size).mode}
