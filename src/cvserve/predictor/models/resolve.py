@@ -30,6 +30,8 @@ Origins = dict[str, tuple[Any, str]]
 # A batch of one prepared picture and the kind of scores asked for (None: the best there is)
 # -> the backend and the kind that it gives (None: seen from its scores).
 Connect = Callable[[NDArray[Any], str | None], tuple[Backend, str | None]]
+# Name or index of one of several outputs -> connect for that one.
+Pick = Callable[[str | int], Connect]
 # What the backend raised for a batch -> what is wrong with the model, as a predicate: "fails on …".
 DescribeFailure = Callable[[BaseException, NDArray[Any]], str]
 
@@ -70,6 +72,9 @@ class ModelFacts:
         name: of the model; None: the file's stem.
         title: what sentences about the model begin with; None: the file's name in quotation marks.
         describe_failure: finds the words for what the backend raises when it is tried; None: its type is named.
+        pick: `connect` for the output that `[output] use` names; None: there is one output. It, or the backend it
+            leads to, raises a `ModelFault` for an output that there is not.
+        unknown_below: the score under which the best class is none, as the model itself says; None: it says nothing.
     """
 
     format: str
@@ -84,6 +89,8 @@ class ModelFacts:
     name: str | None = None
     title: str | None = None
     describe_failure: DescribeFailure | None = None
+    pick: Pick | None = None
+    unknown_below: float | None = None
 
     @property
     def input_facts(self) -> InputFacts:

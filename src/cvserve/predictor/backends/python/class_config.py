@@ -27,7 +27,7 @@ from cvserve.predictor.steps import Steps
 _CVSERVE_FOLDER = Path(__file__).parents[3]
 _UNKNOWN_SHA256 = "0" * 64
 # Attributes of a class that `model.toml` overrides, and what they are called there.
-_KEYS = {"labels": "labels", "scores": "output.scores"}
+_KEYS = {"labels": "labels", "scores": "output.scores", "unknown_below": "output.unknown_below"}
 
 
 class ClassConfig(NamedTuple):

@@ -32,6 +32,7 @@ from cvserve.predictor.models.file import (
     with_weights,
 )
 from cvserve.predictor.models.resolve import InputFacts, ModelFacts, resolve_input
+from cvserve.predictor.models.toml_keys import CHECKS
 from cvserve.predictor.models.toml_read import ModelConfig, read_config
 from cvserve.predictor.models.trust import require_trust
 from cvserve.predictor.scores import KINDS
@@ -141,6 +142,10 @@ def _read_facts(own: Any, name: str, source: ModelFile, folder: Path) -> ModelFa
         scores = read_stated(own, "scores")
     if scores is not None and scores not in KINDS:
         raise ModelFault(f"has scores = {scores!r}; write one of {', '.join(KINDS)}.")
+    with explain_errors("unknown_below", folder):
+        unknown_below = read_stated(own, "unknown_below")
+    if unknown_below is not None:
+        unknown_below = CHECKS["output.unknown_below"]("unknown_below", unknown_below)
     with explain_errors("labels", folder):
         labels = labels_of(own, source.path.name)
 
@@ -154,6 +159,7 @@ def _read_facts(own: Any, name: str, source: ModelFile, folder: Path) -> ModelFa
         extra={"class": name},
         name=name_of(own),
         describe_failure=lambda error, _batch: f"failed in infer: {describe_error(error, folder)}",
+        unknown_below=unknown_below,
     )
 
 
