@@ -74,6 +74,7 @@ class ModelFacts:
         describe_failure: finds the words for what the backend raises when it is tried; None: its type is named.
         pick: `connect` for the output that `[output] use` names; None: there is one output. It, or the backend it
             leads to, raises a `ModelFault` for an output that there is not.
+        parts: what else was read for the model, as `ModelFile.parts` has it: another of them is another model.
         unknown_below: the score under which the best class is none, as the model itself says; None: it says nothing.
     """
 
@@ -90,6 +91,7 @@ class ModelFacts:
     title: str | None = None
     describe_failure: DescribeFailure | None = None
     pick: Pick | None = None
+    parts: tuple[tuple[str, str], ...] = ()
     unknown_below: float | None = None
 
     @property
