@@ -15,6 +15,7 @@ from cvserve.errors import ModelError, ModelLoadError
 from cvserve.predictor.contract import Backend, LoadedModel, Preparation, scores_of
 from cvserve.predictor.models.fault import ModelFault, about
 from cvserve.predictor.models.file import ModelFile
+from cvserve.predictor.models.identity import identify_model
 from cvserve.predictor.models.input_spec import InputSpec
 from cvserve.predictor.models.outputs import SeveralOutputs
 from cvserve.predictor.models.resolve import (
@@ -100,7 +101,10 @@ def assemble_model(
     for key, value in (("output.use", config.values.get("output.use")), ("output.unknown_below", unknown_below)):
         if value is not None:
             all_origins[key] = (value, config.origins.get(key, "file"))
-    info = ModelInfo(name, file.sha256, facts.format)
+    if facts.half:
+        all_origins["half"] = (True, "settings")
+    variant = {**facts.variant, **({"precision": "half"} if facts.half else {})}
+    info = ModelInfo(name, identify_model(file, config, preparation, variant), facts.format, facts.device)
     return LoadedModel(info, preparation, backend, labels, kind, all_origins, unknown_below)
 
 

@@ -72,10 +72,14 @@ class ModelFacts:
         name: of the model; None: the file's stem.
         title: what sentences about the model begin with; None: the file's name in quotation marks.
         describe_failure: finds the words for what the backend raises when it is tried; None: its type is named.
+        variant: what was chosen beside the files and decides the answers, e.g. `{"class": "DigitNet"}`; part of the
+            model's version.
         pick: `connect` for the output that `[output] use` names; None: there is one output. It, or the backend it
             leads to, raises a `ModelFault` for an output that there is not.
         parts: what else was read for the model, as `ModelFile.parts` has it: another of them is another model.
         unknown_below: the score under which the best class is none, as the model itself says; None: it says nothing.
+        device: on which it computes: `cpu`, `cuda:0`, …
+        half: whether it computes in half precision because `--half` asks for it.
     """
 
     format: str
@@ -90,9 +94,12 @@ class ModelFacts:
     name: str | None = None
     title: str | None = None
     describe_failure: DescribeFailure | None = None
+    variant: Mapping[str, str] = field(default_factory=dict)
     pick: Pick | None = None
     parts: tuple[tuple[str, str], ...] = ()
     unknown_below: float | None = None
+    device: str = "cpu"
+    half: bool = False
 
     @property
     def input_facts(self) -> InputFacts:
