@@ -65,6 +65,15 @@ def test_weights_beside_the_graph_are_read_wherever_they_stand_in_it(saved: Call
     assert scores(path) == scores(whole)
 
 
+def test_other_weights_are_another_version(saved: Callable[..., Path]) -> None:
+    path = saved(into=DATA)
+    before = load_model(path)
+    assert before.origins["weights"] == (DATA, "file")
+    assert load_model(path).info.sha256 == before.info.sha256
+    (path.parent / DATA).write_bytes((weights_of(72) * 2).tobytes())
+    assert load_model(path).info.sha256 != before.info.sha256
+
+
 def test_what_runs_is_what_was_hashed(saved: Callable[..., Path]) -> None:
     path = saved(into=DATA)
     graph = read_graph(read_model_file(path))
