@@ -7,6 +7,7 @@ ROOMS_OF_THEIR_OWN = {
     "docs": "the pages: what they show is what happens",
     "e2e": "real servers from start to end, each with one question",
     "examples": "the examples",
+    "frameworks": "models as their frameworks save them, and what the frameworks say of the same photos",
 }
 
 # A test of several files of its room, and what it asks them.
@@ -69,6 +70,7 @@ ELSEWHERE = {
     "predictor/backends/python/": ("predictor/backends/python/test_load.py",),
     "predictor/backends/sklearn/": ("predictor/backends/sklearn/test_load.py",),
     "predictor/backends/torch/": ("predictor/backends/torch/test_load.py", "predictor/backends/torch/test_library.py"),
+    "predictor/steps.py": ("predictor/test_predictor.py",),
     "predictor/contract.py": ("predictor/test_predictor.py", "predictor/test_loading.py"),
     "predictor/models/config_files.py": ("e2e/test_strangers_folder.py", "predictor/models/test_toml_read.py"),
     "predictor/models/incomplete.py": (

@@ -62,6 +62,8 @@ def test_inspect_says_where_each_value_came_from(skops_file: Path) -> None:
     assert result.exit_code == 0
     rows = {line.split()[0]: line.split()[1:] for line in result.stdout.splitlines() if line.strip()}
     assert rows["sha256"][0] == read_model_file(skops_file).sha256
+    assert rows["version"][0] == load_model(skops_file).info.version  # model.toml counts for it
+    assert not rows["sha256"][0].startswith(rows["version"][0])
     assert rows["input.size"] == ["8,", "8", "file"]
     assert rows["input.scale"] == ["0.0625", "model.toml"]
     assert rows["input.resize"] == ["stretch", "guessed"]
@@ -82,6 +84,7 @@ def test_inspect_for_programs(skops_file: Path) -> None:
     result = run("inspect", skops_file, "--json")
     found = json.loads(result.stdout)
     assert found["sha256"] == read_model_file(skops_file).sha256
+    assert found["version"] == found["sha256"][:12]
     assert found["size_bytes"] == skops_file.stat().st_size
     assert found["properties"]["input.mode"] == {"value": "L", "from": "file"}
     assert found["properties"]["estimator"]["value"] == "GaussianNB"
@@ -170,8 +173,8 @@ def test_inspect_writes_what_it_shows_and_the_file_gives_the_same_model(skops_fi
     assert 'name = "digits"' in written
     assert "estimator" not in written
     after = load_model(skops_file)
-    assert (after.info, after.preparation, after.labels, after.scores) == (
-        before.info,
+    assert (after.info.name, after.preparation, after.labels, after.scores) == (
+        before.info.name,
         before.preparation,
         before.labels,
         before.scores,

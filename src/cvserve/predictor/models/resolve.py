@@ -30,6 +30,8 @@ Origins = dict[str, tuple[Any, str]]
 # A batch of one prepared picture and the kind of scores asked for (None: the best there is)
 # -> the backend and the kind that it gives (None: seen from its scores).
 Connect = Callable[[NDArray[Any], str | None], tuple[Backend, str | None]]
+# Name or index of one of several outputs -> connect for that one.
+Pick = Callable[[str | int], Connect]
 # What the backend raised for a batch -> what is wrong with the model, as a predicate: "fails on …".
 DescribeFailure = Callable[[BaseException, NDArray[Any]], str]
 
@@ -66,6 +68,11 @@ class ModelFacts:
         name: of the model; None: the file's stem.
         title: what sentences about the model begin with; None: the file's name in quotation marks.
         describe_failure: finds the words for what the backend raises when it is tried; None: its type is named.
+        variant: what was chosen beside the files and decides the answers, e.g. `{"class": "DigitNet"}`; part of the
+            model's version.
+        pick: `connect` for the output that `[output] use` names; None: there is one output. It, or the backend it
+            leads to, raises a `ModelFault` for an output that there is not.
+        unknown_below: the score under which the best class is none, as the model itself says; None: it says nothing.
         device: on which it computes: `cpu`, `cuda:0`, …
         half: whether it computes in half precision because `--half` asks for it.
     """
@@ -81,6 +88,9 @@ class ModelFacts:
     name: str | None = None
     title: str | None = None
     describe_failure: DescribeFailure | None = None
+    variant: Mapping[str, str] = field(default_factory=dict)
+    pick: Pick | None = None
+    unknown_below: float | None = None
     device: str = "cpu"
     half: bool = False
 

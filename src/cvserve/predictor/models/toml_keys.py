@@ -111,6 +111,15 @@ def _check_switch(key: str, value: Any) -> bool:
     return value
 
 
+def _check_output(key: str, value: Any) -> str | int:
+    """One of several outputs: by its name, or by its index from 0."""
+    if type(value) is int and value >= 0:
+        return value
+    if not _is_text(value):
+        raise _refuse(key, value, 'the name of an output such as "logits", or its index from 0')
+    return str(value)
+
+
 def _check_arguments(key: str, value: Any) -> dict[str, Any]:
     if not isinstance(value, dict) or not all(name.isidentifier() for name in value):
         raise _refuse(key, value, "a table of keyword arguments such as { num_classes = 3 }")
@@ -142,5 +151,7 @@ CHECKS: dict[str, Check] = {
     "input.layout": _one_of("NCHW", "NHWC", "flat"),
     "input.dtype": _one_of("float32", "float64", "float16", "uint8", "int8", "int16", "int32", "int64"),
     "output.scores": _one_of(*KINDS),
+    "output.use": _check_output,
+    "output.unknown_below": _number("a score from 0 to 1", lambda score: 0 <= score <= 1),
     "model.args": _check_arguments,
 }
