@@ -4,6 +4,7 @@ import importlib
 import os
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 
 from cvserve.errors import InvalidSetting
 from cvserve.predictor.backends.placement import check_device_name, check_placement
@@ -16,6 +17,7 @@ from cvserve.predictor.models.kinds import PYTHON, SERVED_FORMATS, TORCH
 from cvserve.predictor.models.plugins import find_plugin
 from cvserve.predictor.models.resolve import ModelFacts
 from cvserve.predictor.models.toml_read import read_config
+from cvserve.predictor.models.transforms import TRANSFORM, run_on_purpose
 from cvserve.predictor.models.trust import require_trust
 from cvserve.predictor.source import ModelSource
 from cvserve.predictor.trial import limit_trials
@@ -68,13 +70,20 @@ def _load_builtin(source: ModelSource) -> LoadedModel:
 
 
 def _load_named(path: str | os.PathLike[str], source: ModelSource) -> LoadedModel:
-    with limit_trials(source.trial_s):
-        reference = class_reference(os.fspath(path))
+    reference = class_reference(os.fspath(path))
+    with limit_trials(source.trial_s), run_on_purpose(trust=source.trust, folder=_find_folder(reference, source)):
         if reference is None:
             return _load_file(path, source)
         from cvserve.predictor.backends.python.load import load_class  # most models are files
 
         return load_class(*reference, source)
+
+
+def _find_folder(reference: tuple[str, str] | None, source: ModelSource) -> Path | None:
+    """The folder of a class that a person named, so that its code is run on purpose."""
+    if reference is None or source.named_by_file or not reference[0].endswith(".py"):
+        return None
+    return Path(reference[0]).parent
 
 
 def _load_file(path: str | os.PathLike[str], source: ModelSource) -> LoadedModel:
@@ -92,7 +101,12 @@ def _load_file(path: str | os.PathLike[str], source: ModelSource) -> LoadedModel
         # The config is cheap to check and a pickle is not: its faults come first.
         config = read_config(file.path, source.config)
         read = partial(_read_facts, file, source)
-        if source.compile == "never" or file.kind.key not in _COMPILED:
+        has_transform = TRANSFORM in config.values
+        if has_transform and source.compile == "require":
+            raise ModelFault(
+                f"cannot be compiled: the pictures of {config.file_name} go through a transform; leave out require."
+            )
+        if source.compile == "never" or file.kind.key not in _COMPILED or has_transform:
             return make_model(read(), config, file)
         from cvserve.predictor.backends.sklearn.compiled import load_compiled  # with what it needs
 

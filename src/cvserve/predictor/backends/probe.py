@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from cvserve.errors import ModelError, ModelLoadError
-from cvserve.predictor.contract import Backend, LoadedModel, Preparation, scores_of
+from cvserve.predictor.backends.preparation import make_preparation
+from cvserve.predictor.contract import Backend, LoadedModel, Preparation, Prepared, scores_of
 from cvserve.predictor.models.fault import ModelFault, about
 from cvserve.predictor.models.file import ModelFile, with_parts
 from cvserve.predictor.models.identity import identify_model
@@ -23,7 +24,6 @@ from cvserve.predictor.models.resolve import (
     ModelFacts,
     Origins,
     label_mismatch,
-    resolve_input,
     resolve_labels,
     title_of,
 )
@@ -47,8 +47,10 @@ def make_model(facts: ModelFacts, config: ModelConfig, file: ModelFile) -> Loade
         ModelLoadError: file and config contradict each other, the size of the pictures is known from neither, or the
             model fails on the picture.
     """
-    spec, origins = resolve_input(facts.input_facts, config, file)
-    return assemble_model(facts, config, file, spec, prepare_grey(spec), origins)
+    with about(title_of(facts, file)):
+        made = make_preparation(facts.input_facts, config, file)
+    batch = prepare_grey(made.preparation)
+    return assemble_model(facts, config, made.file, made.preparation, batch, made.origins)
 
 
 def assemble_model(
@@ -127,10 +129,13 @@ def _ask(
     return backend, kind, probe_backend(backend, batch, kind, facts, prepared_by)
 
 
-def prepare_grey(spec: InputSpec) -> NDArray[Any]:
+def prepare_grey(preparation: Preparation) -> NDArray[Any]:
     """A batch of one grey picture, as the model gets it."""
-    picture = Image.new("L" if spec.mode == "L" else "RGB", spec.size, (_GREY,) * spec.channels)
-    return spec.prepare(picture)[None]
+    mode = preparation.want().mode
+    picture = Image.new(mode, preparation.size, (_GREY,) * len(mode))
+    prepared = preparation.prepare(picture)
+    array: NDArray[Any] = prepared.array if isinstance(prepared, Prepared) else prepared
+    return array[None]
 
 
 def probe_backend(backend: Backend, batch: NDArray[Any], kind: str | None, facts: ModelFacts, prepared_by: str) -> int:

@@ -15,6 +15,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from cvserve.errors import ModelLoadError
+from cvserve.predictor.backends.preparation import make_preparation
 from cvserve.predictor.backends.probe import assemble_model, make_model, prepare_grey
 from cvserve.predictor.backends.python.arguments import check_arguments
 from cvserve.predictor.backends.python.backend import UserBackend, UserPreparation, set_up
@@ -38,7 +39,7 @@ from cvserve.predictor.models.file import (
     with_imports,
     with_weights,
 )
-from cvserve.predictor.models.resolve import InputFacts, ModelFacts, resolve_input
+from cvserve.predictor.models.resolve import InputFacts, ModelFacts
 from cvserve.predictor.models.toml_keys import CHECKS
 from cvserve.predictor.models.toml_read import ModelConfig, read_config
 from cvserve.predictor.models.trust import require_trust
@@ -91,14 +92,15 @@ def load_class(where: str, name: str, source: ModelSource) -> LoadedModel:
                     own.weights = weights_file.path
             is_fed = needs_input(own, model_config, code.path.name)
             # A fault of the config is found before `setup`, which may take minutes; labels only after it.
-            spec, origins = resolve_input(InputFacts(), model_config, file) if is_fed else (None, {})
+            made = make_preparation(InputFacts(), model_config, file, layout=None) if is_fed else None
             with explain_errors("setup", folder):
                 set_up(own)
             facts = replace(_read_facts(own, name, code, folder), title=title)
             if weights_file is not None:
                 facts.extra["weights"] = str(weights_file.path)
-            if spec is not None:
-                return assemble_model(facts, model_config, file, spec, prepare_grey(spec), origins)
+            if made is not None:
+                batch = prepare_grey(made.preparation)
+                return assemble_model(facts, model_config, made.file, made.preparation, batch, made.origins)
             return _make_with_preprocess(own, facts, model_config, file, folder)
 
 
