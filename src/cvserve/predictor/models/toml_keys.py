@@ -143,4 +143,5 @@ CHECKS: dict[str, Check] = {
     "input.dtype": _one_of("float32", "float64", "float16", "uint8", "int8", "int16", "int32", "int64"),
     "output.scores": _one_of(*KINDS),
     "model.args": _check_arguments,
+    "model.state": _check_name,
 }
