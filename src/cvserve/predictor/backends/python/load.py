@@ -20,7 +20,14 @@ from cvserve.predictor.backends.downloads import refuse_downloads
 from cvserve.predictor.backends.probe import assemble_model, prepare_grey
 from cvserve.predictor.backends.python.arguments import check_arguments, takes
 from cvserve.predictor.backends.python.backend import UserBackend, UserPreparation, set_up
-from cvserve.predictor.backends.python.class_config import hand_over, labels_of, name_of, needs_input, read_stated
+from cvserve.predictor.backends.python.class_config import (
+    hand_over,
+    labels_of,
+    name_of,
+    needs_input,
+    read_stated,
+    variant_of,
+)
 from cvserve.predictor.backends.python.module import code_folder, hashed_only, importable, run_module, source_path
 from cvserve.predictor.backends.torch.module import MadeModule, load_module
 from cvserve.predictor.contract import Backend, LoadedModel
@@ -35,6 +42,7 @@ from cvserve.predictor.models.file import (
 )
 from cvserve.predictor.models.imports import is_installed
 from cvserve.predictor.models.resolve import InputFacts, ModelFacts, resolve_input
+from cvserve.predictor.models.toml_keys import CHECKS
 from cvserve.predictor.models.toml_read import ModelConfig, read_config
 from cvserve.predictor.models.trust import require_trust
 from cvserve.predictor.scores import KINDS
@@ -82,10 +90,10 @@ def load_class(where: str, name: str, source: ModelSource) -> LoadedModel:
             is_theirs = is_installed(code.path)
             _check_arguments_named(model_config, is_allowed=not (is_strict and is_theirs))
             with refuse_downloads() if is_theirs else nullcontext():
-                own = _make_object(thing, file, model_config, folder)
+                own = _make_object(thing, file, model_config, folder, name)
                 if _is_torch_module(own):
                     made = _describe_making(own, thing, title, model_config, folder)
-                    return load_module(made, weights_file, model_config, file)
+                    return load_module(made, weights_file, model_config, file, source)
             if weights_file is not None:
                 with explain_errors("taking its weights", folder):
                     own.weights = weights_file.path
@@ -110,7 +118,7 @@ def _find(module: ModuleType, name: str, source: ModelFile) -> Any:
     raise ModelLoadError(f"There is no class '{name}' in '{source.path.name}'; {has}.")
 
 
-def _make_object(thing: Any, file: ModelFile, config: ModelConfig, folder: Path) -> Any:
+def _make_object(thing: Any, file: ModelFile, config: ModelConfig, folder: Path, name: str) -> Any:
     """The object: of a class, of a function that makes one, or the thing itself. It is given its `model.toml`."""
     arguments = config.values.get("model.args", {})
     if isinstance(thing, type) or inspect.isroutine(thing):
@@ -119,7 +127,7 @@ def _make_object(thing: Any, file: ModelFile, config: ModelConfig, folder: Path)
             if isinstance(thing, type) and issubclass(thing, Steps):
                 # As `thing(**arguments)`, but with its `model.toml` before its `__init__` may ask for its labels.
                 own: Any = thing.__new__(thing, **arguments)
-                hand_over(own, file, config)
+                hand_over(own, file, config, name)
                 thing.__init__(own, **arguments)
             else:
                 own = thing(**arguments)
@@ -127,7 +135,7 @@ def _make_object(thing: Any, file: ModelFile, config: ModelConfig, folder: Path)
         raise ModelFault(f"is an object already; remove [model] args from {config.file_name}.")
     else:
         own = thing
-    hand_over(own, file, config)
+    hand_over(own, file, config, name)
     if isinstance(own, Steps) and not hasattr(own, "limits"):
         raise ModelFault("has an __init__ that leaves out that of Predictor; begin it with super().__init__().")
     if not _is_torch_module(own) and not callable(getattr(own, "infer", None)):
@@ -151,7 +159,7 @@ def _describe_making(own: Any, thing: Any, title: str, config: ModelConfig, fold
     """A PyTorch module, and how another one like it is made."""
     name = title.partition(" in ")[0]
     if not inspect.isroutine(thing):
-        return MadeModule(own, name, title, folder, is_class=isinstance(thing, type))
+        return MadeModule(own, name, title, folder, variant_of(name), is_class=isinstance(thing, type))
     arguments = config.values.get("model.args", {})
 
     def make(**more: Any) -> Any:
@@ -160,7 +168,7 @@ def _describe_making(own: Any, thing: Any, title: str, config: ModelConfig, fold
 
     can_count = _CLASSES not in arguments and takes(thing, _CLASSES)
     make_for = (lambda classes: make(**{_CLASSES: classes})) if can_count else None
-    return MadeModule(own, name, title, folder, make=make, make_for=make_for)
+    return MadeModule(own, name, title, folder, variant_of(name), make=make, make_for=make_for)
 
 
 def _is_torch_module(own: Any) -> bool:
@@ -174,6 +182,10 @@ def _read_facts(own: Any, name: str, source: ModelFile, folder: Path) -> ModelFa
         scores = read_stated(own, "scores")
     if scores is not None and scores not in KINDS:
         raise ModelFault(f"has scores = {scores!r}; write one of {', '.join(KINDS)}.")
+    with explain_errors("unknown_below", folder):
+        unknown_below = read_stated(own, "unknown_below")
+    if unknown_below is not None:
+        unknown_below = CHECKS["output.unknown_below"]("unknown_below", unknown_below)
     with explain_errors("labels", folder):
         labels = labels_of(own, source.path.name)
 
@@ -186,7 +198,9 @@ def _read_facts(own: Any, name: str, source: ModelFile, folder: Path) -> ModelFa
         labels=labels,
         extra={"class": name},
         name=name_of(own),
+        variant=variant_of(name),
         describe_failure=lambda error, _batch: f"failed in infer: {describe_error(error, folder)}",
+        unknown_below=unknown_below,
     )
 
 

@@ -1,6 +1,6 @@
 """A PyTorch module as a model: from the file of a program, or made by its class with the weights of a checkpoint."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from cvserve.predictor.backends.fixed_batch import FixedBatchBackend
 from cvserve.predictor.backends.probe import make_model
 from cvserve.predictor.backends.torch.backend import TorchBackend, explain_failure
+from cvserve.predictor.backends.torch.device import Placement, choose_placement
 from cvserve.predictor.backends.torch.library import import_torch
 from cvserve.predictor.backends.torch.state import State
 from cvserve.predictor.backends.torch.weights import count_classes, put_weights, read_state
@@ -19,6 +20,7 @@ from cvserve.predictor.models.fault import ModelFault
 from cvserve.predictor.models.file import ModelFile
 from cvserve.predictor.models.resolve import ModelFacts
 from cvserve.predictor.models.toml_read import ModelConfig
+from cvserve.predictor.source import ModelSource
 
 _STATE_KEY = "model.state"
 
@@ -32,6 +34,7 @@ class MadeModule:
         name: of what made it.
         title: what sentences about it begin with.
         folder: of its code.
+        variant: what else names it, for the version; see `ModelFacts`.
         is_class: whether it was just made of a class, so that it has nothing but random numbers.
         make: of what a function gave, another one like it; None: it was no function.
         make_for: the same for another number of classes; None: its maker does not take that number, or was given one.
@@ -41,12 +44,15 @@ class MadeModule:
     name: str
     title: str
     folder: Path
+    variant: Mapping[str, str]
     is_class: bool = False
     make: Callable[[], Any] | None = None
     make_for: Callable[[int], Any] | None = None
 
 
-def load_module(made: MadeModule, weights: ModelFile | None, config: ModelConfig, file: ModelFile) -> LoadedModel:
+def load_module(
+    made: MadeModule, weights: ModelFile | None, config: ModelConfig, file: ModelFile, source: ModelSource
+) -> LoadedModel:
     """A module with its weights, tried.
 
     Args:
@@ -54,11 +60,13 @@ def load_module(made: MadeModule, weights: ModelFile | None, config: ModelConfig
         weights: a checkpoint; None: it has its weights already.
         config: its `model.toml`.
         file: of its code, for its hash.
+        source: says where it computes.
 
     Raises:
         ModelLoadError: no weights, they do not fit, or the module fails on a picture.
     """
     torch = import_torch()
+    placement = choose_placement(torch, source)
     key = config.values.get(_STATE_KEY)
     if weights is None:
         _check_trained(torch, made)
@@ -70,8 +78,11 @@ def load_module(made: MadeModule, weights: ModelFile | None, config: ModelConfig
     else:
         module, state = _take_weights(torch, made, weights, key)
     extra = {"class": made.name, **({} if weights is None else {"weights": str(weights.path)})}
-    facts = make_facts(torch, module.eval(), extra=extra, name=made.name.lower(), folder=made.folder)
-    model = make_model(replace(facts, title=made.title), config, file)
+    variant = {**made.variant, **({"state": state.key} if state is not None and state.key else {})}
+    facts = make_facts(
+        placement, placement.place(module).eval(), extra=extra, name=made.name.lower(), folder=made.folder
+    )
+    model = make_model(replace(facts, title=made.title, variant=variant), config, file)
     if state is None or not (state.others or key):
         return model
     origin = "guessed" if key is None else config.origins[_STATE_KEY]
@@ -107,7 +118,7 @@ def _are_same(torch: Any, one: dict[str, Any], other: dict[str, Any]) -> bool:
 
 
 def make_facts(
-    torch: Any,
+    placement: Placement,
     call: Any,
     *,
     says: dict[str, Any] | None = None,
@@ -119,8 +130,8 @@ def make_facts(
     """The facts about whatever is called like a module.
 
     Args:
-        torch: the library.
-        call: the module, in evaluation mode.
+        placement: where it computes.
+        call: the module, in evaluation mode and in its place.
         says: fields of `InputSpec` that it says.
         fixed_batch: how many pictures it takes at a time when that number is built into it; None: any.
         extra: for people.
@@ -129,7 +140,7 @@ def make_facts(
     """
 
     def make_backend(_batch: NDArray[Any], wanted: str | None) -> tuple[Backend, str | None]:
-        backend = TorchBackend(torch, call)
+        backend = TorchBackend(placement, call)
         return backend if fixed_batch is None else FixedBatchBackend(backend, fixed_batch), wanted
 
     return ModelFacts(
@@ -139,4 +150,6 @@ def make_facts(
         extra=extra or {},
         name=name,
         describe_failure=partial(explain_failure, folder=folder),
+        device=placement.device,
+        half=placement.half,
     )
