@@ -7,7 +7,8 @@ from cvserve.errors import ModelLoadError
 from cvserve.predictor.backends.onnx.backend import explain_failure, make_backend
 from cvserve.predictor.backends.onnx.graph import Graph, read_graph
 from cvserve.predictor.backends.onnx.input import Port, read_input
-from cvserve.predictor.backends.onnx.runtime import VERSION, open_session
+from cvserve.predictor.backends.onnx.providers import check_loaded
+from cvserve.predictor.backends.onnx.runtime import VERSION, find_provider, open_session
 from cvserve.predictor.models.fault import ModelFault
 from cvserve.predictor.models.file import ModelFile
 from cvserve.predictor.models.resolve import ModelFacts
@@ -17,7 +18,7 @@ from cvserve.texts import escape_unprintable
 _FLOATS = ("tensor(float)", "tensor(float16)", "tensor(double)")
 
 
-def load_onnx(file: ModelFile, _source: ModelSource) -> ModelFacts:
+def load_onnx(file: ModelFile, source: ModelSource) -> ModelFacts:
     """A classifier from an ONNX file.
 
     Raises:
@@ -25,16 +26,22 @@ def load_onnx(file: ModelFile, _source: ModelSource) -> ModelFacts:
             other files, no classifier of pictures; or a package is missing.
     """
     graph = read_graph(file)
+    provider = find_provider(source)
     try:
-        session = open_session(graph.data)
+        session = open_session(graph.data, provider)
         inputs, outputs = ([Port.of(entry) for entry in each()] for each in (session.get_inputs, session.get_outputs))
+    except ModelFault:  # a sentence already
+        raise
     except Exception:  # ONNX Runtime has a dozen kinds of errors, and its texts are not for users
         raise _cannot_run(graph, file) from None
+    runs_as = check_loaded(session, provider)
     taken = read_input(inputs)
     output = _find_output(outputs)
     extra: dict[str, Any] = {"opset": graph.opset}
     if graph.producer:
         extra["producer"] = graph.producer
+    if runs_as:
+        extra["runs as"] = runs_as
     if taken.batch is not None:
         extra["batch"] = f"{taken.batch} at a time"
     return ModelFacts(
@@ -47,6 +54,8 @@ def load_onnx(file: ModelFile, _source: ModelSource) -> ModelFacts:
         guessed=taken.guessed,
         extra=extra,
         describe_failure=explain_failure,
+        device=provider.device,
+        half=provider.half,
     )
 
 
