@@ -183,6 +183,27 @@ def keep_sources(
     ]
 
 
+def mark_unknown(
+    outcomes: Sequence[Prediction | CvserveError], unknown_below: float
+) -> list[Prediction | CvserveError]:
+    """The same outcomes, with a warning in each answer of which the best score is too low; one that is there stays.
+
+    Args:
+        outcomes: of a batch.
+        unknown_below: the least score of a picture of the model's kind, 0…1.
+    """
+    return [
+        replace(outcome, warning=outcome.warning or _describe_unknown(outcome.score, unknown_below))
+        if isinstance(outcome, Prediction) and outcome.score < unknown_below
+        else outcome
+        for outcome in outcomes
+    ]
+
+
+def _describe_unknown(score: float, unknown_below: float) -> str:
+    return f"The best score is {score:.3g}, under {unknown_below:g}: the picture may be of no class that is known."
+
+
 def ms_since(begin: float) -> float:
     """Milliseconds since a value of `time.perf_counter()`."""
     return round((time.perf_counter() - begin) * 1000, 3)

@@ -77,9 +77,10 @@ class LoadedModel:
         preparation: from picture to array.
         backend: from arrays to scores.
         labels: names of the classes; None when neither the file nor its config says.
-        scores: `probabilities`, `logits` or `labels`; None: seen at warm-up.
+        scores: `probabilities`, `logits`, `sigmoid` or `labels`; None: seen at warm-up.
         origins: for each property (`name`, `labels`, `input.size`, `output.scores`, …) its value and where it
             came from: `file`, `model.toml`, `labels.txt`, `default` or `guessed`.
+        unknown_below: the answer gets a warning when its best score is less; None: never.
     """
 
     info: ModelInfo
@@ -88,6 +89,7 @@ class LoadedModel:
     labels: tuple[str, ...] | None
     scores: str | None
     origins: dict[str, tuple[Any, str]]
+    unknown_below: float | None = None
 
     @property
     def guessed(self) -> tuple[str, ...]:

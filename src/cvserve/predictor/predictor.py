@@ -19,7 +19,7 @@ from PIL import Image
 
 from cvserve.errors import CvserveError, InvalidParameter
 from cvserve.predictor.backends.python.class_config import ConfiguredSteps
-from cvserve.predictor.batch import decode_batch, infer_batch, keep_sources, model_error
+from cvserve.predictor.batch import decode_batch, infer_batch, keep_sources, mark_unknown, model_error
 from cvserve.predictor.contract import Inferred, LoadedModel, Prepared
 from cvserve.predictor.images.decode import make_sample
 from cvserve.predictor.images.limits import Limits, Want
@@ -40,7 +40,9 @@ class Predictor(ConfiguredSteps):
     Attributes:
         name: shown in answers and history; default: the class's name in lower case.
         labels: names of the classes; default: "0", "1", …
-        scores: what `infer` gives: `probabilities`, `logits` or `labels`; default: seen at warm-up.
+        scores: what `infer` gives: `probabilities`, `logits` (soft-max is applied), `sigmoid` (logits of labels of
+            which a picture may have several) or `labels`; default: seen at warm-up.
+        unknown_below: an answer whose best score is less gets a warning, 0…1; default: none does.
         weights: file that `setup` may read, as `--weights` named it; default: none.
         limits: pixels, frames and formats of the pictures.
         info: which model this is (name, version, format).
@@ -68,6 +70,8 @@ class Predictor(ConfiguredSteps):
         trust_types: Sequence[str] = (),
         compile: str = "auto",  # noqa: A002 - the setting's name
         weights: str | os.PathLike[str] | None = None,
+        device: str = "auto",
+        half: bool = False,
     ) -> "LoadedPredictor":
         """Load a model file or a class; without a path, the built-in model for one digit.
 
@@ -81,16 +85,25 @@ class Predictor(ConfiguredSteps):
             compile: `auto`: a scikit-learn estimator runs as ONNX where that gives the same answers, if the extra
                 `onnx` is installed; `never`; `require`: it is an error otherwise.
             weights: file for a class: the state dict of a PyTorch module, or whatever the class makes of it.
+            device: where it computes, as `--device` takes it: `auto` (CUDA where there is one), `cpu`, `cuda:1`, …
+            half: compute in half precision: float16, on the CPU bfloat16.
 
         Raises:
             ModelLoadError: no such file or class, not a model, it does not fit its input or labels, or a mistake
                 in the class.
             UntrustedModel: a pickle that nobody vouched for.
         """
-        types = tuple(trust_types)
         return load_predictor(
             ModelSource(
-                path, config=config, trust=trust, sha256=sha256, trust_types=types, compile=compile, weights=weights
+                path,
+                config=config,
+                trust=trust,
+                sha256=sha256,
+                trust_types=tuple(trust_types),
+                compile=compile,
+                weights=weights,
+                device=device,
+                half=half,
             )
         )
 
@@ -155,6 +168,8 @@ class Predictor(ConfiguredSteps):
         good = [entry for entry in entries if not isinstance(entry, CvserveError)]
         answers = iter(infer_batch(good, self.infer, lambda scores, rows: self._rank(scores, rows, top_k), self.info))
         outcomes = [entry if isinstance(entry, CvserveError) else next(answers) for entry in entries]
+        if self.unknown_below is not None:
+            outcomes = mark_unknown(outcomes, self.unknown_below)
         return keep_sources(outcomes, images) if keep_source else outcomes
 
     def warm_up(self) -> Self:
@@ -209,6 +224,7 @@ class LoadedPredictor(Predictor):
         self.name = model.info.name
         self.labels = model.labels
         self.scores = model.scores
+        self.unknown_below = model.unknown_below
         self.guessed = model.guessed
         self._want = model.preparation.want()
 

@@ -10,7 +10,8 @@ from cvserve.errors import ModelError
 from cvserve.predictor.prediction import ClassScore
 
 MAX_LABEL_CHARACTERS = 1_024
-KINDS = ("probabilities", "logits", "labels")
+# "sigmoid" is logits as well, of labels of which a picture may have several: each is turned into a score by itself.
+KINDS = ("probabilities", "logits", "sigmoid", "labels")
 # A network that ends in one neuron is of two classes, and its number is that of the second one.
 _PAIR = 2
 
@@ -81,7 +82,14 @@ def to_probabilities(
         labels = tuple(str(index) for index in range(values.shape[1]))
     if kind is None:
         kind = "probabilities" if looks_like_probabilities(values) else "logits"
-    return soft_max(values) if kind == "logits" else values, labels, kind
+    return apply_kind(values, kind), labels, kind
+
+
+def apply_kind(values: NDArray[np.float64], kind: str) -> NDArray[np.float64]:
+    """Scores 0…1 [N, C] from what a model gives: soft-max for `logits`, `sigmoid` by its name, else as they are."""
+    if kind == "logits":
+        return soft_max(values)
+    return sigmoid(values) if kind == "sigmoid" else values
 
 
 def count_classes(values: NDArray[np.float64], kind: str | None) -> int:
@@ -104,6 +112,8 @@ def _add_first_class(values: NDArray[np.float64], kind: str | None) -> NDArray[n
         return values
     if kind == "logits":  # the sigmoid of x is the soft-max over (0, x)
         return np.concatenate([np.zeros_like(values), values], axis=1)
+    if kind == "sigmoid":  # and that of -x is the rest to 1
+        return np.concatenate([-values, values], axis=1)
     if kind != "probabilities":
         raise ModelError(
             "It gives one number for a picture, that of the second of two classes; say in its model.toml what it "
@@ -124,6 +134,11 @@ def soft_max(logits: NDArray[np.float64]) -> NDArray[np.float64]:
     shifted = np.exp(logits - logits.max(axis=1, keepdims=True))
     total: NDArray[np.float64] = shifted.sum(axis=1, keepdims=True)
     return np.asarray(shifted / total, dtype=np.float64)
+
+
+def sigmoid(logits: NDArray[np.float64]) -> NDArray[np.float64]:
+    """1 / (1 + exp(-x)) for each value, by tanh, which does not overflow."""
+    return np.asarray(0.5 * (1 + np.tanh(0.5 * logits)), dtype=np.float64)
 
 
 def rank_classes(values: NDArray[np.float64], labels: tuple[str, ...], top_k: int) -> list[tuple[ClassScore, ...]]:

@@ -19,13 +19,15 @@ class Steps:
     Attributes:
         name: shown in answers and history; default: the class's name in lower case.
         labels: names of the classes; default: as the `model.toml` of the module's stem says, else "0", "1", …
-        scores: what `infer` gives: `probabilities`, `logits` or `labels`; default: seen at warm-up.
+        scores: what `infer` gives: `probabilities`, `logits`, `sigmoid` or `labels`; default: seen at warm-up.
+        unknown_below: an answer whose best score is less gets a warning, 0…1; default: none does.
         weights: file that `setup` may read, as `--weights` named it; default: none.
     """
 
     name: str = ""
     labels: Sequence[str] | None = None
     scores: str | None = None
+    unknown_below: float | None = None
     weights: Path | None = None
 
     @cached_property

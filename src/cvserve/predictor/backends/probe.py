@@ -14,9 +14,12 @@ from PIL import Image
 from cvserve.errors import ModelError, ModelLoadError
 from cvserve.predictor.contract import Backend, LoadedModel, Preparation, scores_of
 from cvserve.predictor.models.fault import ModelFault, about
-from cvserve.predictor.models.file import ModelFile
+from cvserve.predictor.models.file import ModelFile, with_parts
+from cvserve.predictor.models.identity import identify_model
 from cvserve.predictor.models.input_spec import InputSpec
+from cvserve.predictor.models.outputs import SeveralOutputs
 from cvserve.predictor.models.resolve import (
+    Connect,
     ModelFacts,
     Origins,
     label_mismatch,
@@ -70,24 +73,58 @@ def assemble_model(
         ModelLoadError: the labels contradict the file, or the model fails on the batch.
     """
     labels = resolve_labels(facts, config, file)
+    all_origins: Origins = {}
     with about(title_of(facts, file)):
         prepared_by = "[input] in its model.toml" if isinstance(preparation, InputSpec) else "its preprocess"
 
         def ask() -> tuple[Backend, str | None, int]:
-            backend, kind = facts.connect(batch, config.values.get("output.scores"))
-            return backend, kind, probe_backend(backend, batch, kind, facts, prepared_by)
+            try:
+                return _ask(_connect_of(facts, config), batch, facts, config, prepared_by)
+            except SeveralOutputs as several:
+                fit = several.find_fit(labels)
+                if fit is None or facts.pick is None:
+                    raise
+            all_origins["output.use"] = (fit, "file")  # no other has one score for each label
+            return _ask(facts.pick(fit), batch, facts, config, prepared_by)
 
         backend, kind, classes = run_trial(ask)
         _compare_labels(labels, classes, facts, config, file)
     name = config.values.get("name", facts.name or file.path.stem)
-    all_origins: Origins = {"name": (name, config.origins.get("name", "default"))}
+    all_origins |= {"name": (name, config.origins.get("name", "default"))}
     all_origins |= {key: (value, "file") for key, value in facts.extra.items()}
     if labels is not None:
         all_origins["labels"] = (list(labels), config.origins.get("labels", "file"))
     all_origins |= origins
     if kind is not None:
         all_origins["output.scores"] = (kind, config.origins.get("output.scores", "file"))
-    return LoadedModel(ModelInfo(name, file.sha256, facts.format), preparation, backend, labels, kind, all_origins)
+    unknown_below = config.values.get("output.unknown_below", facts.unknown_below)
+    for key, value in (("output.use", config.values.get("output.use")), ("output.unknown_below", unknown_below)):
+        if value is not None:
+            all_origins[key] = (value, config.origins.get(key, "file"))
+    if facts.half:
+        all_origins["half"] = (True, "settings")
+    variant = {**facts.variant, **({"precision": "half"} if facts.half else {})}
+    sha256 = identify_model(with_parts(file, facts.parts), config, preparation, variant)
+    info = ModelInfo(name, sha256, facts.format, facts.device)
+    return LoadedModel(info, preparation, backend, labels, kind, all_origins, unknown_below)
+
+
+def _connect_of(facts: ModelFacts, config: ModelConfig) -> Connect:
+    """How the backend is made, of the output that `[output] use` names."""
+    use = config.values.get("output.use")
+    if use is None:
+        return facts.connect
+    if facts.pick is None:
+        raise ModelFault(f"has one output, and {config.file_name} has [output] use = {use!r}; remove use.")
+    return facts.pick(use)
+
+
+def _ask(
+    connect: Connect, batch: NDArray[Any], facts: ModelFacts, config: ModelConfig, prepared_by: str
+) -> tuple[Backend, str | None, int]:
+    """The backend, the kind of its scores, and the number of its classes."""
+    backend, kind = connect(batch, config.values.get("output.scores"))
+    return backend, kind, probe_backend(backend, batch, kind, facts, prepared_by)
 
 
 def prepare_grey(spec: InputSpec) -> NDArray[Any]:
