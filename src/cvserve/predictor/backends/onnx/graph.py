@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from cvserve.predictor.backends.onnx.training import check_mode
 from cvserve.predictor.models.fault import ModelFault
 from cvserve.predictor.models.file import ModelFile
 from cvserve.texts import escape_unprintable
@@ -56,6 +57,7 @@ def read_graph(file: ModelFile) -> Graph:
         if not model.graph.node:
             raise ModelFault(_DAMAGED)
         _refuse_external_data(model, file.path.name)
+        check_mode(model)
         return _read(model, file.data)
     except ModelFault:
         raise
