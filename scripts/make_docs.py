@@ -18,7 +18,8 @@ from cvserve.predictor.prediction import ModelInfo
 from cvserve.server.metrics import Metrics
 from cvserve.server.problems import PROBLEMS
 from cvserve.server.prometheus import list_metrics
-from cvserve.settings import FIELDS, flag, format_default, variable
+from cvserve.setting_texts import format_default
+from cvserve.settings import FIELDS, flag, variable
 from list_rooms import with_rooms
 
 DOCS = Path(__file__).parent.parent / "docs"

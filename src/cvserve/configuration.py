@@ -10,7 +10,8 @@ from typing import Any
 
 from cvserve.errors import InvalidSetting, Unsafe
 from cvserve.files import others_may_read, read_once
-from cvserve.settings import FIELDS, Settings, flag, parse_value
+from cvserve.setting_texts import parse_value
+from cvserve.settings import FIELDS, Settings, flag
 from cvserve.settings_files import (
     FILE_NAMES,
     Entries,

@@ -3,12 +3,11 @@
 import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from cvserve import values
+from cvserve.devices import parse_device
 from cvserve.errors import InvalidSetting, Unsafe
 from cvserve.setting_field import Reach, setting
-from cvserve.texts import format_value
 
 DATABASE_NAME = "cvserve.db"  # the history of a folder
 
@@ -69,9 +68,23 @@ class Settings:
         loads_model=True,
         reach=Reach.FOLDER,
     )
+    device: str = setting(
+        "auto",
+        "Where the model computes: auto (CUDA where there is one), cpu, cuda, cuda:1, mps, openvino or tensorrt.",
+        parse_device,
+        loads_model=True,
+        reach=Reach.FOLDER,
+    )
+    half: bool = setting(
+        False,
+        "Compute in half precision: float16, on the CPU bfloat16.",
+        values.boolean,
+        loads_model=True,
+        reach=Reach.FOLDER,
+    )
     workers: int | None = setting(
         None,
-        "Worker processes; default: one a core. 0: threads of the server's own process.",
+        "Worker processes; default: one a core, on a device one. 0: threads of the server's own process.",
         values.whole(0, 256),
         reach=Reach.FOLDER,
     )
@@ -208,19 +221,6 @@ FIELDS = {field.name: field for field in dataclasses.fields(Settings) if field.m
 MODEL_SETTINGS = tuple(name for name, field in FIELDS.items() if field.metadata["loads_model"])
 
 
-def format_default(name: str) -> str:
-    """Write the default of a setting as people write it: `20MiB`, `30s`; empty when there is none."""
-    field = FIELDS[name]
-    value: Any = field.default
-    if value in (None, "", ()):
-        return ""
-    if field.metadata["parse"] is values.size_bytes:
-        return f"{value // 2**20}MiB" if value >= 2**20 else f"{value // 2**10}KiB"
-    if field.metadata["parse"] is values.seconds:
-        return f"{value:g}s"
-    return format_value(value)
-
-
 def variable(name: str) -> str:
     """The environment variable of a setting: `max_queue` -> `CVSERVE_MAX_QUEUE`."""
     return f"CVSERVE_{name.upper()}"
@@ -229,19 +229,3 @@ def variable(name: str) -> str:
 def flag(name: str) -> str:
     """The option of `serve`: `max_queue` -> `--max-queue`."""
     return f"--{name.replace('_', '-')}"
-
-
-def parse_value(name: str, text: Any, origin: str) -> Any:
-    """The value of a setting from what somebody wrote.
-
-    Raises:
-        InvalidSetting: it cannot be used; the text names setting, value, origin and the way out.
-    """
-    parse = FIELDS[name].metadata["parse"]
-    if isinstance(text, list):
-        text = ",".join(str(entry) for entry in text)
-    try:
-        return parse(text if isinstance(text, str) else str(text))
-    except ValueError as error:
-        shown = "***" if FIELDS[name].metadata["secret"] else text
-        raise InvalidSetting(f"{name} is '{shown}' ({origin}): {error}.") from None

@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 from cvserve.errors import InvalidSetting
 from cvserve.files import read_once
 from cvserve.setting_field import Reach
-from cvserve.settings import FIELDS, flag, parse_value, variable
+from cvserve.setting_texts import parse_value
+from cvserve.settings import FIELDS, flag, variable
 from cvserve.texts import did_you_mean
 from cvserve.values import class_reference
 

@@ -14,10 +14,13 @@ SOURCE = ModelSource(
     sha256="a" * 64,
     trust_types=("mine.Type",),
     compile="never",
+    device="cuda:1",
+    half=True,
     trust=True,
     named_by_file=True,
     limits=Limits(max_pixels=1_000, max_frames=3, formats=("PNG",)),
     trial_s=61.0,
+    max_batch_size=8,
 )
 
 
@@ -39,6 +42,8 @@ def test_settings_name_a_source() -> None:
     assert ModelSource.of(settings) == named
     assert ModelSource.of(Settings()) == ModelSource(trial_s=60.0)
     assert ModelSource.of(Settings(predict_timeout=90.0)).trial_s == 180.0
+    on_device = ModelSource(device="cuda:1", half=True, trial_s=60.0, max_batch_size=16)
+    assert ModelSource.of(Settings(device="cuda:1", half=True, max_batch_size=16)) == on_device
 
 
 def test_the_front_may_import_it() -> None:

@@ -7,6 +7,7 @@ ROOMS_OF_THEIR_OWN = {
     "docs": "the pages: what they show is what happens",
     "e2e": "real servers from start to end, each with one question",
     "examples": "the examples",
+    "frameworks": "models as their frameworks save them, and what the frameworks say of the same photos",
 }
 
 # A test of several files of its room, and what it asks them.
@@ -105,6 +106,7 @@ ELSEWHERE = {
     "server/uploads.py": ("server/endpoints/test_predict.py", "server/test_multipart.py", "server/test_usual_form.py"),
     # Errors of SQLite are made by breaking databases.
     "store/sqlite.py": ("store/test_writer.py", "store/test_guard.py", "e2e/test_lost_database.py"),
+    "setting_texts.py": ("test_configuration.py", "docs/test_pages.py"),
     "settings.py": ("test_configuration.py", "test_values.py"),
     "settings_files.py": ("test_configuration.py",),
     # What a user vouches for is asked by the command that records it.

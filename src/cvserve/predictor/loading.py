@@ -6,6 +6,7 @@ from collections.abc import Callable
 from functools import partial
 
 from cvserve.errors import InvalidSetting
+from cvserve.predictor.backends.placement import check_device_name, check_placement
 from cvserve.predictor.backends.probe import make_model
 from cvserve.predictor.contract import LoadedModel
 from cvserve.predictor.models.fault import ModelFault, about
@@ -41,26 +42,36 @@ def load_model(source: ModelSource) -> LoadedModel:
     """Load a model file, a class, or the built-in model for one digit.
 
     Raises:
-        InvalidSetting: `sha256` is no hash, `compile` none of its words, or there are `weights` without a class.
-        ModelLoadError: no such file, not a model, it has another hash than `sha256`, or it does not fit its input or
-            labels.
+        InvalidSetting: `sha256` is no hash, `compile` or `device` none of its words, or there are `weights` without
+            a class.
+        ModelLoadError: no such file, not a model, it has another hash than `sha256`, it does not fit its input or
+            labels, or it cannot compute where `device` says.
         UntrustedModel: a pickle that nobody vouched for.
         Unsafe: others may replace the file or the record of trust.
     """
     if source.compile not in COMPILE_MODES:
         raise InvalidSetting(f"compile is '{source.compile}'; use one of {', '.join(COMPILE_MODES)}.")
-    if source.path is None:
-        from cvserve.predictor.backends.builtin.load import load_builtin  # heavy as every loader
+    check_device_name(source.device)
+    with about("The built-in model" if source.path is None else f"'{os.path.basename(source.path)}'"):
+        return check_placement(
+            _load_builtin(source) if source.path is None else _load_named(source.path, source), source
+        )
 
-        model = load_builtin()
-        if source.sha256 is not None:
-            with about("The built-in model"):
-                compare_sha256(model.info.sha256, source.sha256)
-        return model
+
+def _load_builtin(source: ModelSource) -> LoadedModel:
+    from cvserve.predictor.backends.builtin.load import load_builtin  # heavy as every loader
+
+    model = load_builtin()
+    if source.sha256 is not None:
+        compare_sha256(model.info.sha256, source.sha256)
+    return model
+
+
+def _load_named(path: str | os.PathLike[str], source: ModelSource) -> LoadedModel:
     with limit_trials(source.trial_s):
-        reference = class_reference(os.fspath(source.path))
+        reference = class_reference(os.fspath(path))
         if reference is None:
-            return _load_file(source.path, source)
+            return _load_file(path, source)
         from cvserve.predictor.backends.python.load import load_class  # most models are files
 
         return load_class(*reference, source)

@@ -14,17 +14,20 @@ class ModelInfo:
     Attributes:
         name: from `model.toml`, else the file's stem.
         version: the first 12 hex digits of `sha256`.
-        sha256: hash of the model file, 64 hex digits.
+        sha256: hash of all that decides its answers, 64 hex digits: of the file, or, where there is more than a file
+            (`model.toml`, labels, arguments, weights, other files, the name of a class), of all of it.
         format: `builtin`, `sklearn`, …
+        device: on which it computes: `cpu`, `cuda:0`, …
     """
 
     name: str
     sha256: str
     format: str
+    device: str = "cpu"
 
     @property
     def version(self) -> str:
-        """The first 12 hex digits of the file's SHA-256."""
+        """The first 12 hex digits of its SHA-256."""
         return self.sha256[:12]
 
     def to_dict(self) -> dict[str, str]:

@@ -70,6 +70,8 @@ class Predictor(ConfiguredSteps):
         trust_types: Sequence[str] = (),
         compile: str = "auto",  # noqa: A002 - the setting's name
         weights: str | os.PathLike[str] | None = None,
+        device: str = "auto",
+        half: bool = False,
     ) -> "LoadedPredictor":
         """Load a model file or a class; without a path, the built-in model for one digit.
 
@@ -83,16 +85,25 @@ class Predictor(ConfiguredSteps):
             compile: `auto`: a scikit-learn estimator runs as ONNX where that gives the same answers, if the extra
                 `onnx` is installed; `never`; `require`: it is an error otherwise.
             weights: file for a class: the state dict of a PyTorch module, or whatever the class makes of it.
+            device: where it computes, as `--device` takes it: `auto` (CUDA where there is one), `cpu`, `cuda:1`, …
+            half: compute in half precision: float16, on the CPU bfloat16.
 
         Raises:
             ModelLoadError: no such file or class, not a model, it does not fit its input or labels, or a mistake
                 in the class.
             UntrustedModel: a pickle that nobody vouched for.
         """
-        types = tuple(trust_types)
         return load_predictor(
             ModelSource(
-                path, config=config, trust=trust, sha256=sha256, trust_types=types, compile=compile, weights=weights
+                path,
+                config=config,
+                trust=trust,
+                sha256=sha256,
+                trust_types=tuple(trust_types),
+                compile=compile,
+                weights=weights,
+                device=device,
+                half=half,
             )
         )
 

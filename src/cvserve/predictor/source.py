@@ -32,12 +32,16 @@ class ModelSource:
         trust_types: names of types outside of scikit-learn that a skops file may hold.
         compile: whether a scikit-learn estimator runs as ONNX: `auto`: where that gives the same answers and the
             extra `onnx` is installed; `never`; `require`: it is an error otherwise.
+        device: where it computes, as `devices.parse_device` reads it; `auto`: on CUDA where the model's library and the
+            machine have it, else on the CPU.
+        half: compute in half precision.
         trust: run the code that a pickle may hide.
         named_by_file: whether `.env` or `cvserve.toml` named `path`. A class that a person names is code run on
             purpose; a folder with such a file may be a stranger's, so a class that it names needs trust as a
             pickle does.
         limits: what a picture may be.
         trial_s: seconds that the model has for its first answer, when it is loaded.
+        max_batch_size: pictures that it is given at once, at most; on a device it is warmed up for so many.
     """
 
     path: AnyPath | None = None
@@ -47,10 +51,13 @@ class ModelSource:
     sha256: str | None = None
     trust_types: tuple[str, ...] = ()
     compile: str = "auto"
+    device: str = "auto"
+    half: bool = False
     trust: bool = False
     named_by_file: bool = False
     limits: Limits = Limits()
     trial_s: float = DEFAULT_LIMIT_S
+    max_batch_size: int = 64
 
     @classmethod
     def of(cls, settings: "Settings") -> "ModelSource":
@@ -62,11 +69,14 @@ class ModelSource:
             sha256=settings.model_sha256,
             trust_types=settings.trust_type,
             compile=settings.compile,
+            device=settings.device,
+            half=settings.half,
             named_by_file=settings.model_named_by_file,
             limits=Limits(
                 max_pixels=settings.max_pixels, formats=settings.formats, max_decode_s=settings.decode_timeout
             ),
             trial_s=max(_MIN_TRIAL_S, _TRIAL_TIMES * settings.predict_timeout),
+            max_batch_size=settings.max_batch_size,
         )
 
     @classmethod

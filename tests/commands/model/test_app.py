@@ -62,19 +62,23 @@ def test_inspect_says_where_each_value_came_from(skops_file: Path) -> None:
     assert result.exit_code == 0
     rows = {line.split()[0]: line.split()[1:] for line in result.stdout.splitlines() if line.strip()}
     assert rows["sha256"][0] == read_model_file(skops_file).sha256
-    assert rows["input.size"] == ["8,", "8", "file"]
+    assert rows["version"][0] == load_model(skops_file).info.version  # model.toml counts for it
+    assert not rows["sha256"][0].startswith(rows["version"][0])
+    assert rows["input.size"] == ["8,", "8", "guessed"]
+    assert rows["input.mean"] == ["0.0", "guessed"]
     assert rows["input.scale"] == ["0.0625", "model.toml"]
     assert rows["input.resize"] == ["stretch", "guessed"]
     assert rows["output.scores"] == ["probabilities", "file"]
-    assert "guessed: resize" in result.stderr
-    assert "guessed" not in result.stderr.replace("guessed: resize", "")
+    assert result.stderr.startswith("guessed: size, resize, resample, invert, mean, std – check with: ")
 
 
 def test_a_line_about_guesses_is_yellow_on_a_terminal_alone(skops_file: Path) -> None:
     coloured = cvserve("model", "inspect", str(skops_file), "--compile", "never", NO_COLOR="", FORCE_COLOR="1")
     assert coloured.err.startswith("\x1b[33mguessed: ")
     plain = cvserve("model", "inspect", str(skops_file), "--compile", "never").err
-    assert plain.startswith("guessed: resize, scale – check with: cvserve model try ")
+    assert plain.startswith(
+        "guessed: size, resize, resample, invert, scale, mean, std – check with: cvserve model try "
+    )
     assert plain.count("\n") == 1
 
 
@@ -82,10 +86,11 @@ def test_inspect_for_programs(skops_file: Path) -> None:
     result = run("inspect", skops_file, "--json")
     found = json.loads(result.stdout)
     assert found["sha256"] == read_model_file(skops_file).sha256
+    assert found["version"] == found["sha256"][:12]
     assert found["size_bytes"] == skops_file.stat().st_size
     assert found["properties"]["input.mode"] == {"value": "L", "from": "file"}
     assert found["properties"]["estimator"]["value"] == "GaussianNB"
-    assert sorted(found["guessed"]) == ["resize", "scale"]
+    assert found["guessed"] == ["size", "resize", "resample", "invert", "scale", "mean", "std"]
 
 
 def test_inspect_the_built_in_model() -> None:
@@ -170,8 +175,8 @@ def test_inspect_writes_what_it_shows_and_the_file_gives_the_same_model(skops_fi
     assert 'name = "digits"' in written
     assert "estimator" not in written
     after = load_model(skops_file)
-    assert (after.info, after.preparation, after.labels, after.scores) == (
-        before.info,
+    assert (after.info.name, after.preparation, after.labels, after.scores) == (
+        before.info.name,
         before.preparation,
         before.labels,
         before.scores,
@@ -212,7 +217,7 @@ def test_try_shows_what_the_model_sees_and_says(skops_file: Path, picture: Path,
     assert result.stdout.count("█") > 5
     for step in ("decode", "prepare", "infer"):
         assert step in result.stdout
-    assert "guessed: resize, scale" in result.stderr
+    assert "guessed: size, resize, resample, invert, scale, mean, std" in result.stderr
     assert str(tmp_path / "seen" / "p.seen.png") in result.stdout
 
 

@@ -55,7 +55,9 @@ def _describe_file(predictor: LoadedPredictor, file: ModelFile | None) -> dict[s
     facts: dict[str, Any] = {
         "file": str(file.path) if file else BUILTIN_MODEL,
         "format": info.format,
-        "sha256": info.sha256,
+        "version": info.version,
+        # Of the file alone: what `cvserve model trust` and `--model-sha256` are about.
+        "sha256": file.code_sha256 if file else info.sha256,
     }
     if file is not None:
         facts["size_bytes"] = file.size

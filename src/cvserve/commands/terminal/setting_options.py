@@ -6,7 +6,8 @@ from typing import Annotated, Any, TypeVar
 
 import typer
 
-from cvserve.settings import FIELDS, flag, format_default
+from cvserve.setting_texts import format_default
+from cvserve.settings import FIELDS, flag
 
 _Command = TypeVar("_Command", bound=Callable[..., None])
 

@@ -52,6 +52,7 @@ def check_consistency(
     format_: str,
     explain: Callable[[], str | None],
     *,
+    half: bool = False,
     repeats_s: float = _REPEATS_S,
 ) -> Checked:
     """Ask about pictures alone, together, and again: at most five runs of one or two pictures for a slow model.
@@ -63,6 +64,7 @@ def check_consistency(
         samples: different pictures, prepared, each a batch of one.
         format_: of the model, for the way out.
         explain: what is known to be wrong, e.g. a network in training mode, once it has been asked; None: nothing.
+        half: whether it computes with 16 bits; so it does where that is what it takes.
         repeats_s: seconds for which it is asked again and again about the same picture, at least once.
 
     Raises:
@@ -72,7 +74,7 @@ def check_consistency(
     answers = [answer for _, answer in asked if answer.shape == asked[0][1].shape]
     if not asked:
         return Checked(backend, np.empty((0, 0)))
-    tolerance = _ABSOLUTE_HALF if _is_half(backend, samples[0]) else _ABSOLUTE
+    tolerance = _ABSOLUTE_HALF if half or samples[0].dtype == np.float16 else _ABSOLUTE
     checked = _check_company(backend, asked, tolerance)
     is_same = _is_same_again(backend, *asked[0], tolerance, repeats_s)
     reason = explain()
@@ -137,11 +139,6 @@ def _is_same(one: NDArray[np.float64], other: NDArray[np.float64], tolerance: fl
     with np.errstate(invalid="ignore"):  # infinity beside infinity
         is_close = np.abs(one - other) <= allowed
     return bool((is_close | (one == other) | (np.isnan(one) & np.isnan(other))).all())
-
-
-def _is_half(backend: Backend, sample: NDArray[Any]) -> bool:
-    """Whether it computes with 16 bits, as a backend says by an attribute `half`, or its input."""
-    return sample.dtype == np.float16 or bool(getattr(backend, "half", False))
 
 
 def _has_time() -> bool:

@@ -19,7 +19,8 @@ from cvserve.predictor.backends.score_kind import INDEPENDENT, is_independent, s
 from cvserve.predictor.backends.training_mode import watch_training
 from cvserve.predictor.contract import Backend, LoadedModel, Preparation, scores_of
 from cvserve.predictor.models.fault import ModelFault, about
-from cvserve.predictor.models.file import ModelFile
+from cvserve.predictor.models.file import ModelFile, with_parts
+from cvserve.predictor.models.identity import identify_model
 from cvserve.predictor.models.input_spec import InputSpec
 from cvserve.predictor.models.outputs import SeveralOutputs
 from cvserve.predictor.models.resolve import (
@@ -37,6 +38,8 @@ from cvserve.predictor.scores import count_classes, to_rows
 from cvserve.predictor.trial import run_trial
 
 _GREY = 127
+# Where values come from that neither the file nor `model.toml` says.
+_ORIGINS = {"name": "default", "half": "settings"}
 
 
 class Tried(NamedTuple):
@@ -93,7 +96,6 @@ def assemble_model(
         ModelLoadError: the labels contradict the file, or the model fails on the batch.
     """
     labels = resolve_labels(facts, config, file)
-    all_origins: Origins = {}
     with about(title_of(facts, file)):
         prepared_by = "[input] in its model.toml" if isinstance(preparation, InputSpec) else "its preprocess"
 
@@ -102,35 +104,31 @@ def assemble_model(
             classes = probe_backend(backend, batch, kind, facts, prepared_by)
             return try_backend(backend, kind, classes, facts, prepare_samples(preparation))
 
-        def ask() -> Tried:
+        def ask() -> tuple[Tried, str | int | None]:
             try:
-                return try_(_connect_of(facts, config))
+                return try_(_connect_of(facts, config)), None
             except SeveralOutputs as several:
                 fit = several.find_fit(labels)
                 if fit is None or facts.pick is None:
                     raise
-            all_origins["output.use"] = (fit, "file")  # no other has one score for each label
-            return try_(facts.pick(fit))
+            return try_(facts.pick(fit)), fit  # no other has one score for each label
 
-        tried = run_trial(ask)
+        tried, use = run_trial(ask)
         _compare_labels(labels, tried.classes, facts, config, file)
-    all_origins |= tried.notes
     if "batch" in tried.notes:
         logging.getLogger("cvserve").warning("%s is asked %s", title_of(facts, file), tried.notes["batch"][0])
-    if "output.scores" in config.origins:
-        all_origins["output.scores"] = (tried.kind, config.origins["output.scores"])
     name = config.values.get("name", facts.name or file.path.stem)
-    all_origins |= {"name": (name, config.origins.get("name", "default"))}
-    all_origins |= {key: (value, "file") for key, value in facts.extra.items()}
-    if labels is not None:
-        all_origins["labels"] = (list(labels), config.origins.get("labels", "file"))
-    all_origins |= origins
+    variant = {**facts.variant, **({"precision": "half"} if facts.half else {})}
+    sha256 = identify_model(with_parts(file, facts.parts), config, preparation, variant)
+    info = ModelInfo(name, sha256, facts.format, facts.device)
     unknown_below = config.values.get("output.unknown_below", facts.unknown_below)
-    for key, value in (("output.use", config.values.get("output.use")), ("output.unknown_below", unknown_below)):
-        if value is not None:
-            all_origins[key] = (value, config.origins.get(key, "file"))
-    info = ModelInfo(name, file.sha256, facts.format)
-    return LoadedModel(info, preparation, tried.backend, labels, tried.kind, all_origins, unknown_below)
+    said = {"name": name, "labels": None if labels is None else list(labels), "half": facts.half or None}
+    said |= {"output.use": config.values.get("output.use", use), "output.unknown_below": unknown_below}
+    found = {key: (value, _ORIGINS.get(key, "file")) for key, value in said.items() if value is not None}
+    found |= {key: (value, "file") for key, value in facts.extra.items()} | origins | tried.notes
+    # What is said in `model.toml` was compared with what was found; where an object is fed by itself, `origins` knows.
+    found |= {key: (found[key][0], origin) for key, origin in config.origins.items() if key in found}
+    return LoadedModel(info, preparation, tried.backend, labels, tried.kind, found, unknown_below)
 
 
 def _connect_of(facts: ModelFacts, config: ModelConfig) -> Connect:
@@ -161,7 +159,7 @@ def try_backend(
     """
     with watch_training() as watch:
         own = getattr(backend, "own", None)
-        checked = check_consistency(backend, samples, facts.format, lambda: watch.describe(own))
+        checked = check_consistency(backend, samples, facts.format, lambda: watch.describe(own), half=facts.half)
     notes: Origins = {} if checked.note is None else {"batch": (checked.note, "warm-up")}
     if len(checked.answers):
         settled = settle_kind(kind, checked.answers, checked.backend, samples[0])

@@ -4,6 +4,7 @@ import hashlib
 import os
 import shlex
 import stat
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -38,6 +39,8 @@ class ModelFile:
         owner: user id of the file.
         mode: permission bits, e.g. 0o644.
         imports: modules beside a Python file that it imports.
+        parts: what else was read for the model, each with its SHA-256: its role or its name in the folder, such as
+            `("weights", "9f2c…")` or `("model.onnx.data", "07aa…")`.
     """
 
     path: Path
@@ -47,6 +50,7 @@ class ModelFile:
     owner: int
     mode: int
     imports: tuple[ImportedModule, ...] = ()
+    parts: tuple[tuple[str, str], ...] = ()
 
     @property
     def size(self) -> int:
@@ -101,10 +105,19 @@ def read_weights(path: str | os.PathLike[str]) -> ModelFile:
     return ModelFile(path, data, hashlib.sha256(data).hexdigest(), kind, status.st_uid, stat.S_IMODE(status.st_mode))
 
 
+def with_parts(file: ModelFile, parts: Iterable[tuple[str, str]]) -> ModelFile:
+    """A file with more that was read for its model: each counts for the version, none for trust in the file.
+
+    Args:
+        file: the model's.
+        parts: pairs of a role, or a name in the folder, and a SHA-256 in 64 hex digits.
+    """
+    return replace(file, parts=(*file.parts, *parts))
+
+
 def with_weights(file: ModelFile, weights: ModelFile) -> ModelFile:
-    """A file whose hash is that of itself and its weights together: another of either is another model."""
-    both = bytes.fromhex(file.sha256) + bytes.fromhex(weights.sha256)
-    return replace(file, sha256=hashlib.sha256(both).hexdigest())
+    """A file with its weights as one of its parts: with other weights it is another model."""
+    return with_parts(file, [("weights", weights.sha256)])
 
 
 def with_imports(file: ModelFile) -> ModelFile:

@@ -17,11 +17,10 @@ from cvserve.predictor.contract import Backend
 from cvserve.predictor.models.fault import ModelFault, about
 from cvserve.predictor.models.file import ModelFile
 from cvserve.predictor.models.input_spec import InputSpec
+from cvserve.predictor.models.origins import GUESSED, find_origin, find_shape_origin
 from cvserve.predictor.models.toml_conflicts import check_input, check_order
 from cvserve.predictor.models.toml_read import ModelConfig
 
-# Without these a picture still gets an answer, only a wrong one, and nobody notices.
-_GUESSED = ("resize", "scale")
 # Fewer values than this are measurements (iris flowers have 4), not pixels, unless the config says otherwise.
 _SMALLEST_SIDE_PX = 4
 
@@ -44,12 +43,14 @@ class InputFacts(NamedTuple):
         defaults: fields that suit it when nobody says otherwise.
         guessed: fields that the file leaves open although they change the scores.
         features: values in one picture, None when the file does not say.
+        told: fields that the file tells by a convention, so that a config may say otherwise.
     """
 
     said: Mapping[str, Any] = {}
     defaults: Mapping[str, Any] = {}
     guessed: tuple[str, ...] = ()
     features: int | None = None
+    told: Mapping[str, Any] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,13 +65,20 @@ class ModelFacts:
         input: fields of `InputSpec` that the file says, e.g. `{"layout": "flat"}`.
         defaults: fields of `InputSpec` that suit the format when nobody says otherwise.
         guessed: fields of `InputSpec` that the file leaves open although they change the scores.
+        told: fields of `InputSpec` that the file tells by a convention of its maker, e.g. how pictures are cropped; a
+            config may say otherwise, where what contradicts `input` is an error.
         extra: for people, e.g. `{"estimator": "SVC"}`.
         name: of the model; None: the file's stem.
         title: what sentences about the model begin with; None: the file's name in quotation marks.
         describe_failure: finds the words for what the backend raises when it is tried; None: its type is named.
+        variant: what was chosen beside the files and decides the answers, e.g. `{"class": "DigitNet"}`; part of the
+            model's version.
         pick: `connect` for the output that `[output] use` names; None: there is one output. It, or the backend it
             leads to, raises a `ModelFault` for an output that there is not.
+        parts: what else was read for the model, as `ModelFile.parts` has it: another of them is another model.
         unknown_below: the score under which the best class is none, as the model itself says; None: it says nothing.
+        device: on which it computes: `cpu`, `cuda:0`, …
+        half: whether it computes in half precision because `--half` asks for it.
     """
 
     format: str
@@ -80,17 +88,22 @@ class ModelFacts:
     input: dict[str, Any] = field(default_factory=dict)
     defaults: dict[str, Any] = field(default_factory=dict)
     guessed: tuple[str, ...] = ()
+    told: dict[str, Any] = field(default_factory=dict)
     extra: dict[str, Any] = field(default_factory=dict)
     name: str | None = None
     title: str | None = None
     describe_failure: DescribeFailure | None = None
+    variant: Mapping[str, str] = field(default_factory=dict)
     pick: Pick | None = None
+    parts: tuple[tuple[str, str], ...] = ()
     unknown_below: float | None = None
+    device: str = "cpu"
+    half: bool = False
 
     @property
     def input_facts(self) -> InputFacts:
         """What of it is about the pictures."""
-        return InputFacts(self.input, self.defaults, self.guessed, self.features)
+        return InputFacts(self.input, self.defaults, self.guessed, self.features, self.told)
 
 
 def title_of(facts: ModelFacts, file: ModelFile) -> str:
@@ -133,6 +146,7 @@ def resolve_input(facts: InputFacts, config: ModelConfig, file: ModelFile) -> tu
     Raises:
         ModelLoadError: file and config contradict each other, or the size of the pictures is known from neither.
     """
+    config = config.yield_preset(facts.said)
     said = {key.removeprefix("input."): value for key, value in config.values.items() if key.startswith("input.")}
     for key, value in facts.said.items():
         if said.get(key, value) != value:
@@ -142,27 +156,34 @@ def resolve_input(facts: InputFacts, config: ModelConfig, file: ModelFile) -> tu
             )
     with about(file):
         shape = _resolve_size_and_mode(facts, said, config.file_name)
-    spec = InputSpec(**{**facts.defaults, **facts.said, **shape, **said})
+    spec = InputSpec(**{**facts.defaults, **facts.told, **facts.said, **shape, **said})
     check_input(spec, tuple(said), config.file_name)
-    origins = {}
-    for part in dataclasses.fields(spec):
-        key = f"input.{part.name}"
-        origins[key] = (getattr(spec, part.name), config.origins.get(key, _origin(part.name, facts, shape)))
-    return spec, origins
+    return spec, _find_origins(facts, config, spec, shape)
 
 
-def _origin(name: str, facts: InputFacts, shape: dict[str, Any]) -> str:
-    """Where a value came from that the config does not say; `shape` is what was worked out by ourselves."""
-    if name in facts.guessed:
-        return "guessed"
-    if name in facts.said or (name in shape and facts.features is not None):
-        return "file"
-    return "guessed" if (name in _GUESSED or name in shape) and name not in facts.defaults else "default"
+def _find_origins(facts: InputFacts, config: ModelConfig, spec: InputSpec, shape: Mapping[str, Any]) -> Origins:
+    """Value and origin of each field; `shape` is what was worked out by ourselves."""
+    said = {key.removeprefix("input."): value for key, value in config.values.items()} | dict(facts.said)
+    origins: Origins = {}
+    for part in (part for part in dataclasses.fields(spec) if part.name not in spec.idle):
+        name, key = part.name, f"input.{part.name}"
+        if key in config.origins:
+            origin = config.origins[key]
+        elif name in facts.told:
+            origin = "file"
+        elif name in facts.guessed:
+            origin = GUESSED
+        elif name in shape and name not in said:
+            origin = find_shape_origin(name, spec.mode, said, facts.features)
+        else:
+            origin = find_origin(name, spec, said, facts.defaults)
+        origins[key] = (getattr(spec, name), origin)
+    return origins
 
 
 def _resolve_size_and_mode(facts: InputFacts, said: dict[str, Any], toml: str) -> dict[str, Any]:
     """Size and mode, where they were not said, from the number of values in one picture."""
-    said = {**facts.said, **said}
+    said = {**facts.told, **facts.said, **said}
     size, mode, features = said.get("size"), said.get("mode"), facts.features
     if features is None and size is not None:
         return {"size": size, "mode": mode or InputSpec(size).mode}

@@ -8,7 +8,7 @@ import hashlib
 import inspect
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
@@ -17,6 +17,8 @@ from cvserve.errors import ModelLoadError
 from cvserve.predictor.contract import Preparation
 from cvserve.predictor.models.fault import about
 from cvserve.predictor.models.file import ModelFile
+from cvserve.predictor.models.identity import identify_model
+from cvserve.predictor.models.imports import find_imports
 from cvserve.predictor.models.kinds import PYTHON
 from cvserve.predictor.models.resolve import InputFacts, resolve_input
 from cvserve.predictor.models.toml_keys import check_labels
@@ -36,10 +38,12 @@ class ClassConfig(NamedTuple):
     Attributes:
         file: for its name and hash.
         config: of the `model.toml` beside the file, or of the one that a loader was given.
+        variant: for the model's version, as `ModelFacts` has it.
     """
 
     file: ModelFile
     config: ModelConfig
+    variant: Mapping[str, str]
 
 
 class Overridden:
@@ -90,11 +94,12 @@ class ConfiguredSteps(Steps):
 
     @cached_property
     def info(self) -> ModelInfo:
-        """Which model this is; its hash is that of the Python file, 64 zeros where there is none."""
+        """Which model this is; its hash is 64 zeros where the class has no Python file."""
         found = self._class_config
         if found is None:
             return ModelInfo(name_of(self), _UNKNOWN_SHA256, self.model_format)
-        return ModelInfo(found.config.values.get("name", name_of(self)), found.file.sha256, self.model_format)
+        sha256 = identify_model(found.file, found.config, self._preparation, found.variant)
+        return ModelInfo(found.config.values.get("name", name_of(self)), sha256, self.model_format)
 
     @cached_property
     def _preparation(self) -> Preparation | None:
@@ -145,20 +150,27 @@ def read_class_config(kind: type) -> ClassConfig | None:
     if path is None:
         return None
     data = path.read_bytes()  # it has run already: to ask who may replace it would be too late
-    file = ModelFile(path, data, hashlib.sha256(data).hexdigest(), PYTHON, owner=0, mode=0)
-    return ClassConfig(file, read_config(path))
+    imports = find_imports(path, data)
+    file = ModelFile(path, data, hashlib.sha256(data).hexdigest(), PYTHON, owner=0, mode=0, imports=imports)
+    return ClassConfig(file, read_config(path), variant_of(kind.__name__))
 
 
-def hand_over(own: Any, file: ModelFile, config: ModelConfig) -> None:
+def variant_of(name: str) -> dict[str, str]:
+    """What was chosen of a Python file, for the model's version: a class or whatever has that name."""
+    return {"class": name}
+
+
+def hand_over(own: Any, file: ModelFile, config: ModelConfig, name: str) -> None:
     """Give an object the `model.toml` that its loader has read, so that it does not look for one itself.
 
     Args:
         own: an object of a user-defined class; one that is no `Predictor` reads nothing anyway.
-        file: of its code; the hash is that of code and weights.
+        file: of its code, with its weights as a part.
         config: of its `model.toml`.
+        name: by which it was found in the file.
     """
     if isinstance(own, Steps):
-        vars(own)["_class_config"] = ClassConfig(file, config)
+        vars(own)["_class_config"] = ClassConfig(file, config, variant_of(name))
 
 
 def name_of(own: Any) -> str:

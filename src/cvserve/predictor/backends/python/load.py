@@ -18,7 +18,14 @@ from cvserve.errors import ModelLoadError
 from cvserve.predictor.backends.probe import assemble_model, make_model, prepare_grey
 from cvserve.predictor.backends.python.arguments import check_arguments
 from cvserve.predictor.backends.python.backend import UserBackend, UserPreparation, set_up
-from cvserve.predictor.backends.python.class_config import hand_over, labels_of, name_of, needs_input, read_stated
+from cvserve.predictor.backends.python.class_config import (
+    hand_over,
+    labels_of,
+    name_of,
+    needs_input,
+    read_stated,
+    variant_of,
+)
 from cvserve.predictor.backends.python.module import code_folder, hashed_only, importable, run_module, source_path
 from cvserve.predictor.backends.torch.module import module_facts
 from cvserve.predictor.contract import Backend, LoadedModel
@@ -75,10 +82,10 @@ def load_class(where: str, name: str, source: ModelSource) -> LoadedModel:
             module = run_module(where, code)
         thing = _find(module, name, code)
         with about(title):
-            own = _make_object(thing, file, model_config, folder)
+            own = _make_object(thing, file, model_config, folder, name)
             if _is_torch_module(own):
-                facts = module_facts(own, name, weights_file, folder, is_trained=not isinstance(thing, type))
-                return make_model(replace(facts, title=title), model_config, file)
+                facts = module_facts(own, name, weights_file, folder, source, is_trained=not isinstance(thing, type))
+                return make_model(replace(facts, title=title, variant=variant_of(name)), model_config, file)
             if weights_file is not None:
                 with explain_errors("taking its weights", folder):
                     own.weights = weights_file.path
@@ -103,7 +110,7 @@ def _find(module: ModuleType, name: str, source: ModelFile) -> Any:
     raise ModelLoadError(f"There is no class '{name}' in '{source.path.name}'; {has}.")
 
 
-def _make_object(thing: Any, file: ModelFile, config: ModelConfig, folder: Path) -> Any:
+def _make_object(thing: Any, file: ModelFile, config: ModelConfig, folder: Path, name: str) -> Any:
     """The object: of a class, of a function that makes one, or the thing itself. It is given its `model.toml`."""
     arguments = config.values.get("model.args", {})
     if isinstance(thing, type) or inspect.isroutine(thing):
@@ -112,7 +119,7 @@ def _make_object(thing: Any, file: ModelFile, config: ModelConfig, folder: Path)
             if isinstance(thing, type) and issubclass(thing, Steps):
                 # As `thing(**arguments)`, but with its `model.toml` before its `__init__` may ask for its labels.
                 own: Any = thing.__new__(thing, **arguments)
-                hand_over(own, file, config)
+                hand_over(own, file, config, name)
                 thing.__init__(own, **arguments)
             else:
                 own = thing(**arguments)
@@ -120,7 +127,7 @@ def _make_object(thing: Any, file: ModelFile, config: ModelConfig, folder: Path)
         raise ModelFault(f"is an object already; remove [model] args from {config.file_name}.")
     else:
         own = thing
-    hand_over(own, file, config)
+    hand_over(own, file, config, name)
     if isinstance(own, Steps) and not hasattr(own, "limits"):
         raise ModelFault("has an __init__ that leaves out that of Predictor; begin it with super().__init__().")
     if not _is_torch_module(own) and not callable(getattr(own, "infer", None)):
@@ -158,6 +165,7 @@ def _read_facts(own: Any, name: str, source: ModelFile, folder: Path) -> ModelFa
         labels=labels,
         extra={"class": name},
         name=name_of(own),
+        variant=variant_of(name),
         describe_failure=lambda error, _batch: f"failed in infer: {describe_error(error, folder)}",
         unknown_below=unknown_below,
     )
