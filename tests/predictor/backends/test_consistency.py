@@ -26,6 +26,7 @@ BY_COMPANY = {
     "soft-max over the wrong axis": "x = np.exp(batch @ WEIGHTS)\n    return 5 * x / x.sum(axis=0) - 1",
     "one at a time": "assert len(batch) == 1\n    return batch @ WEIGHTS",
     "chance, in company only": "return batch @ WEIGHTS + (len(batch) > 1) * np.random.normal(0, 1, 3)",
+    "shuffled": "return np.random.permutation(batch) @ WEIGHTS",
     "one row": "return batch[0] @ WEIGHTS",
 }
 ROUNDING = {

@@ -38,8 +38,6 @@ from cvserve.predictor.scores import count_classes, to_rows
 from cvserve.predictor.trial import run_trial
 
 _GREY = 127
-# Where values come from that neither the file nor `model.toml` says.
-_ORIGINS = {"name": "default", "half": "settings"}
 
 
 class Tried(NamedTuple):
@@ -122,10 +120,14 @@ def assemble_model(
     sha256 = identify_model(with_parts(file, facts.parts), config, preparation, variant)
     info = ModelInfo(name, sha256, facts.format, facts.device)
     unknown_below = config.values.get("output.unknown_below", facts.unknown_below)
-    said = {"name": name, "labels": None if labels is None else list(labels), "half": facts.half or None}
-    said |= {"output.use": config.values.get("output.use", use), "output.unknown_below": unknown_below}
-    found = {key: (value, _ORIGINS.get(key, "file")) for key, value in said.items() if value is not None}
-    found |= {key: (value, "file") for key, value in facts.extra.items()} | origins | tried.notes
+    found: Origins = {"name": (name, "default")} | {key: (value, "file") for key, value in facts.extra.items()}
+    if labels is not None:
+        found["labels"] = (list(labels), "file")
+    found |= origins | tried.notes
+    said = {"output.use": config.values.get("output.use", use), "output.unknown_below": unknown_below}
+    found |= {key: (value, "file") for key, value in said.items() if value is not None}
+    if facts.half:
+        found["half"] = (True, "settings")
     # What is said in `model.toml` was compared with what was found; where an object is fed by itself, `origins` knows.
     found |= {key: (found[key][0], origin) for key, origin in config.origins.items() if key in found}
     return LoadedModel(info, preparation, tried.backend, labels, tried.kind, found, unknown_below)
