@@ -9,7 +9,8 @@ from cvserve.errors import CvserveError
 from cvserve.files import is_inside, read_once
 from cvserve.predictor.backends.python.module import file_of
 from cvserve.predictor.loading import is_served
-from cvserve.predictor.models.file import ModelFile, read_model_file, with_imports
+from cvserve.predictor.models.file import ModelFile, with_imports
+from cvserve.predictor.models.folder import read_model
 from cvserve.predictor.models.toml_read import read_config
 from cvserve.predictor.models.transforms import read_transform
 from cvserve.predictor.models.trust import describe_parts, is_trusted, record
@@ -33,7 +34,7 @@ def ask_trust(path: str | Path) -> bool:
         ModelLoadError: the file cannot be read.
         Unsafe: others may replace it, or the record of trust.
     """
-    file = with_imports(read_model_file(file_of(path)))
+    file = with_imports(read_model(file_of(path)))
     # What has no loader is refused by the loader, with a better reason than trust.
     if not file.kind.hides_code or not is_served(file) or is_trusted(file.code_sha256, file.path):
         return True
@@ -48,6 +49,7 @@ def ask_trust_of_transform(settings: Settings) -> bool:
     assert settings.model is not None
     try:
         path = file_of(settings.model)
+        path = path / "model" if path.is_dir() else path
         beside = path.with_suffix(".toml") if settings.model_config is None else Path(settings.model_config)
         if b"transform" not in read_once(beside, _MAX_CONFIG_BYTES)[0]:
             return True  # before anything is loaded that a preset may need
