@@ -27,6 +27,9 @@ def say(skops_file: Path) -> Callable[[str], LoadedModel]:
     [
         ("crop_ratio = 0.875", ["crop_ratio = 0.875", 'resize is "stretch"', 'write resize = "crop"']),
         ('resize = "pad"\ncrop_ratio = 0.5', ["crop_ratio = 0.5", 'resize is "pad"']),
+        ("short_side = 9", ["short_side = 9", 'resize is "stretch"', "remove short_side"]),
+        ('resize = "pad"\ncrop_rounding = "down"', ['crop_rounding = "down"', 'resize is "pad"']),
+        ('resize = "crop"\nshort_side = 9\ncrop_ratio = 0.9', ["short_side = 9 and crop_ratio = 0.9", "keep one"]),
         ('dtype = "uint8"', ['dtype is "uint8"', "from 0 to 1", "the same", "scale = 1.0"]),
         ('dtype = "uint8"\nscale = 1.0\nmean = 128', ["0 to 255", "from -128 to 127"]),
         ('dtype = "int8"\nscale = 1.0', ["-128 to 127", "from 0 to 255"]),
@@ -56,6 +59,8 @@ def test_values_of_the_input_that_exclude_each_other(
     "text",
     [
         'resize = "crop"\ncrop_ratio = 0.875',
+        'resize = "squash"\ncrop_ratio = 0.875',
+        'resize = "crop"\nshort_side = 9\ncrop_rounding = "down"',
         "crop_ratio = 1.0",
         'dtype = "uint8"\nscale = 1.0',
         'dtype = "int8"\nscale = 1.0\nmean = 128',

@@ -14,7 +14,7 @@ from PIL import Image
 from cvserve.errors import ModelError, ModelLoadError
 from cvserve.predictor.contract import Backend, LoadedModel, Preparation, scores_of
 from cvserve.predictor.models.fault import ModelFault, about
-from cvserve.predictor.models.file import ModelFile
+from cvserve.predictor.models.file import ModelFile, with_parts
 from cvserve.predictor.models.identity import identify_model
 from cvserve.predictor.models.input_spec import InputSpec
 from cvserve.predictor.models.outputs import SeveralOutputs
@@ -104,7 +104,8 @@ def assemble_model(
     if facts.half:
         all_origins["half"] = (True, "settings")
     variant = {**facts.variant, **({"precision": "half"} if facts.half else {})}
-    info = ModelInfo(name, identify_model(file, config, preparation, variant), facts.format, facts.device)
+    sha256 = identify_model(with_parts(file, facts.parts), config, preparation, variant)
+    info = ModelInfo(name, sha256, facts.format, facts.device)
     return LoadedModel(info, preparation, backend, labels, kind, all_origins, unknown_below)
 
 

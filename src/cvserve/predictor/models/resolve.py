@@ -43,12 +43,14 @@ class InputFacts(NamedTuple):
         defaults: fields that suit it when nobody says otherwise.
         guessed: fields that the file leaves open although they change the scores.
         features: values in one picture, None when the file does not say.
+        told: fields that the file tells by a convention, so that a config may say otherwise.
     """
 
     said: Mapping[str, Any] = {}
     defaults: Mapping[str, Any] = {}
     guessed: tuple[str, ...] = ()
     features: int | None = None
+    told: Mapping[str, Any] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +65,8 @@ class ModelFacts:
         input: fields of `InputSpec` that the file says, e.g. `{"layout": "flat"}`.
         defaults: fields of `InputSpec` that suit the format when nobody says otherwise.
         guessed: fields of `InputSpec` that the file leaves open although they change the scores.
+        told: fields of `InputSpec` that the file tells by a convention of its maker, e.g. how pictures are cropped; a
+            config may say otherwise, where what contradicts `input` is an error.
         extra: for people, e.g. `{"estimator": "SVC"}`.
         name: of the model; None: the file's stem.
         title: what sentences about the model begin with; None: the file's name in quotation marks.
@@ -71,6 +75,7 @@ class ModelFacts:
             model's version.
         pick: `connect` for the output that `[output] use` names; None: there is one output. It, or the backend it
             leads to, raises a `ModelFault` for an output that there is not.
+        parts: what else was read for the model, as `ModelFile.parts` has it: another of them is another model.
         unknown_below: the score under which the best class is none, as the model itself says; None: it says nothing.
         device: on which it computes: `cpu`, `cuda:0`, …
         half: whether it computes in half precision because `--half` asks for it.
@@ -83,12 +88,14 @@ class ModelFacts:
     input: dict[str, Any] = field(default_factory=dict)
     defaults: dict[str, Any] = field(default_factory=dict)
     guessed: tuple[str, ...] = ()
+    told: dict[str, Any] = field(default_factory=dict)
     extra: dict[str, Any] = field(default_factory=dict)
     name: str | None = None
     title: str | None = None
     describe_failure: DescribeFailure | None = None
     variant: Mapping[str, str] = field(default_factory=dict)
     pick: Pick | None = None
+    parts: tuple[tuple[str, str], ...] = ()
     unknown_below: float | None = None
     device: str = "cpu"
     half: bool = False
@@ -96,7 +103,7 @@ class ModelFacts:
     @property
     def input_facts(self) -> InputFacts:
         """What of it is about the pictures."""
-        return InputFacts(self.input, self.defaults, self.guessed, self.features)
+        return InputFacts(self.input, self.defaults, self.guessed, self.features, self.told)
 
 
 def title_of(facts: ModelFacts, file: ModelFile) -> str:
@@ -139,6 +146,7 @@ def resolve_input(facts: InputFacts, config: ModelConfig, file: ModelFile) -> tu
     Raises:
         ModelLoadError: file and config contradict each other, or the size of the pictures is known from neither.
     """
+    config = config.yield_preset(facts.said)
     said = {key.removeprefix("input."): value for key, value in config.values.items() if key.startswith("input.")}
     for key, value in facts.said.items():
         if said.get(key, value) != value:
@@ -148,7 +156,7 @@ def resolve_input(facts: InputFacts, config: ModelConfig, file: ModelFile) -> tu
             )
     with about(file):
         shape = _resolve_size_and_mode(facts, said, config.file_name)
-    spec = InputSpec(**{**facts.defaults, **facts.said, **shape, **said})
+    spec = InputSpec(**{**facts.defaults, **facts.told, **facts.said, **shape, **said})
     check_input(spec, tuple(said), config.file_name)
     return spec, _find_origins(facts, config, spec, shape)
 
@@ -157,10 +165,12 @@ def _find_origins(facts: InputFacts, config: ModelConfig, spec: InputSpec, shape
     """Value and origin of each field; `shape` is what was worked out by ourselves."""
     said = {key.removeprefix("input."): value for key, value in config.values.items()} | dict(facts.said)
     origins: Origins = {}
-    for part in dataclasses.fields(spec):
+    for part in (part for part in dataclasses.fields(spec) if part.name not in spec.idle):
         name, key = part.name, f"input.{part.name}"
         if key in config.origins:
             origin = config.origins[key]
+        elif name in facts.told:
+            origin = "file"
         elif name in facts.guessed:
             origin = GUESSED
         elif name in shape and name not in said:
@@ -173,7 +183,7 @@ def _find_origins(facts: InputFacts, config: ModelConfig, spec: InputSpec, shape
 
 def _resolve_size_and_mode(facts: InputFacts, said: dict[str, Any], toml: str) -> dict[str, Any]:
     """Size and mode, where they were not said, from the number of values in one picture."""
-    said = {**facts.said, **said}
+    said = {**facts.told, **facts.said, **said}
     size, mode, features = said.get("size"), said.get("mode"), facts.features
     if features is None and size is not None:
         return {"size": size, "mode": mode or InputSpec(size).mode}

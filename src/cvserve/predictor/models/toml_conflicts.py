@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from cvserve.errors import ModelLoadError
-from cvserve.predictor.models.input_spec import InputSpec
+from cvserve.predictor.models.input_spec import CROPS, InputSpec
 
 # From 0 to 1 in whole numbers, only pure white is not 0.
 _FEWEST_STEPS = 2
@@ -58,14 +58,29 @@ def check_input(spec: InputSpec, stated: Sequence[str], source: str) -> None:
                 f"{key} in {source} has {len(numbers)} numbers, but the picture has {spec.channels} channel "
                 f'(mode "{spec.mode}"); write one number.'
             )
-    if "crop_ratio" in stated and spec.resize != "crop" and spec.crop_ratio != 1:
-        raise ModelLoadError(
-            f'crop_ratio = {spec.crop_ratio:g} in {source} is for resize = "crop", but resize is "{spec.resize}"; '
-            'write resize = "crop", or remove crop_ratio.'
-        )
+    _check_crop(spec, stated, source)
     if {"scale", "mean", "std"} & set(stated):  # what a file says by itself may be as odd as it likes
         _check_units(spec, source)
     _check_range(spec, source)
+
+
+def _check_crop(spec: InputSpec, stated: Sequence[str], source: str) -> None:
+    """What a centre is cut out of is said once, and not where nothing is cut."""
+    if spec.resize in CROPS:
+        if "crop_ratio" in stated and "short_side" in stated:
+            raise ModelLoadError(
+                f"{source} has short_side = {spec.short_side} and crop_ratio = {spec.crop_ratio:g}, which say the same "
+                "in two ways; keep one of the two."
+            )
+        return
+    for key in ("crop_ratio", "short_side", "crop_rounding"):
+        value = getattr(spec, key)
+        if key in stated and (key, value) != ("crop_ratio", 1):
+            shown = f'"{value}"' if isinstance(value, str) else f"{value:g}"
+            raise ModelLoadError(
+                f'{key} = {shown} in {source} is for resize = "crop", but resize is "{spec.resize}"; '
+                f'write resize = "crop", or remove {key}.'
+            )
 
 
 def _check_units(spec: InputSpec, source: str) -> None:

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from cvserve.predictor.backends.fixed_batch import FixedBatchBackend
 from cvserve.predictor.backends.onnx.input import GraphInput, check_values, format_shape
+from cvserve.predictor.backends.onnx.output import check_places, flatten_scores
 from cvserve.predictor.backends.onnx.runtime import make_run_options
 from cvserve.predictor.backends.probe import describe_failure
 from cvserve.predictor.contract import Backend
@@ -42,15 +43,20 @@ class OnnxBackend:
         """Scores [N, C], for an array as the graph takes it."""
         rows = batch if self._has_channels else batch[..., 0]
         scores: NDArray[Any] = self._session.run(self._output, {self._input: rows}, self._run_options)[0]
-        # [N, C, 1, 1] and the like are what convolutions leave behind.
-        return scores if scores.ndim == 2 else scores.reshape(len(rows), -1)
+        return scores if scores.ndim == 2 else flatten_scores(scores, len(rows))
+
+    def find_values(self, outputs: list[str], batch: NDArray[Any]) -> list[NDArray[Any]]:
+        """What other outputs give for an array as the graph takes it."""
+        rows = batch if self._has_channels else batch[..., 0]
+        found: list[NDArray[Any]] = self._session.run(outputs, {self._input: rows}, self._run_options)
+        return found
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self._input} -> {self._output[0]}>"
 
 
 def make_backend(
-    session: Any, taken: GraphInput, output: str, batch: NDArray[Any], wanted: str | None
+    session: Any, taken: GraphInput, output: str, places: list[str], batch: NDArray[Any], wanted: str | None
 ) -> tuple[Backend, str | None]:
     """The backend of a session, for batches of any size.
 
@@ -58,6 +64,7 @@ def make_backend(
         session: of ONNX Runtime.
         taken: what its input takes.
         output: name of the output that holds the scores.
+        places: names of outputs that may be the places of the best scores.
         batch: of one prepared picture.
         wanted: kind of scores; None: seen from the answers.
 
@@ -73,7 +80,12 @@ def make_backend(
     backend: Backend = bare if taken.batch is None else FixedBatchBackend(bare, taken.batch)
     pictures = _add_ramp(batch)
     try:
+        if places:
+            whole = np.repeat(batch, taken.batch or 1, axis=0)
+            check_places(bare.find_values(places, whole), len(whole))
         alone = np.concatenate([_infer(backend, pictures[:1]), _infer(backend, pictures[1:])])
+    except ModelFault:
+        raise
     except Exception as error:  # ONNX Runtime has a dozen kinds of errors, and its texts are not for users
         raise ModelFault(explain_failure(error, batch)) from None
     if taken.batch != 1 and not _is_same_in_company(backend, pictures, alone):

@@ -1,19 +1,16 @@
-"""What an ONNX file says before anything runs it: versions, where its data is, its outputs, names of classes."""
+"""What an ONNX file says before anything runs it: versions, its outputs, names of classes, what it does with pixels."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from cvserve.errors import ModelLoadError, Unsafe
+from cvserve.predictor.backends.onnx.external import embed_external_data
+from cvserve.predictor.backends.onnx.library import onnx
+from cvserve.predictor.backends.onnx.metadata import Metadata, read_metadata
+from cvserve.predictor.backends.onnx.pixel_range import find_pixel_range
 from cvserve.predictor.models.fault import ModelFault
 from cvserve.predictor.models.file import ModelFile
 from cvserve.texts import escape_unprintable
-
-try:
-    import onnx
-except ImportError:
-    raise ModelFault(
-        "needs the package onnx, which cannot be imported here; run: pip install 'cvserve[onnx]'"
-    ) from None
 
 # Domains of operators that ONNX Runtime brings along.
 _KNOWN_DOMAINS = frozenset({"", "ai.onnx", "ai.onnx.ml", "com.microsoft", "com.microsoft.nchwc", "org.pytorch.aten"})
@@ -23,17 +20,25 @@ _DAMAGED = "holds no whole ONNX graph: it is damaged or cut off; save or copy it
 _PASS_ON = frozenset({"Cast", "Identity", "Reshape", "Squeeze", "Flatten"})
 
 
+_MAX_SKIPPED = 20
+
+
 @dataclass(frozen=True, slots=True)
 class Graph:
     """A file that holds a graph and all its data.
 
     Attributes:
-        data: to be run: the file's bytes, or the same model without a `ZipMap` at its end.
-        labels: of the classes, None when the graph does not name them.
+        data: to be run: the file's bytes, or the same model with the weights of other files and without a `ZipMap`
+            at its end.
+        labels: of the classes, None when neither the graph nor what stands beside it names them.
         opset: version of the standard operators; 0 when none is declared.
         ir_version: version of the file format.
         producer: what wrote it, e.g. `pytorch 2.9`; may be empty.
         custom_domains: of operators that no runtime brings along.
+        parts: name and SHA-256 of each other file that was read.
+        metadata: what the exporter wrote beside the graph.
+        pixel_scale: what makes of 0…255 the pixels that it takes, 1 or 1/255; None: it cannot be told.
+        top_k: names of outputs that are the best of all scores or their places.
     """
 
     data: bytes
@@ -42,80 +47,83 @@ class Graph:
     ir_version: int
     producer: str
     custom_domains: tuple[str, ...]
+    parts: tuple[tuple[str, str], ...] = ()
+    metadata: Metadata = Metadata()
+    pixel_scale: float | None = None
+    top_k: frozenset[str] = frozenset()
 
 
 def read_graph(file: ModelFile) -> Graph:
-    """Parse the file; nothing is run.
+    """Parse the file, with the weights that it keeps in others; nothing is run.
 
     Raises:
-        ModelFault: damaged, without a graph, or with data in other files.
+        ModelFault: damaged, without a graph, with weights that cannot be read, or for another task than to classify.
+        Unsafe: everybody may write to a file of weights.
     """
     try:
         model = onnx.ModelProto()
         model.ParseFromString(file.data)
         if not model.graph.node:
             raise ModelFault(_DAMAGED)
-        _refuse_external_data(model, file.path.name)
-        return _read(model, file.data)
-    except ModelFault:
+        return _read(model, file)
+    except (ModelLoadError, Unsafe):
         raise
     except Exception:  # names that are no text, tensors that are not as long as they say, and the like
         raise ModelFault(_DAMAGED) from None
 
 
-def _read(model: Any, data: bytes) -> Graph:
+def _read(model: Any, file: ModelFile) -> Graph:
+    metadata = read_metadata({entry.key: entry.value for entry in model.metadata_props})
+    parts = embed_external_data(model, file.path)
     opsets = {entry.domain: entry.version for entry in model.opset_import}
     labels = _labels(model.graph)
     is_cut = cut_zip_map(model.graph)
     return Graph(
-        model.SerializeToString() if is_cut else data,
-        labels,
+        model.SerializeToString() if is_cut or parts else file.data,
+        labels or metadata.labels,
         opsets.get("", opsets.get("ai.onnx", 0)),
         model.ir_version,
         escape_unprintable(f"{model.producer_name} {model.producer_version}".strip()),
         tuple(sorted({node.domain for node in model.graph.node} - _KNOWN_DOMAINS - _own_domains(model))),
+        parts,
+        metadata,
+        find_pixel_range(model.graph),
+        _find_top_k(model.graph),
     )
-
-
-def _refuse_external_data(model: Any, name: str) -> None:
-    """A path in a stranger's file would be opened wherever the server happens to run."""
-    for tensor in _tensors(model):
-        if tensor.external_data or tensor.data_location == onnx.TensorProto.EXTERNAL:
-            raise ModelFault(
-                "keeps its weights in another file, which is not read; export it with external_data=False "
-                f'(PyTorch), or save it as one file: onnx.save(onnx.load("{name}"), "whole.onnx")'
-            )
-
-
-def _tensors(message: Any) -> Iterator[Any]:
-    """Every tensor, wherever it is: weights, constants in operators, inner graphs, functions."""
-    todo = [message]
-    while todo:
-        item = todo.pop()
-        if isinstance(item, onnx.TensorProto):
-            yield item
-            continue
-        for field, value in item.ListFields():
-            if field.message_type is not None:
-                todo.extend([value] if hasattr(value, "ListFields") else value)
 
 
 def _labels(graph: Any) -> tuple[str, ...] | None:
     """Names of the classes, from the operator behind one of the outputs (skl2onnx names them there)."""
-    producers = {output: node for node in graph.node for output in node.output}
     weights = {tensor.name: tensor for tensor in graph.initializer}
-    for output in graph.output:
-        node = producers.get(output.name)
-        while node is not None and node.op_type in _PASS_ON:
-            node = producers.get(node.input[0])
-        if node is None:
-            continue
+    for node in _find_ends(graph, _PASS_ON).values():
         if node.op_type == "ArrayFeatureExtractor" and node.input[0] in weights:
             return _texts(onnx.numpy_helper.to_array(weights[node.input[0]]).ravel().tolist())
         for attribute in node.attribute:
             if attribute.name in _CLASS_ATTRIBUTES and (attribute.ints or attribute.strings):
                 return _texts(list(attribute.ints) or list(attribute.strings))
     return None
+
+
+def _find_top_k(graph: Any) -> frozenset[str]:
+    """Outputs that come from `TopK`, as values or as indices."""
+    ends = _find_ends(graph, _PASS_ON | {"Softmax"})
+    return frozenset(name for name, node in ends.items() if node.op_type == "TopK")
+
+
+def _find_ends(graph: Any, skipped: frozenset[str]) -> dict[str, Any]:
+    """The operator behind each output that has one, beyond those that are skipped."""
+    producers = {output: node for node in graph.node for output in node.output}
+    found = {}
+    for output in graph.output:
+        node = producers.get(output.name)
+        # A stranger's graph may go round in circles, which is found only when it is run.
+        for _ in range(_MAX_SKIPPED):
+            if node is None or node.op_type not in skipped:
+                break
+            node = producers.get(node.input[0])
+        if node is not None:
+            found[output.name] = node
+    return found
 
 
 def _texts(classes: list[Any]) -> tuple[str, ...]:

@@ -1,28 +1,31 @@
 """ONNX models, run by ONNX Runtime from the bytes that were read and hashed."""
 
 from functools import partial
-from typing import Any
+from typing import Any, NoReturn
+
+from numpy.typing import NDArray
 
 from cvserve.errors import ModelLoadError
 from cvserve.predictor.backends.onnx.backend import explain_failure, make_backend
 from cvserve.predictor.backends.onnx.graph import Graph, read_graph
-from cvserve.predictor.backends.onnx.input import Port, read_input
+from cvserve.predictor.backends.onnx.input import GraphInput, Port, read_input
+from cvserve.predictor.backends.onnx.output import find_places, find_scores, sizes_of
 from cvserve.predictor.backends.onnx.runtime import VERSION, open_session
 from cvserve.predictor.models.fault import ModelFault
 from cvserve.predictor.models.file import ModelFile
-from cvserve.predictor.models.resolve import ModelFacts
+from cvserve.predictor.models.outputs import SeveralOutputs, missing_output
+from cvserve.predictor.models.resolve import Connect, ModelFacts
 from cvserve.predictor.source import ModelSource
 from cvserve.texts import escape_unprintable
-
-_FLOATS = ("tensor(float)", "tensor(float16)", "tensor(double)")
 
 
 def load_onnx(file: ModelFile, _source: ModelSource) -> ModelFacts:
     """A classifier from an ONNX file.
 
     Raises:
-        ModelFault: damaged, of a version or with operators that ONNX Runtime does not know, with weights in
-            other files, no classifier of pictures; or a package is missing.
+        ModelFault: damaged, of a version or with operators that ONNX Runtime does not know, with weights in other
+            files that cannot be read, no classifier of pictures; or a package is missing.
+        Unsafe: everybody may write to a file of weights.
     """
     graph = read_graph(file)
     try:
@@ -31,23 +34,62 @@ def load_onnx(file: ModelFile, _source: ModelSource) -> ModelFacts:
     except Exception:  # ONNX Runtime has a dozen kinds of errors, and its texts are not for users
         raise _cannot_run(graph, file) from None
     taken = read_input(inputs)
-    output = _find_output(outputs)
-    extra: dict[str, Any] = {"opset": graph.opset}
-    if graph.producer:
-        extra["producer"] = graph.producer
-    if taken.batch is not None:
-        extra["batch"] = f"{taken.batch} at a time"
+    candidates = find_scores(outputs, graph.top_k)
     return ModelFacts(
         format="onnx",
-        connect=partial(make_backend, session, taken, output),
+        connect=_connect(session, taken, candidates, find_places(outputs)),
+        pick=partial(_pick, session, taken, outputs),
         features=taken.features,
         labels=graph.labels,
         input=taken.said,
         defaults=taken.defaults,
         guessed=taken.guessed,
-        extra=extra,
+        told=_told(graph, taken),
+        extra=_describe(graph, taken),
+        parts=graph.parts,
         describe_failure=explain_failure,
     )
+
+
+def _connect(session: Any, taken: GraphInput, candidates: list[Port], places: list[str]) -> Connect:
+    """`connect` for the only output that can be the scores; one that asks where there are several."""
+    if len(candidates) == 1:
+        return partial(make_backend, session, taken, candidates[0].name, places)
+
+    def ask(_batch: NDArray[Any], _wanted: str | None) -> NoReturn:
+        raise SeveralOutputs(sizes_of(candidates))
+
+    return ask
+
+
+def _pick(session: Any, taken: GraphInput, outputs: list[Port], use: str | int) -> Connect:
+    """`connect` for an output by its name, or by its place among all outputs."""
+    found = [entry for place, entry in enumerate(outputs) if use in (entry.name, place)]
+    if not found:
+        raise missing_output(use, sizes_of(outputs))
+    return partial(make_backend, session, taken, found[0].name, [])
+
+
+def _told(graph: Graph, taken: GraphInput) -> dict[str, Any]:
+    """How pictures become its input, as far as the exporter or the arithmetic at the beginning of the graph tells."""
+    told = dict(graph.metadata.input)
+    if taken.said["dtype"] == "uint8":
+        return told | {"scale": 1.0, "mean": (0.0,), "std": (1.0,)}
+    if graph.pixel_scale is not None:
+        return told | {"scale": graph.pixel_scale, "mean": (0.0,), "std": (1.0,)}
+    return told
+
+
+def _describe(graph: Graph, taken: GraphInput) -> dict[str, Any]:
+    """What is said of the graph to people."""
+    said: dict[str, Any] = {"opset": graph.opset}
+    if graph.producer:
+        said["producer"] = graph.producer
+    if taken.batch is not None:
+        said["batch"] = f"{taken.batch} at a time"
+    if graph.parts:
+        said["weights"] = ", ".join(escape_unprintable(name) for name, _ in graph.parts)
+    return said | dict(graph.metadata.extra)
 
 
 def _cannot_run(graph: Graph, file: ModelFile) -> ModelLoadError:
@@ -59,17 +101,4 @@ def _cannot_run(graph: Graph, file: ModelFile) -> ModelLoadError:
     return ModelLoadError(
         f"ONNX Runtime {VERSION} cannot run '{file.path.name}' (opset {graph.opset}, IR version {graph.ir_version}): "
         "it is damaged or newer than that; copy it again, install a newer onnxruntime, or export it with a lower opset."
-    )
-
-
-def _find_output(outputs: list[Port]) -> str:
-    """The output that holds the scores: the only one of floats, or the only one of them with a row a picture."""
-    floats = [entry for entry in outputs if entry.type in _FLOATS]
-    rows = [entry for entry in floats if len(entry.shape) == 2]
-    for candidates in (floats, rows):
-        if len(candidates) == 1:
-            return str(candidates[0].name)
-    given = ", ".join(f"'{escape_unprintable(entry.name)}' {entry.type}" for entry in outputs)
-    raise ModelFault(
-        f"gives {given}; a classifier gives one output of floats [batch, classes]: export it with only that."
     )

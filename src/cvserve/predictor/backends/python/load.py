@@ -84,7 +84,7 @@ def load_class(where: str, name: str, source: ModelSource) -> LoadedModel:
         with about(title):
             own = _make_object(thing, file, model_config, folder, name)
             if _is_torch_module(own):
-                facts = module_facts(own, name, weights_file, folder, is_trained=not isinstance(thing, type))
+                facts = module_facts(own, name, weights_file, folder, source, is_trained=not isinstance(thing, type))
                 return make_model(replace(facts, title=title, variant=variant_of(name)), model_config, file)
             if weights_file is not None:
                 with explain_errors("taking its weights", folder):
