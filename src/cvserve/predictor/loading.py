@@ -11,9 +11,10 @@ from cvserve.errors import InvalidSetting
 from cvserve.predictor.backends.placement import check_device_name, check_placement
 from cvserve.predictor.backends.probe import make_model
 from cvserve.predictor.contract import LoadedModel
+from cvserve.predictor.models.config_place import find_config_place
 from cvserve.predictor.models.fault import ModelFault, about
 from cvserve.predictor.models.file import ModelFile, check_sha256, compare_sha256
-from cvserve.predictor.models.folder import ModelFolder, config_place, read_model
+from cvserve.predictor.models.folder import ModelFolder, read_model
 from cvserve.predictor.models.incomplete import explain_incomplete
 from cvserve.predictor.models.kinds import PYTHON, SERVED_FORMATS, TORCH
 from cvserve.predictor.models.plugins import find_plugin
@@ -104,7 +105,7 @@ def _load_file(path: str | os.PathLike[str], source: ModelSource) -> LoadedModel
         _check_served(file)
         require_trust(file, trust=source.trust, sha256=source.sha256)
         # The config is cheap to check and a pickle is not: its faults come first.
-        config = read_config(config_place(file), source.config)
+        config = read_config(find_config_place(path, file.path), source.config)
         if isinstance(file, ModelFolder):
             load: _FolderLoader = _find_function(_FOLDER_LOADERS[file.kind.key])
             return load(file, config, source)
