@@ -8,6 +8,7 @@ from functools import partial
 from cvserve.errors import InvalidSetting
 from cvserve.predictor.backends.placement import check_device_name, check_placement
 from cvserve.predictor.backends.probe import make_model
+from cvserve.predictor.backends.torch.library import import_part
 from cvserve.predictor.contract import LoadedModel
 from cvserve.predictor.models.fault import ModelFault, about
 from cvserve.predictor.models.file import ModelFile, check_sha256, compare_sha256, read_model_file
@@ -19,7 +20,7 @@ from cvserve.predictor.models.toml_read import read_config
 from cvserve.predictor.models.trust import require_trust
 from cvserve.predictor.source import ModelSource
 from cvserve.predictor.trial import limit_trials
-from cvserve.values import class_reference
+from cvserve.values import TIMM, class_reference
 
 # What each loader imports is heavy, so it is imported when a file of its format comes.
 # A new format is a folder in `backends/`, its kind in `models/kinds.py`, and one line here.
@@ -32,10 +33,14 @@ _LOADERS = {
     "torch-export": "cvserve.predictor.backends.torch.load:load_export",
 }
 _PLUGIN_LOADER = "cvserve.predictor.backends.plugin:load_plugin"
+_TIMM_LOADER = "cvserve.predictor.backends.timm.load"
+# In `timm:create_model` it is no name of a model, but the function.
+_TIMM_FUNCTION = "create_model"
 # What skl2onnx knows.
 _COMPILED = ("skops", "joblib", "pickle")
 COMPILE_MODES = ("auto", "never", "require")
 _Loader = Callable[[ModelFile, ModelSource], ModelFacts]
+_TimmLoader = Callable[[str, ModelSource], LoadedModel]
 
 
 def load_model(source: ModelSource) -> LoadedModel:
@@ -72,9 +77,16 @@ def _load_named(path: str | os.PathLike[str], source: ModelSource) -> LoadedMode
         reference = class_reference(os.fspath(path))
         if reference is None:
             return _load_file(path, source)
+        if reference[0] == TIMM and reference[1] != _TIMM_FUNCTION:
+            return _load_timm(reference[1], source)
         from cvserve.predictor.backends.python.load import load_class  # most models are files
 
         return load_class(*reference, source)
+
+
+def _load_timm(name: str, source: ModelSource) -> LoadedModel:
+    load: _TimmLoader = import_part(_TIMM_LOADER, TIMM, TIMM).load_timm
+    return load(name, source)
 
 
 def _load_file(path: str | os.PathLike[str], source: ModelSource) -> LoadedModel:
