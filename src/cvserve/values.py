@@ -17,6 +17,8 @@ IMAGE_FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
 BUILTIN_MODEL = "builtin"
 # What stands before the name of a model of timm
 TIMM = "timm"
+# Classes in an answer: those of ImageNet-21k fit.
+MAX_TOP_K = 30_000
 
 
 def whole(low: int, high: int) -> Callable[[str], int]:

@@ -51,6 +51,7 @@ ELSEWHERE = {
     "engine/guilt.py": _ENGINE,
     "engine/kernel.py": _ENGINE,
     "engine/losses.py": _ENGINE,
+    "engine/parent.py": _ENGINE,
     "engine/protocols.py": _ENGINE,
     "engine/share.py": ("engine/test_admission.py",),
     "engine/start.py": _ENGINE,

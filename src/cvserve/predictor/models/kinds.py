@@ -37,6 +37,9 @@ TORCH_EXPORT = Kind("torch-export", "a PyTorch export", (".pt2",), hides_code=Tr
 HDF5 = Kind("hdf5", "an HDF5 file", (".h5", ".hdf5"))
 KERAS = Kind("keras", "a Keras model", (".keras",))
 SAFETENSORS = Kind("safetensors", "a safetensors file", (".safetensors",))
+# Folders, told by their `config.json`
+HUGGINGFACE = Kind("huggingface", "a Hugging Face folder", ())
+TIMM_FOLDER = Kind("timm-folder", "a folder of timm", ())
 PYTHON = Kind("python", "a Python file", (".py",), hides_code=True)
 ZIP = Kind("zip", "a zip archive", (".zip", ".npz"))
 UNKNOWN = Kind("unknown", "a file of a format that cvserve does not know", ())
