@@ -10,6 +10,7 @@ from typing import Any
 from cvserve.errors import InvalidSetting
 from cvserve.predictor.backends.placement import check_device_name, check_placement
 from cvserve.predictor.backends.probe import make_model
+from cvserve.predictor.backends.torch.library import import_part
 from cvserve.predictor.contract import LoadedModel
 from cvserve.predictor.models.config_place import find_config_place
 from cvserve.predictor.models.fault import ModelFault, about
@@ -24,7 +25,7 @@ from cvserve.predictor.models.transforms import TRANSFORM, run_on_purpose
 from cvserve.predictor.models.trust import require_trust
 from cvserve.predictor.source import ModelSource
 from cvserve.predictor.trial import limit_trials
-from cvserve.values import class_reference
+from cvserve.values import TIMM, class_reference
 
 # What each loader imports is heavy, so it is imported when a file of its format comes.
 # A new format is a folder in `backends/`, its kind in `models/kinds.py`, and one line here.
@@ -39,10 +40,14 @@ _LOADERS = {
 # Folders bring their own preparation, so that these make the whole model.
 _FOLDER_LOADERS = {"huggingface": "cvserve.predictor.backends.huggingface.load:load_folder"}
 _PLUGIN_LOADER = "cvserve.predictor.backends.plugin:load_plugin"
+_TIMM_LOADER = "cvserve.predictor.backends.timm.load"
+# In `timm:create_model` it is no name of a model, but the function.
+_TIMM_FUNCTION = "create_model"
 # What skl2onnx knows.
 _COMPILED = ("skops", "joblib", "pickle")
 COMPILE_MODES = ("auto", "never", "require")
 _Loader = Callable[[ModelFile, ModelSource], ModelFacts]
+_TimmLoader = Callable[[str, ModelSource], LoadedModel]
 _FolderLoader = Callable[[ModelFolder, ModelConfig, ModelSource], LoadedModel]
 
 
@@ -80,6 +85,8 @@ def _load_named(path: str | os.PathLike[str], source: ModelSource) -> LoadedMode
     with limit_trials(source.trial_s), run_on_purpose(trust=source.trust, folder=_find_folder(reference, source)):
         if reference is None:
             return _load_file(path, source)
+        if reference[0] == TIMM and reference[1] != _TIMM_FUNCTION:
+            return _load_timm(reference[1], source)
         from cvserve.predictor.backends.python.load import load_class  # most models are files
 
         return load_class(*reference, source)
@@ -90,6 +97,11 @@ def _find_folder(reference: tuple[str, str] | None, source: ModelSource) -> Path
     if reference is None or source.named_by_file or not reference[0].endswith(".py"):
         return None
     return Path(reference[0]).parent
+
+
+def _load_timm(name: str, source: ModelSource) -> LoadedModel:
+    load: _TimmLoader = import_part(_TIMM_LOADER, TIMM, TIMM).load_timm
+    return load(name, source)
 
 
 def _load_file(path: str | os.PathLike[str], source: ModelSource) -> LoadedModel:
