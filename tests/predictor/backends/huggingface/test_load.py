@@ -1,7 +1,9 @@
 """Folders of transformers: the same scores as transformers gives, and nothing but data is taken from them."""
 
+import importlib
 import json
 import os
+import pickle
 import shutil
 import sys
 from collections.abc import Iterator
@@ -98,6 +100,24 @@ def test_weights_in_several_files(folder: Path) -> None:
     assert Predictor.load(folder).predict(picture()).top == expected.top
     next(folder.glob("model-*.safetensors")).unlink()
     assert "has no model-00" in refusal(folder)
+
+
+def test_weights_as_they_were_saved_before_safetensors(folder: Path) -> None:
+    expected = Predictor.load(folder).predict(picture())
+    torch = importlib.import_module("torch")
+    state = importlib.import_module("safetensors.torch").load_file(folder / "model.safetensors")
+    (folder / "model.safetensors").unlink()
+    torch.save(state, folder / "pytorch_model.bin")
+    assert Predictor.load(folder).predict(picture()).top == expected.top
+    (folder / "pytorch_model.bin").write_bytes(pickle.dumps(print))
+    assert "'pytorch_model.bin' " in refusal(folder)
+
+
+@pytest.mark.parametrize("cut", [8, 1000, -1])
+def test_damaged_weights(folder: Path, cut: int) -> None:
+    weights = folder / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:cut])
+    assert "'model.safetensors' is damaged or cut off" in refusal(folder)
 
 
 def test_several_labels_at_once(folder: Path) -> None:
