@@ -16,7 +16,7 @@ _SMALL = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "
 _STAGES = {"hidden_sizes": [8, 16, 24, 32], "depths": [1, 1, 1, 1]}
 _TOWERS = {
     "vision_config": {**_SMALL, "image_size": 224, "patch_size": 32},
-    "text_config": {**_SMALL, "vocab_size": 50_000, "num_hidden_layers": 1},
+    "text_config": {**_SMALL, "vocab_size": 99, "num_hidden_layers": 1},
 }
 _SHORT_224 = {"size": {"shortest_edge": 224}}
 
