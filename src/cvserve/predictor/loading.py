@@ -65,7 +65,7 @@ def load_model(source: ModelSource) -> LoadedModel:
     if source.compile not in COMPILE_MODES:
         raise InvalidSetting(f"compile is '{source.compile}'; use one of {', '.join(COMPILE_MODES)}.")
     check_device_name(source.device)
-    with about("The built-in model" if source.path is None else f"'{os.path.basename(source.path)}'"):
+    with about("The built-in model" if source.path is None else f"'{os.path.basename(os.path.abspath(source.path))}'"):
         return check_placement(
             _load_builtin(source) if source.path is None else _load_named(source.path, source), source
         )
