@@ -9,14 +9,15 @@ from cvserve.errors import InvalidSetting
 from cvserve.predictor.backends.placement import check_device_name, check_placement
 from cvserve.predictor.backends.probe import make_model
 from cvserve.predictor.contract import LoadedModel
-from cvserve.predictor.models.fault import ModelFault, about
+from cvserve.predictor.models.fault import about
 from cvserve.predictor.models.file import ModelFile, check_sha256, compare_sha256, read_model_file
 from cvserve.predictor.models.incomplete import explain_incomplete
-from cvserve.predictor.models.kinds import PYTHON, SERVED_FORMATS, TORCH
+from cvserve.predictor.models.kinds import PYTHON, TORCH
 from cvserve.predictor.models.plugins import find_plugin
 from cvserve.predictor.models.resolve import ModelFacts
 from cvserve.predictor.models.toml_read import read_config
 from cvserve.predictor.models.trust import require_trust
+from cvserve.predictor.models.unserved import explain_unserved
 from cvserve.predictor.source import ModelSource
 from cvserve.predictor.trial import limit_trials
 from cvserve.values import class_reference
@@ -108,7 +109,7 @@ def _check_served(file: ModelFile) -> None:
     if file.kind in (PYTHON, TORCH):
         raise explain_incomplete(file)
     if not is_served(file):
-        raise ModelFault(f"is {file.kind.title}, and cvserve serves {SERVED_FORMATS}; export it to ONNX.")
+        raise explain_unserved(file)
 
 
 def _read_facts(file: ModelFile, source: ModelSource) -> ModelFacts:
