@@ -27,7 +27,12 @@ labels = [{labels}]
 size = [{side}, {side}]
 mode = "L"
 resize = "crop"  # of a picture that is no square, the square in its middle
+crop_ratio = 1.0
+resample = "bilinear"
+invert = false   # light clothes on a black ground
 scale = {scale}  # 0…255 to 0…1, as in training
+mean = 0.0
+std = 1.0
 """
 
 

@@ -53,7 +53,6 @@ def test_models_page_trains_and_serves_what_it_says(home: Path, section: str) ->
             [sys.executable, "-m", "cvserve", *words], cwd=home, capture_output=True, text=True, check=False, timeout=60
         )
         assert ended.returncode == 0, ended.stderr
-    # Everything in the example was said, so nothing is left to guess but how a picture is brought to size.
     assert "four" in ended.stdout or re.search(r"^4 +█", ended.stdout, re.MULTILINE), ended.stdout
 
 

@@ -21,7 +21,7 @@ def test_a_server_answers_as_the_graph(
 ) -> None:
     (home / "m.onnx").write_bytes(linear(("N", 3, 6, 4)).SerializeToString())
     server = server_process("--model", "m.onnx", "--workers", workers, OMP_NUM_THREADS=threads)
-    assert "guessed: mode, resize, scale" in server.stderr
+    assert "guessed: mode, resize, resample, scale, mean, std – check with: " in server.stderr
     pixels = np.random.default_rng(4).integers(0, 256, (6, 4, 3), dtype=np.uint8)
     expected = probabilities(pixels.transpose(2, 0, 1)[None] / 255)[0]
     with server.client() as client:

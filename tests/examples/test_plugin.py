@@ -94,7 +94,7 @@ def test_inspect_names_the_plugin_and_what_the_file_says(model: str) -> None:
     assert found["format"] == "linear-json"
     assert found["properties"]["plugin"]["value"] == "'linear' of cvserve-linear 0.1.0"
     assert found["properties"]["input.scale"] == {"value": 1 / 255, "from": "file"}
-    assert found["guessed"] == ["resize"]
+    assert found["guessed"] == ["resize", "resample", "invert", "mean", "std"]
 
 
 def test_without_the_plugin_nobody_knows_the_file(model: str, monkeypatch: pytest.MonkeyPatch) -> None:

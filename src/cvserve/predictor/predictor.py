@@ -12,6 +12,7 @@ A model of your own is a subclass with the same three steps:
 import os
 import threading
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any, Self
 
 from numpy.typing import NDArray
@@ -93,19 +94,8 @@ class Predictor(ConfiguredSteps):
                 in the class.
             UntrustedModel: a pickle that nobody vouched for.
         """
-        return load_predictor(
-            ModelSource(
-                path,
-                config=config,
-                trust=trust,
-                sha256=sha256,
-                trust_types=tuple(trust_types),
-                compile=compile,
-                weights=weights,
-                device=device,
-                half=half,
-            )
-        )
+        source = ModelSource(path, config=config, trust=trust, sha256=sha256, trust_types=tuple(trust_types))
+        return load_predictor(replace(source, compile=compile, weights=weights, device=device, half=half))
 
     def predict(self, image: Any, *, top_k: int = DEFAULT_TOP_K) -> Prediction:
         """Classify one picture.

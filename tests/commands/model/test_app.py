@@ -64,19 +64,21 @@ def test_inspect_says_where_each_value_came_from(skops_file: Path) -> None:
     assert rows["sha256"][0] == read_model_file(skops_file).sha256
     assert rows["version"][0] == load_model(skops_file).info.version  # model.toml counts for it
     assert not rows["sha256"][0].startswith(rows["version"][0])
-    assert rows["input.size"] == ["8,", "8", "file"]
+    assert rows["input.size"] == ["8,", "8", "guessed"]
+    assert rows["input.mean"] == ["0.0", "guessed"]
     assert rows["input.scale"] == ["0.0625", "model.toml"]
     assert rows["input.resize"] == ["stretch", "guessed"]
     assert rows["output.scores"] == ["probabilities", "file"]
-    assert "guessed: resize" in result.stderr
-    assert "guessed" not in result.stderr.replace("guessed: resize", "")
+    assert result.stderr.startswith("guessed: size, resize, resample, invert, mean, std – check with: ")
 
 
 def test_a_line_about_guesses_is_yellow_on_a_terminal_alone(skops_file: Path) -> None:
     coloured = cvserve("model", "inspect", str(skops_file), "--compile", "never", NO_COLOR="", FORCE_COLOR="1")
     assert coloured.err.startswith("\x1b[33mguessed: ")
     plain = cvserve("model", "inspect", str(skops_file), "--compile", "never").err
-    assert plain.startswith("guessed: resize, scale – check with: cvserve model try ")
+    assert plain.startswith(
+        "guessed: size, resize, resample, invert, scale, mean, std – check with: cvserve model try "
+    )
     assert plain.count("\n") == 1
 
 
@@ -88,7 +90,7 @@ def test_inspect_for_programs(skops_file: Path) -> None:
     assert found["size_bytes"] == skops_file.stat().st_size
     assert found["properties"]["input.mode"] == {"value": "L", "from": "file"}
     assert found["properties"]["estimator"]["value"] == "GaussianNB"
-    assert sorted(found["guessed"]) == ["resize", "scale"]
+    assert found["guessed"] == ["size", "resize", "resample", "invert", "scale", "mean", "std"]
 
 
 def test_inspect_the_built_in_model() -> None:
@@ -215,7 +217,7 @@ def test_try_shows_what_the_model_sees_and_says(skops_file: Path, picture: Path,
     assert result.stdout.count("█") > 5
     for step in ("decode", "prepare", "infer"):
         assert step in result.stdout
-    assert "guessed: resize, scale" in result.stderr
+    assert "guessed: size, resize, resample, invert, scale, mean, std" in result.stderr
     assert str(tmp_path / "seen" / "p.seen.png") in result.stdout
 
 
@@ -254,6 +256,19 @@ def test_try_takes_several_pictures_and_goes_on_after_a_bad_one(
     plain = run("try", skops_file, *arguments[:-1])
     assert plain.exit_code == 1
     assert f"{tmp_path / 'bad.png'}: These 10 bytes are not an image" in plain.stderr
+
+
+def test_try_says_when_width_and_height_are_the_wrong_way_round(tmp_path: Path) -> None:
+    path, config = tmp_path / "wide.skops", tmp_path / "wide.toml"
+    rows = np.random.default_rng(0).random((4, 96))
+    skops.io.dump(GaussianNB().fit(rows, [0, 1, 0, 1]), path)
+    Image.new("L", (12, 8), 200).save(tmp_path / "wide.png")
+    line = "wide.png: 12 x 8 pixels, and [input] size = [8, 12] is the other way round"
+    config.write_text('[input]\nsize = [8, 12]\nmode = "L"\n')
+    assert line in run("try", path, tmp_path / "wide.png").stderr
+    assert line in run("try", path, tmp_path / "wide.png", "--json").stderr
+    config.write_text('[input]\nsize = [12, 8]\nmode = "L"\n')
+    assert "the other way round" not in run("try", path, tmp_path / "wide.png").stderr
 
 
 def test_try_the_built_in_model(picture: Path, tmp_path: Path) -> None:

@@ -5,8 +5,9 @@ import pytest
 from PIL import Image
 
 from cvserve.errors import ImageTooLarge
+from cvserve.predictor.images.fit import RESAMPLE
 from cvserve.predictor.images.limits import Want
-from cvserve.predictor.models.input_spec import RESAMPLE, InputSpec
+from cvserve.predictor.models.input_spec import InputSpec
 
 
 def picture(width: int, height: int, mode: str = "RGB") -> Image.Image:

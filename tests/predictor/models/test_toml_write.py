@@ -53,6 +53,9 @@ def test_what_decides_nothing_or_could_not_be_read_is_left_out() -> None:
     )
     assert tomllib.loads(text) == {"input": {"resize": "stretch"}}
     assert text.endswith('resize = "stretch"  # guessed: neither said nor read from the file\n')
+    crop = {"input.resize": ("crop", "default"), "input.crop_ratio": (1.0, "default")}
+    short = format_config({**crop, "input.short_side": (256, "model.toml")})
+    assert tomllib.loads(short) == {"input": {"resize": "crop", "short_side": 256}}
 
 
 def test_a_model_with_many_labels_is_written_one_a_line(tmp_path: Path) -> None:

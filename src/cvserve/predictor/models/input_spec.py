@@ -1,6 +1,5 @@
 """Makes a picture the array that a model file expects, as the section `[input]` of `model.toml` says."""
 
-import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,19 +9,15 @@ from PIL import Image
 
 from cvserve.errors import ImageTooLarge
 from cvserve.predictor.images.colour import to_pixels
-from cvserve.predictor.images.decode import FULL_SIZE
+from cvserve.predictor.images.fit import RESAMPLE, cut_centre, keep_shape, pad, stretch
 from cvserve.predictor.images.limits import Want
 
-RESAMPLE = {
-    "nearest": Image.Resampling.NEAREST,
-    "box": Image.Resampling.BOX,
-    "bilinear": Image.Resampling.BILINEAR,
-    "bicubic": Image.Resampling.BICUBIC,
-    "lanczos": Image.Resampling.LANCZOS,
-}
+# Those that cut a centre out of a larger picture.
+CROPS = ("crop", "squash")
 # With decode = "auto" a JPEG keeps this many source pixels each way for a pixel of the input.
 SOURCE_PIXELS_PER_INPUT_PIXEL = 4
-_MAX_SCALED_PIXELS = 16_000_000
+# People write 0.9655172414 for 224 / 232, which must not come out as 231.
+_SIDE_TOLERANCE = 1e-6
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,15 +29,17 @@ class InputSpec:
     Attributes:
         size: width and height in pixels.
         mode: `L`, `RGB` or `BGR`.
-        resize: `stretch`; `crop`: short side to size / crop_ratio, then the centre; `pad`: long side to size,
-            black around; `exact`: refuse another size.
-        crop_ratio: 0…1, only for `crop`.
+        resize: `stretch`; `crop`: short side to size / crop_ratio, then the centre; `squash`: both sides to
+            size / crop_ratio, then the centre; `pad`: long side to size, black around; `exact`: refuse another size.
+        crop_ratio: 0…1, only for `crop` and `squash`; a side is cut off to whole pixels, as timm does.
         resample: a key of `RESAMPLE`.
         decode: `auto` or `exact`.
         invert: 255 − pixel, before everything else.
         scale, mean, std: one number, or one a channel for mean and std.
         layout: `NCHW`, `NHWC` or `flat` (rows of pixels, channels last).
         dtype: NumPy's name of the array's type.
+        short_side: in pixels, what the short side becomes before the centre is cut out; instead of `crop_ratio`.
+        crop_rounding: where a centre begins that falls between two pixels, one of `fit.ROUNDING`.
     """
 
     size: tuple[int, int]
@@ -57,6 +54,8 @@ class InputSpec:
     std: tuple[float, ...] = (1.0,)
     layout: str = "NCHW"
     dtype: str = "float32"
+    short_side: int | None = None
+    crop_rounding: str = "nearest"
 
     @property
     def channels(self) -> int:
@@ -68,14 +67,19 @@ class InputSpec:
         """Values in one prepared picture."""
         return self.size[0] * self.size[1] * self.channels
 
+    @property
+    def idle(self) -> frozenset[str]:
+        """Names of fields that change nothing, as the others are."""
+        if self.resize not in CROPS:
+            return frozenset({"short_side", "crop_rounding"})
+        return frozenset({"short_side" if self.short_side is None else "crop_ratio"})
+
     def want(self) -> Want:
         """What to ask of the decoder."""
         mode = "L" if self.mode == "L" else "RGB"
         if self.decode == "exact" or self.resize == "exact":
             return Want(mode)
-        width, height = (side * SOURCE_PIXELS_PER_INPUT_PIXEL for side in self.size)
-        if self.resize == "crop":
-            width, height = math.ceil(width / self.crop_ratio), math.ceil(height / self.crop_ratio)
+        width, height = (side * SOURCE_PIXELS_PER_INPUT_PIXEL for side in self._scaled)
         return Want(mode, width, height, inside=self.resize == "pad")
 
     def prepare(self, image: Image.Image) -> NDArray[Any]:
@@ -95,7 +99,9 @@ class InputSpec:
             pixels = 255 - pixels
         if self.mode == "BGR":
             pixels = pixels[:, :, ::-1]
-        values = pixels * np.float32(self.scale)
+        divisor = float(1 / self.scale)
+        # Frameworks divide by 255; to multiply by 1/255 gives other last bits.
+        values: NDArray[Any] = pixels / np.float32(divisor) if divisor.is_integer() else pixels * np.float32(self.scale)
         if self.mean != (0.0,):
             values -= np.asarray(self.mean, dtype=np.float32)
         if self.std != (1.0,):
@@ -125,46 +131,24 @@ class InputSpec:
             values = values[:, :, None]
         return values.transpose(2, 0, 1) if self.layout == "NCHW" else values
 
+    @property
+    def _scaled(self) -> tuple[int, int]:
+        """The size to which a picture is brought before its centre is cut out, if that is done at all."""
+        if self.resize not in CROPS:
+            return self.size
+        if self.short_side is not None:
+            return (self.short_side, self.short_side)
+        width, height = (int(side / self.crop_ratio + _SIDE_TOLERANCE) for side in self.size)
+        return width, height
+
     def _resize(self, image: Image.Image) -> Image.Image:
-        if image.size == self.size:
-            return image
-        width, height = self.size
         filter_ = RESAMPLE[self.resample]
-        if self.resize == "exact":
+        if self.resize in CROPS:
+            scaled = keep_shape(image, self._scaled) if self.resize == "crop" else self._scaled
+            return cut_centre(image, self.size, scaled, filter_, self.crop_rounding)
+        if self.resize == "pad":
+            return pad(image, self.size, filter_)
+        if self.resize == "exact" and image.size != self.size:
+            width, height = self.size
             raise ImageTooLarge(f"The picture is {image.width}×{image.height}; this model takes {width}×{height} only.")
-        if self.resize == "stretch":
-            return image.resize(self.size, filter_)
-        if self.resize == "crop":
-            return _centre_crop(image, self.size, self.crop_ratio, filter_)
-        return _pad(image, self.size, filter_)
-
-
-def _centre_crop(
-    image: Image.Image, size: tuple[int, int], crop_ratio: float, filter_: Image.Resampling
-) -> Image.Image:
-    """Short side to size / crop_ratio, then the centre, as torchvision's Resize and CenterCrop do."""
-    width, height = size
-    full_width, full_height = image.info.get(FULL_SIZE, image.size)
-    ratio = max(width / crop_ratio / full_width, height / crop_ratio / full_height)
-    scaled_width = max(width, round(full_width * ratio))
-    scaled_height = max(height, round(full_height * ratio))
-    if scaled_width * scaled_height > _MAX_SCALED_PIXELS:
-        # A picture one pixel high would grow to gigabytes before its centre is cut out: cut first.
-        box_width = width / ratio * image.width / full_width
-        box_height = height / ratio * image.height / full_height
-        left, top = (image.width - box_width) / 2, (image.height - box_height) / 2
-        return image.resize(size, filter_, box=(left, top, left + box_width, top + box_height))
-    left, top = round((scaled_width - width) / 2), round((scaled_height - height) / 2)
-    scaled = image.resize((scaled_width, scaled_height), filter_)
-    return scaled.crop((left, top, left + width, top + height))
-
-
-def _pad(image: Image.Image, size: tuple[int, int], filter_: Image.Resampling) -> Image.Image:
-    """Long side to size, the rest black, the picture in the middle."""
-    width, height = size
-    full_width, full_height = image.info.get(FULL_SIZE, image.size)
-    ratio = min(width / full_width, height / full_height)
-    inner = (max(1, round(full_width * ratio)), max(1, round(full_height * ratio)))
-    canvas = Image.new(image.mode, size)
-    canvas.paste(image.resize(inner, filter_), ((width - inner[0]) // 2, (height - inner[1]) // 2))
-    return canvas
+        return stretch(image, self.size, filter_)

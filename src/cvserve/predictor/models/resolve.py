@@ -17,11 +17,10 @@ from cvserve.predictor.contract import Backend
 from cvserve.predictor.models.fault import ModelFault, about
 from cvserve.predictor.models.file import ModelFile
 from cvserve.predictor.models.input_spec import InputSpec
+from cvserve.predictor.models.origins import GUESSED, find_origin, find_shape_origin
 from cvserve.predictor.models.toml_conflicts import check_input, check_order
 from cvserve.predictor.models.toml_read import ModelConfig
 
-# Without these a picture still gets an answer, only a wrong one, and nobody notices.
-_GUESSED = ("resize", "scale")
 # Fewer values than this are measurements (iris flowers have 4), not pixels, unless the config says otherwise.
 _SMALLEST_SIDE_PX = 4
 
@@ -147,6 +146,7 @@ def resolve_input(facts: InputFacts, config: ModelConfig, file: ModelFile) -> tu
     Raises:
         ModelLoadError: file and config contradict each other, or the size of the pictures is known from neither.
     """
+    config = config.yield_preset(facts.said)
     said = {key.removeprefix("input."): value for key, value in config.values.items() if key.startswith("input.")}
     for key, value in facts.said.items():
         if said.get(key, value) != value:
@@ -158,22 +158,27 @@ def resolve_input(facts: InputFacts, config: ModelConfig, file: ModelFile) -> tu
         shape = _resolve_size_and_mode(facts, said, config.file_name)
     spec = InputSpec(**{**facts.defaults, **facts.told, **facts.said, **shape, **said})
     check_input(spec, tuple(said), config.file_name)
-    origins = {}
-    for part in dataclasses.fields(spec):
-        key = f"input.{part.name}"
-        origins[key] = (getattr(spec, part.name), config.origins.get(key, _origin(part.name, facts, shape)))
-    return spec, origins
+    return spec, _find_origins(facts, config, spec, shape)
 
 
-def _origin(name: str, facts: InputFacts, shape: dict[str, Any]) -> str:
-    """Where a value came from that the config does not say; `shape` is what was worked out by ourselves."""
-    if name in facts.told:
-        return "file"
-    if name in facts.guessed:
-        return "guessed"
-    if name in facts.said or (name in shape and facts.features is not None):
-        return "file"
-    return "guessed" if (name in _GUESSED or name in shape) and name not in facts.defaults else "default"
+def _find_origins(facts: InputFacts, config: ModelConfig, spec: InputSpec, shape: Mapping[str, Any]) -> Origins:
+    """Value and origin of each field; `shape` is what was worked out by ourselves."""
+    said = {key.removeprefix("input."): value for key, value in config.values.items()} | dict(facts.said)
+    origins: Origins = {}
+    for part in (part for part in dataclasses.fields(spec) if part.name not in spec.idle):
+        name, key = part.name, f"input.{part.name}"
+        if key in config.origins:
+            origin = config.origins[key]
+        elif name in facts.told:
+            origin = "file"
+        elif name in facts.guessed:
+            origin = GUESSED
+        elif name in shape and name not in said:
+            origin = find_shape_origin(name, spec.mode, said, facts.features)
+        else:
+            origin = find_origin(name, spec, said, facts.defaults)
+        origins[key] = (getattr(spec, name), origin)
+    return origins
 
 
 def _resolve_size_and_mode(facts: InputFacts, said: dict[str, Any], toml: str) -> dict[str, Any]:

@@ -9,8 +9,8 @@ from collections.abc import Callable
 from pathlib import PurePath
 from typing import Any
 
+from cvserve.predictor.images.fit import RESAMPLE, ROUNDING
 from cvserve.predictor.models.fault import ModelFault
-from cvserve.predictor.models.input_spec import RESAMPLE
 from cvserve.predictor.scores import KINDS
 
 MAX_SIDE_PX = 8192
@@ -105,6 +105,12 @@ def _check_size(key: str, value: Any) -> tuple[int, int]:
     return (sides[0], sides[1])
 
 
+def _check_side(key: str, value: Any) -> int:
+    if type(value) is not int or not 1 <= value <= MAX_SIDE_PX:
+        raise _refuse(key, value, f"pixels, 1 to {MAX_SIDE_PX}")
+    return value
+
+
 def _check_switch(key: str, value: Any) -> bool:
     if not isinstance(value, bool):
         raise _refuse(key, value, "true or false")
@@ -138,10 +144,13 @@ def _is_number(value: Any) -> bool:
 CHECKS: dict[str, Check] = {
     "name": _check_name,
     "labels": _check_labels_or_file,
+    "input.preset": _check_name,
     "input.size": _check_size,
     "input.mode": _one_of("L", "RGB", "BGR"),
-    "input.resize": _one_of("stretch", "crop", "pad", "exact"),
+    "input.resize": _one_of("stretch", "crop", "squash", "pad", "exact"),
     "input.crop_ratio": _number("a number from 0.01 to 1", lambda ratio: 0.01 <= ratio <= 1),
+    "input.short_side": _check_side,
+    "input.crop_rounding": _one_of(*ROUNDING),
     "input.resample": _one_of(*RESAMPLE),
     "input.decode": _one_of("auto", "exact"),
     "input.invert": _check_switch,
@@ -154,4 +163,5 @@ CHECKS: dict[str, Check] = {
     "output.use": _check_output,
     "output.unknown_below": _number("a score from 0 to 1", lambda score: 0 <= score <= 1),
     "model.args": _check_arguments,
+    "model.state": _check_name,
 }

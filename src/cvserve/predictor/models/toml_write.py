@@ -9,10 +9,12 @@ from typing import Any
 from cvserve.errors import InvalidSetting
 from cvserve.files import replace_file
 from cvserve.predictor.models.fault import ModelFault
+from cvserve.predictor.models.input_spec import CROPS
 from cvserve.predictor.models.toml_keys import CHECKS
 
 _MAX_ITEMS_A_LINE = 12
 _GUESSED = "guessed: neither said nor read from the file"
+_ONLY_FOR_CROPS = ("input.crop_ratio", "input.short_side", "input.crop_rounding")
 _COMMENTS = {
     "input.size": "width, height in pixels",
     "input.scale": "value = (pixel * scale - mean) / std",
@@ -59,7 +61,9 @@ def write_config(path: Path, text: str, *, overwrite: bool) -> None:
 
 def _is_worth_a_line(key: str, properties: Mapping[str, tuple[Any, str]]) -> bool:
     """Whether a line for the key could be read again and would not be idle beside the others."""
-    if key == "input.crop_ratio" and properties.get("input.resize", ("",))[0] != "crop":
+    if key in _ONLY_FOR_CROPS and properties.get("input.resize", ("",))[0] not in CROPS:
+        return False
+    if key == "input.crop_ratio" and properties.get("input.short_side", (None,))[0] is not None:
         return False
     value, _ = properties[key]
     try:

@@ -100,8 +100,8 @@ def test_the_scores_are_those_of_the_graph(
         (("N", 6, 4, 3), {"size": (4, 6), "layout": "NHWC", "mode": ("RGB", "guessed")}),
         (("N", 6, 4, 1), {"size": (4, 6), "layout": "NHWC", "mode": "L"}),
         (("N", 6, 4), {"size": (4, 6), "layout": "NHWC", "mode": "L"}),
-        (("N", 64), {"size": (8, 8), "layout": "flat", "mode": "L"}),
-        (("N", 192), {"size": (8, 8), "layout": "flat", "mode": "RGB"}),
+        (("N", 64), {"size": ((8, 8), "guessed"), "layout": "flat", "mode": "L"}),
+        (("N", 192), {"size": ((8, 8), "guessed"), "layout": "flat", "mode": ("RGB", "guessed")}),
     ],
     ids=str,
 )

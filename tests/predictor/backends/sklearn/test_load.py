@@ -202,7 +202,7 @@ def test_a_class_of_ones_own_may_take_another_layout(tmp_path: Path) -> None:
     path.with_suffix(".toml").write_text('[input]\nsize = [5, 4]\nlayout = "NHWC"')
     predictor = Predictor.load(path, trust=True)
     assert predictor.predict(np.full((9, 9), 250, np.uint8)).label == "light"
-    assert sorted(predictor.model.guessed) == ["mode", "resize", "scale"]
+    assert sorted(predictor.model.guessed) == ["mean", "mode", "resample", "resize", "scale", "std"]
     path.with_suffix(".toml").write_text("[input]\nsize = [5, 4]")
     with pytest.raises(
         ModelLoadError,

@@ -111,7 +111,7 @@ def _compile(model: LoadedModel, facts: ModelFacts, texts: list[str], key: str) 
 
     made = compile_model(model, facts)
     data: dict[str, Any] = {"format": facts.format, "features": facts.features, "labels": facts.labels}
-    data |= {"input": facts.input, "defaults": facts.defaults, "extra": facts.extra}
+    data |= {"input": facts.input, "defaults": facts.defaults, "guessed": facts.guessed, "extra": facts.extra}
     head = json.dumps(asdict(_Entry(made.reason, made.scores, tuple(texts), data)))
     write_cached(key, head.encode("ascii") + b"\n" + made.graph)
     if made.reason:

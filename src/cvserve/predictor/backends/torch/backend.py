@@ -1,14 +1,14 @@
-"""A PyTorch module between an array and its scores: always without gradients, always on the CPU."""
+"""A PyTorch module between an array and its scores: always without gradients."""
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from cvserve.errors import ModelError
 from cvserve.predictor.backends.probe import describe_failure
+from cvserve.predictor.backends.torch.device import Placement
 from cvserve.predictor.user_code import describe_error
 from cvserve.texts import list_some
 
@@ -21,12 +21,13 @@ class TorchBackend:
     """Runs a module, or anything that is called like one.
 
     Args:
-        torch: the library.
-        call: the module, in evaluation mode.
+        placement: where it computes.
+        call: the module, in evaluation mode and in its place.
     """
 
-    def __init__(self, torch: Any, call: Callable[[Any], Any]) -> None:
-        self._torch = torch
+    def __init__(self, placement: Placement, call: Callable[[Any], Any]) -> None:
+        self._torch = placement.torch
+        self._send = placement.send
         self._call = call
 
     def infer(self, batch: NDArray[Any]) -> NDArray[Any]:
@@ -37,7 +38,7 @@ class TorchBackend:
             Exception: whatever the module raises.
         """
         with self._torch.inference_mode():
-            given = self._call(self._torch.from_numpy(np.require(batch, requirements=["C", "W"])))
+            given = self._call(self._send(batch))
             scores = find_scores(given, self._torch.Tensor)
             if scores.ndim > 2 and scores.numel() == scores.shape[0] * scores.shape[1]:
                 scores = scores.flatten(1)  # [N, C, 1, 1] of a network that ends in a convolution

@@ -10,7 +10,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from cvserve.devices import CPU
 from cvserve.predictor.backends.torch.archive import check_whole
+from cvserve.predictor.backends.torch.device import choose_placement, move_export
 from cvserve.predictor.backends.torch.library import import_torch
 from cvserve.predictor.backends.torch.module import make_facts
 from cvserve.predictor.models.fault import ModelFault
@@ -22,34 +24,44 @@ from cvserve.predictor.source import ModelSource
 _TRAINING_ARGUMENT = {"aten.dropout.default": 2, "aten.batch_norm.default": 5}
 
 
-def load_torchscript(file: ModelFile, _source: ModelSource) -> ModelFacts:
+def load_torchscript(file: ModelFile, source: ModelSource) -> ModelFacts:
     """A program of `torch.jit.save`.
 
     Raises:
-        ModelFault: PyTorch is not installed, or the file is damaged.
+        ModelFault: PyTorch is not installed, cannot compute where it should, or the file is damaged.
     """
     torch = import_torch()
+    placement = choose_placement(torch, source)
     check_whole(file, "torch.jit.save")
     with _silence(), _read_errors(file):
         module = torch.jit.load(io.BytesIO(file.data), map_location="cpu").eval()
-    return make_facts(torch, module)
+    return make_facts(placement, placement.place(module))
 
 
-def load_export(file: ModelFile, _source: ModelSource) -> ModelFacts:
+def load_export(file: ModelFile, source: ModelSource) -> ModelFacts:
     """A program of `torch.export.save`, with the size of its pictures and batches.
 
     Raises:
-        ModelFault: PyTorch is not installed, the file is damaged, or it was exported in training mode.
+        ModelFault: PyTorch is not installed, cannot compute where it should, the file is damaged, or it was exported in
+            training mode.
     """
     torch = import_torch()
+    placement = choose_placement(torch, source)
+    if placement.half:
+        raise ModelFault(
+            "has its precision in it and cannot be halved; call model.half() before torch.export.export, or leave "
+            "--half out."
+        )
     check_whole(file, "torch.export.save")
     with _silence(), _read_errors(file):
         program = torch.export.load(io.BytesIO(file.data))
         shape = _input_shape(program)
+        if placement.device != CPU:
+            program = move_export(torch, program, placement.device)
         module = program.module()
     _check_mode(program)
     fixed_batch = shape[0] if shape and isinstance(shape[0], int) else None
-    return make_facts(torch, module, says=_picture(shape[1:]), fixed_batch=fixed_batch)
+    return make_facts(placement, module, says=_picture(shape[1:]), fixed_batch=fixed_batch)
 
 
 def _input_shape(program: Any) -> tuple[Any, ...]:
