@@ -43,3 +43,11 @@ def test_what_nobody_serves_is_named(tmp_path: Path) -> None:
     path.write_bytes(b"PK\x05\x06" + bytes(18))
     with pytest.raises(ModelLoadError, match=r"is a zip archive, and cvserve serves scikit-learn files"):
         load_model(path)
+
+
+def test_a_saved_model_gets_the_command_that_converts_it(tmp_path: Path) -> None:
+    folder = tmp_path / "saved"
+    folder.mkdir()
+    (folder / "saved_model.pb").write_bytes(b"\x08\x01")
+    with pytest.raises(ModelLoadError, match=rf"--saved-model {folder} --output saved\.onnx"):
+        load_model(folder)
