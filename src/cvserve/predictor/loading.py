@@ -13,16 +13,17 @@ from cvserve.predictor.backends.probe import make_model
 from cvserve.predictor.backends.torch.library import import_part
 from cvserve.predictor.contract import LoadedModel
 from cvserve.predictor.models.config_place import find_config_place
-from cvserve.predictor.models.fault import ModelFault, about
+from cvserve.predictor.models.fault import about
 from cvserve.predictor.models.file import ModelFile, check_sha256, compare_sha256
 from cvserve.predictor.models.folder import ModelFolder, read_model
 from cvserve.predictor.models.incomplete import explain_incomplete
-from cvserve.predictor.models.kinds import PYTHON, SERVED_FORMATS, TORCH
+from cvserve.predictor.models.kinds import PYTHON, TORCH
 from cvserve.predictor.models.plugins import find_plugin
 from cvserve.predictor.models.resolve import ModelFacts
 from cvserve.predictor.models.toml_read import ModelConfig, read_config
 from cvserve.predictor.models.transforms import TRANSFORM, run_on_purpose
 from cvserve.predictor.models.trust import require_trust
+from cvserve.predictor.models.unserved import explain_unserved
 from cvserve.predictor.source import ModelSource
 from cvserve.predictor.trial import limit_trials
 from cvserve.values import TIMM, class_reference
@@ -144,7 +145,7 @@ def _check_served(file: ModelFile) -> None:
     if file.kind in (PYTHON, TORCH):
         raise explain_incomplete(file)
     if not is_served(file):
-        raise ModelFault(f"is {file.kind.title}, and cvserve serves {SERVED_FORMATS}; export it to ONNX.")
+        raise explain_unserved(file)
 
 
 def _read_facts(file: ModelFile, source: ModelSource) -> ModelFacts:
