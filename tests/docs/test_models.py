@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from frameworks.photos import photo_files
 from support.command import cvserve
 from support.pages import ROOT, blocks
 from support.process import ServerProcess
@@ -66,3 +67,22 @@ def test_pytorch(home: Path, server_process: Callable[..., ServerProcess]) -> No
         exported = served(f"cvserve serve --model {file}", server_process)
         assert exported["label"] == "four"
         assert abs(exported["score"] - answer["score"]) < 1e-5
+
+
+@pytest.mark.slow
+def test_compare_with_your_framework(home: Path) -> None:
+    models = pytest.importorskip("torchvision.models", reason="pip install -r tests/frameworks/requirements.txt")
+    torch = pytest.importorskip("torch")
+    section = "Compare with your framework"
+    (code,) = blocks(PAGE, "python", section)
+    (config,) = blocks(PAGE, "toml", section)
+    (line,) = blocks(PAGE, "sh", section)
+    (home / "train.py").write_text(code, encoding="utf-8")
+    (home / "input.toml").write_text(config, encoding="utf-8")
+    (home / "photos").mkdir()
+    for name in ("whole.jpg", "whole.png", "exact.png"):
+        (home / "photos" / name).write_bytes(photo_files()[name])
+    torch.manual_seed(1)
+    torch.save(models.resnet18().state_dict(), "best.pth")
+    line = line.replace("\\\n", " ")
+    assert run(line).splitlines()[-1].startswith("same: 3 pictures, the same class, all scores within 0.00000")

@@ -41,8 +41,7 @@ class Predictor(ConfiguredSteps):
     Attributes:
         name: shown in answers and history; default: the class's name in lower case.
         labels: names of the classes; default: "0", "1", …
-        scores: what `infer` gives: `probabilities`, `logits` (soft-max is applied), `sigmoid` (logits of labels of
-            which a picture may have several) or `labels`; default: seen at warm-up.
+        scores: what `infer` gives: `probabilities`, `logits`, `sigmoid` or `labels`; default: seen at warm-up.
         unknown_below: an answer whose best score is less gets a warning, 0…1; default: none does.
         weights: file that `setup` may read, as `--weights` named it; default: none.
         limits: pixels, frames and formats of the pictures.
@@ -211,8 +210,7 @@ class LoadedPredictor(Predictor):
         super().__init__()
         self._trial_s, self.limits, self._max_batch_size = source.trial_s, source.limits, source.max_batch_size
         self.model = model
-        self.info = model.info
-        self.name = model.info.name
+        self.info, self.name = model.info, model.info.name
         self.labels = model.labels
         self.scores = model.scores
         self.unknown_below = model.unknown_below

@@ -1,5 +1,6 @@
-"""`cvserve model inspect | try | check | trust`: arguments and options; each body has a file of its own."""
+"""`cvserve model inspect | try | check | compare | trust`: arguments and options; each body has a file of its own."""
 
+import importlib
 from typing import Annotated, Any
 
 import typer
@@ -10,7 +11,7 @@ from cvserve.settings import MODEL_SETTINGS
 from cvserve.values import BUILTIN_MODEL
 
 model_app = typer.Typer(
-    help="Look at a model file, try it on a picture, check it on many, vouch for it.",
+    help="Look at a model file, try it on a picture, check it on many, compare it, vouch for it.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
@@ -83,6 +84,42 @@ def check(
     from cvserve.commands.model.check import check_model
 
     raise typer.Exit(check_model({"model": file, **flags}, pictures, min_accuracy, worst, as_json=as_json))
+
+
+@model_app.command(cls=PlainCommand)
+@take_settings(MODEL_SETTINGS)
+def compare(
+    file: _File,
+    images: Annotated[
+        list[str], typer.Argument(metavar="IMAGE", help="Pictures, or folders of them.", show_default=False)
+    ],
+    reference: Annotated[
+        str | None,
+        typer.Option(
+            "--reference",
+            metavar="train.py:predict",
+            help="A function from a PIL image to the scores of the model's own framework; it is run.",
+        ),
+    ] = None,
+    tolerance: Annotated[
+        str, typer.Option("--tolerance", metavar="SCORE", help="How far a score may be apart.")
+    ] = "1e-4",
+    reference_scores: Annotated[
+        str,
+        typer.Option(
+            "--reference-scores",
+            metavar="KIND",
+            help="What the reference gives: probabilities, logits or sigmoid (logits of independent labels).",
+        ),
+    ] = "auto",
+    most: Annotated[str, typer.Option("--most", metavar="NUMBER", help="How many pictures to show.")] = "30",
+    as_json: _AsJson = False,
+    **flags: Any,
+) -> None:
+    """Put the scores of the model's own framework beside those of cvserve, and say what makes a difference."""
+    body = importlib.import_module("cvserve.commands.model.compare")  # `--help` needs no NumPy
+    options = {"tolerance": tolerance, "kind": reference_scores, "most": most}
+    raise typer.Exit(body.compare_model({"model": file, **flags}, images, reference, options, as_json=as_json))
 
 
 @model_app.command(cls=PlainCommand)

@@ -1,0 +1,113 @@
+"""What `cvserve model compare` prints: a table and a verdict for people, JSON for programs."""
+
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+from cvserve.commands.model.causes import Cause
+from cvserve.commands.model.comparison import Compared, Comparison, describe
+from cvserve.commands.terminal.columns import Column, Row
+from cvserve.commands.terminal.output import print_document
+from cvserve.commands.terminal.table import print_table
+from cvserve.predictor.models.presets import PRESETS
+
+_MAX_LABEL_CHARACTERS = 24
+
+
+def show_comparison(comparison: Comparison, cause: Cause | None, most: int, *, as_json: bool) -> None:
+    """Print both answers for each picture, the verdict, and what makes the difference, on stdout.
+
+    Args:
+        comparison: of all pictures.
+        cause: of what differs, if one was found.
+        most: how many pictures to show, those that differ most first.
+        as_json: one object instead, with all pictures.
+    """
+    if as_json:
+        print_document({**describe(comparison), "cause": None if cause is None else _to_document(cause)})
+        return
+    shown = sorted(comparison.pictures, key=lambda entry: -entry.difference)[:most]
+    if shown:
+        columns = (
+            Column("difference", right=True),
+            Column("reference", least=12),
+            Column("", right=True),
+            Column("cvserve", least=12),
+            Column("", right=True),
+            Column("file", least=16),
+        )
+        print_table(columns, [_to_row(entry, comparison) for entry in shown])
+        left = len(comparison.pictures) - len(shown)
+        if left:
+            sys.stdout.write(f"and {left:,} more, which differ less; --most {len(comparison.pictures)} shows all\n")
+        sys.stdout.write("\n")
+    sys.stdout.write(f"{describe_verdict(comparison)}\n")
+    if comparison.apart:
+        sys.stdout.write(_describe_cause(cause))
+
+
+def describe_verdict(comparison: Comparison) -> str:
+    """One line: whether it is the same, of how many pictures, and how far the scores are apart."""
+    count, apart = len(comparison.pictures), comparison.apart
+    if not count:
+        return "nothing compared: no picture got an answer"
+    pictures = f"{count:,} picture{'s' if count > 1 else ''}"
+    largest = f"{comparison.difference:.6f}"
+    if not apart:
+        return f"same: {pictures}, the same class, all scores within {largest} (tolerance {comparison.tolerance:g})"
+    classes = sum(not entry.is_same_class for entry in apart)
+    return (
+        f"different: {len(apart):,} of {pictures}, scores up to {largest} apart (tolerance {comparison.tolerance:g}), "
+        f"another class for {classes:,}"
+    )
+
+
+def format_change(cause: Cause) -> str:
+    """The lines of the `model.toml` that a cause asks for."""
+    lines = [f"{key} = {_to_toml(value)}" for key, value in cause.change.items()]
+    names = [name for name, preset in PRESETS.items() if _is_of(cause.change, preset)]
+    return "\n".join([f"[{cause.section}]", *lines, *(f'# as preset = "{name}" says' for name in names[:1])])
+
+
+def _describe_cause(cause: Cause | None) -> str:
+    if cause is None:
+        return (
+            "no cause found: no other colours, crop, filter or kind of scores make them the same; compare the steps of "
+            "the reference with what `cvserve model try` shows\n"
+        )
+    if cause.words:
+        return f"likely cause: {cause.words}\n"
+    return (
+        f"likely cause: with these values in model.toml the largest difference is {cause.difference:.6f}:\n\n"
+        f"{format_change(cause)}\n"
+    )
+
+
+def _to_row(entry: Compared, comparison: Comparison) -> Row:
+    cells = [f"{entry.difference:.6f}"]
+    for scores in (entry.reference, entry.own):
+        index = int(scores.argmax())
+        cells += [comparison.labels[index][:_MAX_LABEL_CHARACTERS], f"{scores[index]:.6f}"]
+    return Row((*cells, str(entry.path)))
+
+
+def _to_document(cause: Cause) -> dict[str, Any]:
+    return {
+        "words": cause.words or None,
+        "section": cause.section or None,
+        "change": dict(cause.change),
+        "difference": cause.difference,
+    }
+
+
+def _is_of(change: Mapping[str, Any], preset: Mapping[str, Any]) -> bool:
+    """Whether the colours of a change are those of a preset."""
+    return {"mean", "std"} <= set(change) and all(change[key] == preset[key] for key in ("mean", "std"))
+
+
+def _to_toml(value: Any) -> str:
+    if isinstance(value, tuple):
+        return str(value[0]) if len(value) == 1 else f"[{', '.join(map(str, value))}]"
+    if isinstance(value, str):
+        return f'"{value}"'
+    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -1,0 +1,230 @@
+"""A model beside the pipeline of its own framework: the same, or what is wrong."""
+
+import json
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from frameworks.photos import photo_files
+from support.command import Said
+
+COUNT = 8
+MODEL = """import numpy as np
+
+
+class Linear:
+    scores = "logits"
+
+    def infer(self, batch):
+        weights = np.random.default_rng(4).normal(0, 0.05, (batch[0].size, 5))
+        return batch.reshape(len(batch), -1) @ weights
+"""
+INPUT = """[input]
+size = [16, 16]
+resize = "crop"
+crop_ratio = 0.875
+decode = "exact"
+mean = [0.485, 0.456, 0.406]
+std = [0.229, 0.224, 0.225]
+"""
+# The arithmetic of Resize(18), CenterCrop(16), ToTensor() and Normalize(), as torchvision does it with Pillow.
+TRAIN = """import numpy as np
+from PIL import Image
+
+from model import Linear
+
+MEAN, STD = np.float32((0.485, 0.456, 0.406)), np.float32((0.229, 0.224, 0.225))
+
+
+def transform(image, resample=Image.BILINEAR):
+    width, height = image.size
+    size = (18, int(18 * height / width)) if width <= height else (int(18 * width / height), 18)
+    left, top = (int(round((side - 16) / 2.0)) for side in size)
+    pixels = np.asarray(image.resize(size, resample).crop((left, top, left + 16, top + 16)), np.float32)
+    return ((pixels / 255 - MEAN) / STD).transpose(2, 0, 1)
+
+
+def logits(image):
+    return Linear().infer(transform(image)[None])
+
+
+def predict(image):
+    powers = np.exp(logits(image))
+    return (powers / powers.sum())[0].tolist()
+
+
+def from_path(path):
+    return predict(Image.open(path).convert("RGB"))
+
+
+def independent(image):
+    return 1 / (1 + np.exp(-logits(image)))
+
+
+def reversed_classes(image):
+    return predict(image)[::-1]
+
+
+def too_few(image):
+    return predict(image)[:3]
+
+
+def fails(image):
+    return {}["weights"]
+"""
+PLANTED = {
+    "mean": (("mean = [0.485, 0.456, 0.406]\n", ""), {"mean": [0.485, 0.456, 0.406]}),
+    "mean and std": (
+        (INPUT[INPUT.index("mean") :], ""),
+        {"mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]},
+    ),
+    "half": ((INPUT[INPUT.index("mean") :], "mean = 0.5\nstd = 0.5\n"), None),
+    "BGR": (("size = [", 'mode = "BGR"\nsize = ['), {"mode": "RGB"}),
+    "scale": (("size = [", "scale = 1\nsize = ["), None),
+    "inverted": (("size = [", "invert = true\nsize = ["), {"invert": False}),
+    "ratio": (("0.875", "1.0"), {"crop_ratio": 0.875}),
+    "stretch": (('"crop"\ncrop_ratio = 0.875', '"stretch"'), {"resize": "crop", "crop_ratio": 0.875}),
+    "filter": (("size = [", 'resample = "bicubic"\nsize = ['), {"resample": "bilinear"}),
+    "BGR, filter and ratio": (
+        ("size = [16, 16]\nresize", 'size = [16, 16]\nmode = "BGR"\nresample = "nearest"\nresize'),
+        {"mode": "RGB", "resample": "bilinear"},
+    ),
+}
+
+
+@pytest.fixture
+def compare(home: Path, run: Callable[..., Said]) -> Callable[..., Said]:
+    """`cvserve model compare` with a function of `train.py` and some photos."""
+    (home / "model.py").write_text(MODEL, encoding="utf-8")
+    (home / "model.toml").write_text(INPUT, encoding="utf-8")
+    (home / "train.py").write_text(TRAIN, encoding="utf-8")
+    (home / "photos").mkdir()
+    for name, data in list(photo_files().items())[:COUNT]:
+        (home / "photos" / name).write_bytes(data)
+
+    def call(function: str, *options: str) -> Said:
+        return run("model", "compare", "model.py:Linear", "photos", "--reference", f"train.py:{function}", *options)
+
+    return call
+
+
+@pytest.mark.parametrize("function", ["predict", "logits", "from_path"])
+def test_the_same_scores_are_said_to_be_the_same(compare: Callable[..., Said], function: str) -> None:
+    said = compare(function)
+    assert said.code == 0, said.out + said.err
+    assert said.out.splitlines()[-1].startswith(f"same: {COUNT} pictures, the same class, all scores within 0.00000")
+
+
+@pytest.mark.parametrize("name", PLANTED)
+def test_a_wrong_value_is_found(home: Path, compare: Callable[..., Said], name: str) -> None:
+    (old, new), expected = PLANTED[name]
+    (home / "model.toml").write_text(INPUT.replace(old, new), encoding="utf-8")
+    said = compare("predict")
+    assert said.code == 1
+    lines = said.out.partition("[input]\n")[2]
+    assert expected in (None, tomllib.loads(lines))
+    assert ('# as preset = "imagenet"' in lines) == (name in ("mean and std", "half"))
+    # What it says to write makes them the same.
+    (home / "model.toml").write_text(_merge(INPUT.replace(old, new), lines), encoding="utf-8")
+    assert compare("predict").code == 0
+
+
+def _merge(config: str, lines: str) -> str:
+    """A config with other values for some of its keys."""
+    keys = {line.partition(" =")[0] for line in lines.splitlines()}
+    kept = [line for line in config.splitlines() if line.partition(" =")[0] not in keys]
+    return "\n".join([*kept, lines])
+
+
+def test_json_has_every_picture_and_the_cause(home: Path, compare: Callable[..., Said]) -> None:
+    (home / "model.toml").write_text(f'{INPUT}mode = "BGR"\n', encoding="utf-8")
+    said = compare("predict", "--json", "--most", "1")
+    found = json.loads(said.out)
+    assert not found["same"]
+    assert len(found["pictures"]) == COUNT
+    assert max(entry["difference"] for entry in found["pictures"]) == found["difference"] > 1e-3
+    assert found["pictures"][0].keys() == {"file", "difference", "reference", "cvserve"}
+    assert found["cause"] == {
+        "words": None, "section": "input", "change": {"mode": "RGB"}, "difference": pytest.approx(0, abs=1e-6),
+    }  # fmt: skip
+
+
+def test_scores_of_independent_labels_are_found(compare: Callable[..., Said]) -> None:
+    said = compare("independent")
+    assert said.code == 1
+    assert said.out.endswith('[output]\nscores = "sigmoid"\n')
+
+
+def test_what_the_reference_gives_can_be_said(home: Path, compare: Callable[..., Said]) -> None:
+    (home / "model.toml").write_text(f'{INPUT}\n[output]\nscores = "sigmoid"\n', encoding="utf-8")
+    assert compare("logits").code == 0
+    said = compare("logits", "--reference-scores", "logits")
+    assert said.code == 1
+    assert 'scores = "logits"' in said.out
+
+
+def test_another_order_of_the_classes_is_found(compare: Callable[..., Said]) -> None:
+    said = compare("reversed_classes")
+    assert said.code == 1
+    assert "another order of the classes" in said.out
+
+
+def test_a_picture_that_only_cvserve_turns_upright_is_found(home: Path, compare: Callable[..., Said]) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    with Image.open(home / "photos" / "whole.jpg") as picture:
+        picture.save(home / "photos" / "whole.jpg", exif=exif, quality=95)
+    said = compare("predict")
+    assert said.code == 1
+    assert f"different: 1 of {COUNT} pictures" in said.out
+    assert "EXIF" in said.out
+
+
+def test_a_picture_without_an_answer_is_no_success(home: Path, compare: Callable[..., Said]) -> None:
+    (home / "photos" / "broken.png").write_bytes(b"no picture")
+    said = compare("predict")
+    assert said.code == 1
+    assert "broken.png" in said.err
+    assert f"same: {COUNT} pictures" in said.out
+
+
+@pytest.mark.parametrize(
+    ("function", "words"),
+    [
+        ("too_few", "gives 3 scores and the model has 5 classes"),
+        ("fails", "train.py, line 43: KeyError: 'weights'"),
+        ("missing", "There is no function 'missing' in 'train.py'; it has transform, logits"),
+    ],
+)
+def test_a_reference_that_cannot_be_compared_is_named(compare: Callable[..., Said], function: str, words: str) -> None:
+    said = compare(function)
+    assert said.code == 2
+    assert words in said.err
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--tolerance", "much"), "--tolerance is 'much': give a number from 0 to 1"),
+        (("--tolerance", "nan"), "--tolerance is 'nan'"),
+        (("--reference-scores", "odds"), "use one of auto, probabilities, logits, sigmoid"),
+        (("--reference", "train"), "name a function in a Python file, such as train.py:predict"),
+        (("--reference", "other.py:predict"), "--reference is 'other.py:predict', and there is no file 'other.py'"),
+    ],
+)
+def test_an_option_that_cannot_be_used_is_refused(
+    compare: Callable[..., Said], options: tuple[str, ...], words: str
+) -> None:
+    said = compare("predict", *options)
+    assert said.code == 2
+    assert words in said.err
+    assert said.out == ""
+
+
+def test_without_a_reference_there_is_nothing_to_compare(home: Path, run: Callable[..., Said]) -> None:
+    said = run("model", "compare", "builtin", str(home))
+    assert said.code == 2
+    assert "compare needs --reference" in said.err
