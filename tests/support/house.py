@@ -50,6 +50,7 @@ ELSEWHERE = {
     "engine/fork_server_main.py": _ENGINE,
     "engine/guilt.py": _ENGINE,
     "engine/kernel.py": _ENGINE,
+    "engine/loaded_model.py": _ENGINE,
     "engine/losses.py": _ENGINE,
     "engine/parent.py": _ENGINE,
     "engine/protocols.py": _ENGINE,

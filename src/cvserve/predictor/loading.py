@@ -13,7 +13,7 @@ from cvserve.predictor.backends.probe import make_model
 from cvserve.predictor.backends.torch.library import import_part
 from cvserve.predictor.contract import LoadedModel
 from cvserve.predictor.models.config_place import find_config_place
-from cvserve.predictor.models.fault import about
+from cvserve.predictor.models.fault import ModelFault, about
 from cvserve.predictor.models.file import ModelFile, check_sha256, compare_sha256
 from cvserve.predictor.models.folder import ModelFolder, read_model
 from cvserve.predictor.models.incomplete import explain_incomplete

@@ -29,6 +29,7 @@ from cvserve.predictor.backends.python.class_config import (
     read_stated,
     variant_of,
 )
+from cvserve.predictor.backends.python.device import offer_device, read_device
 from cvserve.predictor.backends.python.module import code_folder, hashed_only, importable, run_module, source_path
 from cvserve.predictor.backends.torch.module import MadeModule, load_module
 from cvserve.predictor.contract import Backend, LoadedModel
@@ -100,12 +101,13 @@ def load_class(where: str, name: str, source: ModelSource) -> LoadedModel:
             if weights_file is not None:
                 with explain_errors("taking its weights", folder):
                     own.weights = weights_file.path
+            offer_device(own, source)
             is_fed = needs_input(own, model_config, code.path.name)
             # A fault of the config is found before `setup`, which may take minutes; labels only after it.
             fed = make_preparation(InputFacts(), model_config, file, layout=None) if is_fed else None
             with explain_errors("setup", folder):
                 set_up(own)
-            facts = replace(_read_facts(own, name, code, folder), title=title)
+            facts = replace(_read_facts(own, name, code, folder), title=title, **read_device(own, source))
             if weights_file is not None:
                 facts.extra["weights"] = str(weights_file.path)
             if fed is not None:
