@@ -10,7 +10,7 @@ from cvserve.predictor.backends.placement import check_device_name, check_placem
 from cvserve.predictor.backends.probe import make_model
 from cvserve.predictor.contract import LoadedModel
 from cvserve.predictor.models.fault import ModelFault, about
-from cvserve.predictor.models.file import ModelFile, check_sha256, compare_sha256, read_model_file
+from cvserve.predictor.models.file import ModelFile, check_sha256, compare_sha256, read_model_file, with_imports
 from cvserve.predictor.models.incomplete import explain_incomplete
 from cvserve.predictor.models.kinds import PYTHON, SERVED_FORMATS, TORCH
 from cvserve.predictor.models.plugins import find_plugin
@@ -84,6 +84,8 @@ def _load_file(path: str | os.PathLike[str], source: ModelSource) -> LoadedModel
             "model.py:ClassName."
         )
     file = read_model_file(path)
+    if file.kind is not PYTHON:  # which lacks the name of its class, and that is what it hears
+        file = with_imports(file)
     if source.sha256 is not None:
         check_sha256(file, source.sha256)
     with about(file):

@@ -50,7 +50,7 @@ def find_imports(path: Path, source: bytes) -> tuple[ImportedModule, ...]:
         OSError: one of them cannot be read.
     """
     path = path.absolute()
-    if any(part in _INSTALLED for part in path.parts):
+    if is_installed(path):
         return ()
     outer, package = _package_of(path)
     roots = (path.parent, outer)
@@ -65,6 +65,11 @@ def find_imports(path: Path, source: bytes) -> tuple[ImportedModule, ...]:
                     parts = tuple(module.name.split("."))
                     todo.append((parts if module.path.name == "__init__.py" else parts[:-1], module.data))
     return tuple(found[name] for name in sorted(found))
+
+
+def is_installed(path: Path) -> bool:
+    """Whether a file is of an installed package, which no hash of a model covers."""
+    return any(part in _INSTALLED for part in path.parts)
 
 
 def combine_hashes(sha256: str, modules: Sequence[ImportedModule]) -> str:
