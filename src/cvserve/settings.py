@@ -140,7 +140,10 @@ class Settings:
         30.0, "How long a stop waits for requests that run.", values.seconds, reach=Reach.FOLDER
     )
     top_k: int = setting(
-        5, "Classes in an answer; a request may ask for another number.", values.whole(1, 10_000), reach=Reach.FOLDER
+        5,
+        "Classes in an answer; a request may ask for another number.",
+        values.whole(1, values.MAX_TOP_K),
+        reach=Reach.FOLDER,
     )
     durability: str = setting(
         "full",

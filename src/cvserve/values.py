@@ -15,6 +15,8 @@ _MAX_BYTES = 2**50
 # Pillow's names of the formats that it decodes by itself, without starting another program.
 IMAGE_FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
 BUILTIN_MODEL = "builtin"
+# Classes in an answer: those of ImageNet-21k fit.
+MAX_TOP_K = 30_000
 
 
 def whole(low: int, high: int) -> Callable[[str], int]:

@@ -50,6 +50,17 @@ def test_served_by_the_name_of_its_module(model: Path, server_process: Callable[
         assert client.post("/predict", files={"file": ("a.png", white())}).json()["label"] == "light"
 
 
+def test_an_answer_may_have_all_of_very_many_classes(model: Path, server_process: Callable[..., ServerProcess]) -> None:
+    text = BRIGHTNESS.replace('("dark", "light")', "[f'class {index}' for index in range(30_000)]")
+    model.write_text(text.replace("np.stack([1 - light, light], axis=1)", "np.full((len(batch), 30_000), 1 / 30_000)"))
+    server = server_process("--model", f"{model}:Brightness", "--workers", "1")
+    with server.client() as client:
+        files = [("file", (name, white())) for name in ("a.png", "b.png")]
+        answers = client.post("/predict/batch?top_k=30000", files=files).json()
+        assert [len(answer["top"]) for answer in answers] == [30_000, 30_000]
+        assert len(client.get(f"/predict/{answers[0]['id']}").json()["top"]) == 30_000
+
+
 def test_workers_of_a_model_with_threads_are_fresh_processes(
     model: Path, server_process: Callable[..., ServerProcess]
 ) -> None:

@@ -22,7 +22,6 @@ TOLD = ("one by one", "one at a time", "alone")
 REFUSED = ("same picture", "company", "together", "alone")
 
 
-@pytest.mark.skip(reason="the trial run asks about one picture alone")
 @pytest.mark.parametrize("name", BROKEN)
 def test_an_answer_of_chance_or_company_is_no_answer(
     tmp_path: Path, name: str, caplog: pytest.LogCaptureFixture

@@ -78,7 +78,7 @@ def scripted(module: Any, path: Path) -> Path:
     import torch
 
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)
+        warnings.simplefilter("ignore")
         torch.jit.save(torch.jit.script(module), path)
     return path
 

@@ -14,8 +14,8 @@ from cvserve.engine.kernel import HELD, STOPPED, read_state
 from cvserve.engine.task import Outcome, Task
 from cvserve.predictor.prediction import ModelInfo
 
-# Answers are numbers and short texts; no honest worker sends more.
-_MAX_FRAME_BYTES = 64 * 1024**2
+# Answers are numbers and short texts: 64 of them with 30,000 classes each have half of this.
+_MAX_FRAME_BYTES = 256 * 1024**2
 # From SIGABRT, on which a worker prints its stacks, to SIGKILL.
 _DUMP_S = 0.2
 

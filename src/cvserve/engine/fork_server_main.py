@@ -20,7 +20,8 @@ from typing import Any
 from cvserve.engine import garbage_collector
 from cvserve.engine.fork_server import PING
 from cvserve.engine.frames import pack_error
-from cvserve.engine.worker_main import die_with_parent, ignore_stop_signals, run_worker
+from cvserve.engine.parent import die_with_parent, ignore_stop_signals
+from cvserve.engine.worker_main import run_worker
 from cvserve.errors import CvserveError
 from cvserve.predictor.images.decode import lift_pillow_limit
 from cvserve.predictor.predictor import Predictor

@@ -1,7 +1,6 @@
 """What runs in a worker process: the worker loop behind a socket, until the front is gone."""
 
 import contextlib
-import ctypes
 import faulthandler
 import os
 import random
@@ -12,11 +11,11 @@ import sys
 from collections.abc import Sequence
 
 from cvserve.engine.frames import pack_outcomes, read_tasks
+from cvserve.engine.parent import die_with_parent, ignore_stop_signals
 from cvserve.engine.task import Outcome, Task
 from cvserve.engine.worker_loop import WorkerLoop
 from cvserve.predictor.predictor import Predictor
 
-_PR_SET_PDEATHSIG = 1  # prctl(2)
 # When memory runs out, the kernel takes a worker, not the process that owns the port and the history.
 _OOM_SCORE = "500"
 
@@ -42,30 +41,6 @@ def run_worker(predictor: Predictor, connection: socket.socket, parent: int) -> 
             sys.stdout.flush()
             sys.stderr.flush()
         os._exit(code)  # what belongs to the parent is not cleaned up by its children
-
-
-def die_with_parent(parent: int) -> None:
-    """Let the kernel end this process when its parent ends, however that happens.
-
-    Elsewhere than on Linux, the end of the connection is the only sign.
-    """
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != parent:  # it ended before we asked
-            os._exit(1)
-
-
-def ignore_stop_signals() -> None:
-    """Ignore what Ctrl-C and service managers send to the whole group: the front alone decides when workers end."""
-    for number in (
-        signal.SIGINT,
-        signal.SIGTERM,
-        signal.SIGQUIT,
-        signal.SIGHUP,
-        signal.SIGUSR1,
-        signal.SIGUSR2,
-    ):
-        signal.signal(number, signal.SIG_IGN)
 
 
 def _set_up_process() -> None:

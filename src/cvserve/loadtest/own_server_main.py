@@ -3,7 +3,7 @@
 import os
 import sys
 
-from cvserve.engine.worker_main import die_with_parent
+from cvserve.engine.parent import die_with_parent
 
 if __name__ == "__main__":
     parent, *arguments = sys.argv[1:]

@@ -4,18 +4,20 @@ import importlib
 import os
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 from cvserve.errors import InvalidSetting
 from cvserve.predictor.backends.placement import check_device_name, check_placement
 from cvserve.predictor.backends.probe import make_model
 from cvserve.predictor.contract import LoadedModel
 from cvserve.predictor.models.fault import ModelFault, about
-from cvserve.predictor.models.file import ModelFile, check_sha256, compare_sha256, read_model_file, with_imports
+from cvserve.predictor.models.file import ModelFile, check_sha256, compare_sha256, with_imports
+from cvserve.predictor.models.folder import ModelFolder, config_place, read_model
 from cvserve.predictor.models.incomplete import explain_incomplete
 from cvserve.predictor.models.kinds import PYTHON, SERVED_FORMATS, TORCH
 from cvserve.predictor.models.plugins import find_plugin
 from cvserve.predictor.models.resolve import ModelFacts
-from cvserve.predictor.models.toml_read import read_config
+from cvserve.predictor.models.toml_read import ModelConfig, read_config
 from cvserve.predictor.models.trust import require_trust
 from cvserve.predictor.source import ModelSource
 from cvserve.predictor.trial import limit_trials
@@ -31,11 +33,14 @@ _LOADERS = {
     "torchscript": "cvserve.predictor.backends.torch.load:load_torchscript",
     "torch-export": "cvserve.predictor.backends.torch.load:load_export",
 }
+# Folders bring their own preparation, so that these make the whole model.
+_FOLDER_LOADERS = {"huggingface": "cvserve.predictor.backends.huggingface.load:load_folder"}
 _PLUGIN_LOADER = "cvserve.predictor.backends.plugin:load_plugin"
 # What skl2onnx knows.
 _COMPILED = ("skops", "joblib", "pickle")
 COMPILE_MODES = ("auto", "never", "require")
 _Loader = Callable[[ModelFile, ModelSource], ModelFacts]
+_FolderLoader = Callable[[ModelFolder, ModelConfig, ModelSource], LoadedModel]
 
 
 def load_model(source: ModelSource) -> LoadedModel:
@@ -83,7 +88,7 @@ def _load_file(path: str | os.PathLike[str], source: ModelSource) -> LoadedModel
             f"weights '{source.weights}' belong to a class, and the model is '{path}'; name the class: "
             "model.py:ClassName."
         )
-    file = read_model_file(path)
+    file = read_model(path)
     if file.kind is not PYTHON:  # which lacks the name of its class, and that is what it hears
         file = with_imports(file)
     if source.sha256 is not None:
@@ -92,7 +97,10 @@ def _load_file(path: str | os.PathLike[str], source: ModelSource) -> LoadedModel
         _check_served(file)
         require_trust(file, trust=source.trust, sha256=source.sha256)
         # The config is cheap to check and a pickle is not: its faults come first.
-        config = read_config(file.path, source.config)
+        config = read_config(config_place(file), source.config)
+        if isinstance(file, ModelFolder):
+            load: _FolderLoader = _find_function(_FOLDER_LOADERS[file.kind.key])
+            return load(file, config, source)
         read = partial(_read_facts, file, source)
         if source.compile == "never" or file.kind.key not in _COMPILED:
             return make_model(read(), config, file)
@@ -103,7 +111,8 @@ def _load_file(path: str | os.PathLike[str], source: ModelSource) -> LoadedModel
 
 def is_served(file: ModelFile) -> bool:
     """Whether there is a loader for the file's format."""
-    return file.kind.key in _LOADERS or file.kind is PYTHON or find_plugin(file.kind) is not None
+    known = file.kind.key in _LOADERS or file.kind.key in _FOLDER_LOADERS
+    return known or file.kind is PYTHON or find_plugin(file.kind) is not None
 
 
 def _check_served(file: ModelFile) -> None:
@@ -114,6 +123,12 @@ def _check_served(file: ModelFile) -> None:
 
 
 def _read_facts(file: ModelFile, source: ModelSource) -> ModelFacts:
-    module, _, function = _LOADERS.get(file.kind.key, _PLUGIN_LOADER).partition(":")
-    loader: _Loader = getattr(importlib.import_module(module), function)
+    loader: _Loader = _find_function(_LOADERS.get(file.kind.key, _PLUGIN_LOADER))
     return loader(file, source)
+
+
+def _find_function(place: str) -> Callable[..., Any]:
+    """The function `package.module:name`, whose module is imported now."""
+    module, _, function = place.partition(":")
+    found: Callable[..., Any] = getattr(importlib.import_module(module), function)
+    return found

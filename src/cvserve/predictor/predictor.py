@@ -12,6 +12,7 @@ A model of your own is a subclass with the same three steps:
 import os
 import threading
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any, Self
 
 from numpy.typing import NDArray
@@ -40,8 +41,7 @@ class Predictor(ConfiguredSteps):
     Attributes:
         name: shown in answers and history; default: the class's name in lower case.
         labels: names of the classes; default: "0", "1", …
-        scores: what `infer` gives: `probabilities`, `logits` (soft-max is applied), `sigmoid` (logits of labels of
-            which a picture may have several) or `labels`; default: seen at warm-up.
+        scores: what `infer` gives: `probabilities`, `logits`, `sigmoid` or `labels`; default: seen at warm-up.
         unknown_below: an answer whose best score is less gets a warning, 0…1; default: none does.
         weights: file that `setup` may read, as `--weights` named it; default: none.
         limits: pixels, frames and formats of the pictures.
@@ -93,19 +93,8 @@ class Predictor(ConfiguredSteps):
                 in the class.
             UntrustedModel: a pickle that nobody vouched for.
         """
-        return load_predictor(
-            ModelSource(
-                path,
-                config=config,
-                trust=trust,
-                sha256=sha256,
-                trust_types=tuple(trust_types),
-                compile=compile,
-                weights=weights,
-                device=device,
-                half=half,
-            )
-        )
+        source = ModelSource(path, config=config, trust=trust, sha256=sha256, trust_types=tuple(trust_types))
+        return load_predictor(replace(source, compile=compile, weights=weights, device=device, half=half))
 
     def predict(self, image: Any, *, top_k: int = DEFAULT_TOP_K) -> Prediction:
         """Classify one picture.
@@ -168,8 +157,7 @@ class Predictor(ConfiguredSteps):
         good = [entry for entry in entries if not isinstance(entry, CvserveError)]
         answers = iter(infer_batch(good, self.infer, lambda scores, rows: self._rank(scores, rows, top_k), self.info))
         outcomes = [entry if isinstance(entry, CvserveError) else next(answers) for entry in entries]
-        if self.unknown_below is not None:
-            outcomes = mark_unknown(outcomes, self.unknown_below)
+        outcomes = outcomes if self.unknown_below is None else mark_unknown(outcomes, self.unknown_below)
         return keep_sources(outcomes, images) if keep_source else outcomes
 
     def warm_up(self) -> Self:
@@ -217,11 +205,9 @@ class LoadedPredictor(Predictor):
     def __init__(self, model: LoadedModel, limits: Limits | None = None, trial_s: float = DEFAULT_LIMIT_S) -> None:
         super().__init__()
         self._trial_s = trial_s
-        if limits is not None:
-            self.limits = limits
+        self.limits = limits or self.limits
         self.model = model
-        self.info = model.info
-        self.name = model.info.name
+        self.info, self.name = model.info, model.info.name
         self.labels = model.labels
         self.scores = model.scores
         self.unknown_below = model.unknown_below

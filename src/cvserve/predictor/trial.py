@@ -22,6 +22,8 @@ _SAY_AFTER_S = 5.0
 _THREAD_ENDS_WITHIN_S = 1.0
 _limit_s: ContextVar[float] = ContextVar("trial_limit_s", default=DEFAULT_LIMIT_S)
 _give_up: ContextVar[list[Callable[[], None]] | None] = ContextVar("trial_give_up", default=None)
+# When the trial that this is part of has begun, by `time.monotonic()`.
+_begun_s: ContextVar[float | None] = ContextVar("trial_begun_s", default=None)
 _Answer = TypeVar("_Answer")
 
 
@@ -50,6 +52,15 @@ def when_given_up(stop: Callable[[], None]) -> None:
         stops.append(stop)
 
 
+def remaining_s() -> tuple[float, float]:
+    """Seconds that the trial that this is part of has taken, and that are left of it; outside of one, none and all."""
+    begun_s = _begun_s.get()
+    if begun_s is None:
+        return 0.0, _limit_s.get()
+    spent_s = time.monotonic() - begun_s
+    return spent_s, _limit_s.get() - spent_s
+
+
 def run_trial(ask: Callable[[], _Answer]) -> _Answer:
     """What the model answers; after some seconds the log says that it is waited for.
 
@@ -65,11 +76,12 @@ def run_trial(ask: Callable[[], _Answer]) -> _Answer:
     stops: list[Callable[[], None]] = []
     context = copy_context()
     context.run(_give_up.set, stops)
+    context.run(_begun_s.set, time.monotonic())
     thread = threading.Thread(target=context.run, args=(_fill, outcome, ask), name="cvserve-trial", daemon=True)
     thread.start()
     thread.join(min(limit_s, _SAY_AFTER_S))
     if thread.is_alive() and limit_s > _SAY_AFTER_S:
-        text = "the model has not yet answered about its first picture, a grey one; it has %.0f s"
+        text = "the model has not yet answered about its first pictures; it has %.0f s"
         logging.getLogger("cvserve").warning(text, limit_s)
         thread.join(limit_s - _SAY_AFTER_S)
     if thread.is_alive():

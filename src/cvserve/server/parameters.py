@@ -54,7 +54,7 @@ HISTORY_PARAMETERS: dict[str, Parse] = {
     "until": _parse_moment,
     "count": values.boolean,
 }
-PREDICT_PARAMETERS: dict[str, Parse] = {"top_k": values.whole(1, 10_000)}
+PREDICT_PARAMETERS: dict[str, Parse] = {"top_k": values.whole(1, values.MAX_TOP_K)}
 
 
 def parse_query(scope: Scope, known: dict[str, Parse]) -> dict[str, Any]:

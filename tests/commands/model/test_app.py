@@ -258,6 +258,19 @@ def test_try_takes_several_pictures_and_goes_on_after_a_bad_one(
     assert f"{tmp_path / 'bad.png'}: These 10 bytes are not an image" in plain.stderr
 
 
+def test_try_says_when_width_and_height_are_the_wrong_way_round(tmp_path: Path) -> None:
+    path, config = tmp_path / "wide.skops", tmp_path / "wide.toml"
+    rows = np.random.default_rng(0).random((4, 96))
+    skops.io.dump(GaussianNB().fit(rows, [0, 1, 0, 1]), path)
+    Image.new("L", (12, 8), 200).save(tmp_path / "wide.png")
+    line = "wide.png: 12 x 8 pixels, and [input] size = [8, 12] is the other way round"
+    config.write_text('[input]\nsize = [8, 12]\nmode = "L"\n')
+    assert line in run("try", path, tmp_path / "wide.png").stderr
+    assert line in run("try", path, tmp_path / "wide.png", "--json").stderr
+    config.write_text('[input]\nsize = [12, 8]\nmode = "L"\n')
+    assert "the other way round" not in run("try", path, tmp_path / "wide.png").stderr
+
+
 def test_try_the_built_in_model(picture: Path, tmp_path: Path) -> None:
     result = run("try", "builtin", picture, "--save", tmp_path)
     assert result.exit_code == 0

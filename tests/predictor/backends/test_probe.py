@@ -78,7 +78,7 @@ def test_each_fault_has_a_sentence(model: Callable[[], LoadedModel], sentence: s
 @pytest.mark.parametrize(
     ("model", "labels", "kind"),
     [
-        (lambda: make([[1, 2, 3]]), None, None),
+        (lambda: make([[1, 2, 3]]), None, "logits"),
         (lambda: make([[0.3]], "logits", labels=("a", "b")), ("a", "b"), "logits"),
         (lambda: make([[0.2, 0.8]], said={"output.scores": "logits", "labels": ("a", "b")}), ("a", "b"), "logits"),
         (lambda: make([[1.0]], "probabilities", labels=("only",)), ("only",), "probabilities"),

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from cvserve.errors import ModelLoadError
 from support.models import load_model
 from support.onnx_models import linear
 from support.own_models import PLAIN
@@ -51,3 +52,27 @@ def test_a_class_says_nothing_of_its_pictures(tmp_path: Path) -> None:
     (tmp_path / "guess_model.py").write_text(PLAIN)
     (tmp_path / "guess_model.toml").write_text("[input]\nsize = [4, 4]\n")
     assert " ".join(load_model(f"{tmp_path / 'guess_model.py'}:Plain").guessed) == f"mode {ALL}"
+
+
+RIGHT = {
+    "mode": '"BGR"',
+    "resize": '"crop"',
+    "crop_ratio": "0.875",
+    "resample": '"bicubic"',
+    "scale": "1",
+    "mean": "[103.5, 116.3, 123.7]",
+    "std": "[57.4, 57.1, 58.4]",
+}
+
+
+@pytest.mark.parametrize("key", RIGHT)
+def test_a_value_that_is_left_out_is_called_guessed_or_refused(tmp_path: Path, key: str) -> None:
+    said = {name: value for name, value in RIGHT.items() if name != key}
+    if key == "resize":
+        del said["crop_ratio"]  # which is refused without it
+    toml = "\n".join(f"{name} = {value}" for name, value in said.items())
+    if key == "scale":  # the other numbers say that 1/255 is wrong
+        with pytest.raises(ModelLoadError, match="write scale = 1, or mean = "):
+            guessed(tmp_path, ("N", 3, 6, 4), toml)
+    else:
+        assert key in guessed(tmp_path, ("N", 3, 6, 4), toml).split()

@@ -36,6 +36,14 @@ def say(skops_file: Path) -> Callable[[str], LoadedModel]:
         ('dtype = "float16"\nscale = 1000.0', ["float16", "255000"]),
         ("scale = 1e29\nstd = 1e-300", ["float32", "to inf"]),
         ("mean = [1, 2, 3]", ["mean in digits.toml has 3 numbers", 'mode "L"']),
+        (
+            "mean = 123.675",
+            ["mean = 123.675", "pixels 0…255", "makes them 0…1", "write scale = 1, or mean = 0.485 with"],
+        ),
+        ("mean = 123.675\nstd = 58.395", ["mean = 123.675 and std = 58.395", "or mean = 0.485 and std = 0.229 with"]),
+        ("mean = 0.485\nstd = 58.395", ["std = 58.395 in", "is for pixels 0…255", "or std = 0.229 with"]),
+        ("mean = 127\nscale = 0.0078125", ["makes them 0…1.992"]),
+        ("scale = 1\nmean = 0.1307\nstd = 0.3081", ["are for pixels 0…1", "makes them 0…255", "write scale = 0.00392"]),
     ],
 )
 def test_values_of_the_input_that_exclude_each_other(
@@ -59,6 +67,16 @@ def test_values_of_the_input_that_exclude_each_other(
         'dtype = "int64"\nscale = 0.0627451',
         'dtype = "int16"\nscale = -1',
         'dtype = "float16"',
+        "mean = 0.485\nstd = 0.229",
+        "scale = 1\nmean = 123.675\nstd = 58.395",
+        "scale = 0.0078125\nmean = 0.9921875\nstd = 1",
+        "scale = 0.00390625\nstd = 1",  # 1 / 256
+        "scale = 1\nmean = 127.5\nstd = 128",
+        "scale = 0.0078431373\nmean = 1",
+        "scale = 0.0627451\nmean = 4.88\nstd = 6.02",
+        "scale = 1\nstd = 0.5",
+        "scale = 1\nmean = 0.5",
+        "mean = -0.5\nstd = 2",
     ],
 )
 def test_values_that_agree(say: Callable[[str], LoadedModel], text: str) -> None:

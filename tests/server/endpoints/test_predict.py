@@ -141,7 +141,7 @@ def test_server_timing_carries_the_times_of_the_answer(client: httpx.Client) -> 
     assert {step: float(time_ms) for step, time_ms in times.items()} == answer.json()["timing_ms"]
 
 
-@pytest.mark.parametrize(("top_k", "length"), [(1, 1), (2, 2), (4, 4), (9, 4), (10_000, 4)])
+@pytest.mark.parametrize(("top_k", "length"), [(1, 1), (2, 2), (4, 4), (9, 4), (30_000, 4)])
 def test_top_k_is_the_length_of_top(client: httpx.Client, top_k: int, length: int) -> None:
     body = client.post(f"/predict?top_k={top_k}", content=PICTURE).json()
     assert len(body["top"]) == length
@@ -156,7 +156,7 @@ def test_top_k_is_the_length_of_top(client: httpx.Client, top_k: int, length: in
         "top_k=0",
         "top_k=-1",
         "top_k=1e3",
-        "top_k=10001",
+        "top_k=30001",
         "top_k=",
         "top_k=x",
         "top_k=%D9%A1",

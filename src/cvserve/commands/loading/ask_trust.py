@@ -7,7 +7,8 @@ import typer
 
 from cvserve.predictor.backends.python.module import file_of
 from cvserve.predictor.loading import is_served
-from cvserve.predictor.models.file import ModelFile, read_model_file, with_imports
+from cvserve.predictor.models.file import ModelFile, with_imports
+from cvserve.predictor.models.folder import read_model
 from cvserve.predictor.models.trust import describe_parts, is_trusted, record
 
 TYPED_CHARACTERS = 8  # of a hash, where a user vouches for a file
@@ -27,7 +28,7 @@ def ask_trust(path: str | Path) -> bool:
         ModelLoadError: the file cannot be read.
         Unsafe: others may replace it, or the record of trust.
     """
-    file = with_imports(read_model_file(file_of(path)))
+    file = with_imports(read_model(file_of(path)))
     # What has no loader is refused by the loader, with a better reason than trust.
     if not file.kind.hides_code or not is_served(file) or is_trusted(file.code_sha256, file.path):
         return True

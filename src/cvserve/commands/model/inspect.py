@@ -11,7 +11,8 @@ from cvserve.commands.terminal.output import say
 from cvserve.configuration import load_configuration
 from cvserve.errors import InvalidSetting, UntrustedModel
 from cvserve.predictor.backends.python.module import file_of
-from cvserve.predictor.models.file import ModelFile, read_model_file, with_imports
+from cvserve.predictor.models.file import ModelFile, with_imports
+from cvserve.predictor.models.folder import config_place, read_model
 from cvserve.predictor.models.toml_read import read_config
 from cvserve.predictor.models.toml_write import format_config, write_config
 from cvserve.predictor.properties import Properties, collect_properties
@@ -35,7 +36,7 @@ def inspect_model(flags: Mapping[str, Any], *, writes: bool, overwrites: bool, a
         ModelLoadError: the model cannot be loaded, or nobody vouches for it.
     """
     settings = load_configuration(flags, uses=OF_MODELS).settings
-    file = None if settings.model is None else with_imports(read_model_file(file_of(settings.model)))
+    file = None if settings.model is None else with_imports(read_model(file_of(settings.model)))
     try:
         predictor = load_predictor_of(settings)
     except UntrustedModel:
@@ -53,6 +54,6 @@ def inspect_model(flags: Mapping[str, Any], *, writes: bool, overwrites: bool, a
 def _write(file: ModelFile | None, found: Properties, settings: Settings, *, overwrites: bool) -> None:
     if file is None:
         raise InvalidSetting("The built-in model has no file beside which a model.toml could stand; name a file.")
-    config = read_config(file.path, settings.model_config)
+    config = read_config(config_place(file), settings.model_config)
     write_config(config.path, format_config(found, config.values), overwrite=overwrites)
     say(f"Wrote {config.path}; check what the model sees with: {try_command(settings)}")

@@ -8,7 +8,8 @@ import typer
 from cvserve.commands.loading.ask_trust import ask_for_hash, is_terminal
 from cvserve.commands.terminal.output import say
 from cvserve.errors import InvalidSetting, UntrustedModel
-from cvserve.predictor.models.file import check_sha256, read_model_file, with_imports
+from cvserve.predictor.models.file import check_sha256, with_imports
+from cvserve.predictor.models.folder import read_model
 from cvserve.predictor.models.trust import describe_parts, record
 
 
@@ -25,7 +26,7 @@ def trust_file(path: str, sha256: str | None) -> None:
         UntrustedModel: the answer was no.
         Unsafe: others may replace the file, or the record of trust.
     """
-    file = with_imports(read_model_file(Path(path)))
+    file = with_imports(read_model(Path(path)))
     name = file.path.name
     if not file.kind.hides_code:
         say(f"'{name}' is {file.kind.title}: no code can hide in it.")

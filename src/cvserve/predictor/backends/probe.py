@@ -4,14 +4,19 @@ What does not fit (its input, the number of classes, the kind of its scores) is 
 with one sentence for each fault, and not by somebody's first request.
 """
 
+import logging
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from cvserve.errors import ModelError, ModelLoadError
+from cvserve.predictor.backends.consistency import check_consistency
+from cvserve.predictor.backends.samples import prepare_samples
+from cvserve.predictor.backends.score_kind import INDEPENDENT, is_independent, settle_kind
+from cvserve.predictor.backends.training_mode import watch_training
 from cvserve.predictor.contract import Backend, LoadedModel, Preparation, scores_of
 from cvserve.predictor.models.fault import ModelFault, about
 from cvserve.predictor.models.file import ModelFile, with_parts
@@ -33,6 +38,22 @@ from cvserve.predictor.scores import count_classes, to_rows
 from cvserve.predictor.trial import run_trial
 
 _GREY = 127
+
+
+class Tried(NamedTuple):
+    """A backend that has answered.
+
+    Attributes:
+        backend: to be used.
+        kind: of its scores; None: not known yet.
+        classes: for how many it gives scores.
+        notes: what was found out, with its origin.
+    """
+
+    backend: Backend
+    kind: str | None
+    classes: int
+    notes: Origins
 
 
 def make_model(facts: ModelFacts, config: ModelConfig, file: ModelFile) -> LoadedModel:
@@ -73,40 +94,43 @@ def assemble_model(
         ModelLoadError: the labels contradict the file, or the model fails on the batch.
     """
     labels = resolve_labels(facts, config, file)
-    all_origins: Origins = {}
     with about(title_of(facts, file)):
         prepared_by = "[input] in its model.toml" if isinstance(preparation, InputSpec) else "its preprocess"
 
-        def ask() -> tuple[Backend, str | None, int]:
+        def try_(connect: Connect) -> Tried:
+            backend, kind = connect(batch, config.values.get("output.scores"))
+            classes = probe_backend(backend, batch, kind, facts, prepared_by)
+            return try_backend(backend, kind, classes, facts, prepare_samples(preparation))
+
+        def ask() -> tuple[Tried, str | int | None]:
             try:
-                return _ask(_connect_of(facts, config), batch, facts, config, prepared_by)
+                return try_(_connect_of(facts, config)), None
             except SeveralOutputs as several:
                 fit = several.find_fit(labels)
                 if fit is None or facts.pick is None:
                     raise
-            all_origins["output.use"] = (fit, "file")  # no other has one score for each label
-            return _ask(facts.pick(fit), batch, facts, config, prepared_by)
+            return try_(facts.pick(fit)), fit  # no other has one score for each label
 
-        backend, kind, classes = run_trial(ask)
-        _compare_labels(labels, classes, facts, config, file)
+        tried, use = run_trial(ask)
+        _compare_labels(labels, tried.classes, facts, config, file)
+    if "batch" in tried.notes:
+        logging.getLogger("cvserve").warning("%s is asked %s", title_of(facts, file), tried.notes["batch"][0])
     name = config.values.get("name", facts.name or file.path.stem)
-    all_origins |= {"name": (name, config.origins.get("name", "default"))}
-    all_origins |= {key: (value, "file") for key, value in facts.extra.items()}
-    if labels is not None:
-        all_origins["labels"] = (list(labels), config.origins.get("labels", "file"))
-    all_origins |= origins
-    if kind is not None:
-        all_origins["output.scores"] = (kind, config.origins.get("output.scores", "file"))
-    unknown_below = config.values.get("output.unknown_below", facts.unknown_below)
-    for key, value in (("output.use", config.values.get("output.use")), ("output.unknown_below", unknown_below)):
-        if value is not None:
-            all_origins[key] = (value, config.origins.get(key, "file"))
-    if facts.half:
-        all_origins["half"] = (True, "settings")
     variant = {**facts.variant, **({"precision": "half"} if facts.half else {})}
     sha256 = identify_model(with_parts(file, facts.parts), config, preparation, variant)
     info = ModelInfo(name, sha256, facts.format, facts.device)
-    return LoadedModel(info, preparation, backend, labels, kind, all_origins, unknown_below)
+    unknown_below = config.values.get("output.unknown_below", facts.unknown_below)
+    found: Origins = {"name": (name, "default")} | {key: (value, "file") for key, value in facts.extra.items()}
+    if labels is not None:
+        found["labels"] = (list(labels), "file")
+    found |= origins | tried.notes
+    said = {"output.use": config.values.get("output.use", use), "output.unknown_below": unknown_below}
+    found |= {key: (value, "file") for key, value in said.items() if value is not None}
+    if facts.half:
+        found["half"] = (True, "settings")
+    # What is said in `model.toml` was compared with what was found; where an object is fed by itself, `origins` knows.
+    found |= {key: (found[key][0], origin) for key, origin in config.origins.items() if key in found}
+    return LoadedModel(info, preparation, tried.backend, labels, tried.kind, found, unknown_below)
 
 
 def _connect_of(facts: ModelFacts, config: ModelConfig) -> Connect:
@@ -119,12 +143,36 @@ def _connect_of(facts: ModelFacts, config: ModelConfig) -> Connect:
     return facts.pick(use)
 
 
-def _ask(
-    connect: Connect, batch: NDArray[Any], facts: ModelFacts, config: ModelConfig, prepared_by: str
-) -> tuple[Backend, str | None, int]:
-    """The backend, the kind of its scores, and the number of its classes."""
-    backend, kind = connect(batch, config.values.get("output.scores"))
-    return backend, kind, probe_backend(backend, batch, kind, facts, prepared_by)
+def try_backend(
+    backend: Backend, kind: str | None, classes: int, facts: ModelFacts, samples: Sequence[NDArray[Any]]
+) -> Tried:
+    """Ask a backend about pictures alone and together, and see from its answers what its scores are.
+
+    Args:
+        backend: has answered about a grey picture.
+        kind: of its scores, as it says; None: not known.
+        classes: how many it knows.
+        facts: what the file says of itself.
+        samples: pictures, prepared, each a batch of one.
+
+    Raises:
+        ModelFault: answers depend on chance, or on the batch in a way that cannot be mended; or it cannot be seen what
+            its scores are.
+    """
+    with watch_training() as watch:
+        own = getattr(backend, "own", None)
+        checked = check_consistency(backend, samples, facts.format, lambda: watch.describe(own), half=facts.half)
+    notes: Origins = {} if checked.note is None else {"batch": (checked.note, "warm-up")}
+    if len(checked.answers):
+        settled = settle_kind(kind, checked.answers, checked.backend, samples[0])
+        if settled is not None:
+            notes["output.scores"] = (settled, "warm-up" if kind is None else "file")
+        if is_independent(settled, checked.answers):
+            notes["labels are"] = (INDEPENDENT, "warm-up")
+        kind = settled
+    elif kind is not None:
+        notes["output.scores"] = (kind, "file")
+    return Tried(checked.backend, kind, classes, notes)
 
 
 def prepare_grey(spec: InputSpec) -> NDArray[Any]:

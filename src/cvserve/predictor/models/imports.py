@@ -68,8 +68,8 @@ def find_imports(path: Path, source: bytes) -> tuple[ImportedModule, ...]:
 
 
 def is_installed(path: Path) -> bool:
-    """Whether a file is of an installed package, which no hash of a model covers."""
-    return any(part in _INSTALLED for part in path.parts)
+    """Whether a Python file is one of an installed package, and no work of its user's."""
+    return any(part in _INSTALLED for part in path.absolute().parts)
 
 
 def combine_hashes(sha256: str, modules: Sequence[ImportedModule]) -> str:

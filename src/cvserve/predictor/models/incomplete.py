@@ -5,6 +5,7 @@ import shlex
 
 from cvserve.predictor.models.fault import ModelFault
 from cvserve.predictor.models.file import ModelFile
+from cvserve.predictor.models.foreign import explain_foreign
 from cvserve.predictor.models.hidden_code import find_names
 from cvserve.predictor.models.kinds import PYTHON
 
@@ -26,6 +27,9 @@ def explain_incomplete(file: ModelFile) -> ModelFault:
     """
     if file.kind is PYTHON:
         return _explain_unnamed_class(file)
+    foreign = explain_foreign(file, find_names(file).names)
+    if foreign is not None:
+        return foreign
     path = shlex.quote(str(file.path))
     found = find_pickled_classes(file)
     if found and not found[0].startswith(_BUILTINS):

@@ -30,12 +30,16 @@ PICKLE = Kind("pickle", "a pickle", _PICKLES, hides_code=True)
 JOBLIB = Kind("joblib", "a joblib file", _PICKLES, hides_code=True)
 ONNX = Kind("onnx", "an ONNX model", (".onnx",))
 TORCHSCRIPT = Kind("torchscript", "a TorchScript program", (".pt", ".pth", ".ts"), hides_code=True)
-TORCH = Kind("torch", "a PyTorch file", (".pt", ".pth", ".bin", ".ckpt"), hides_code=True)
+# What fastai and many scripts write by `torch.save` is called a pickle, which it is, in an archive.
+TORCH = Kind("torch", "a PyTorch file", (".pt", ".pth", ".bin", ".ckpt", *_PICKLES), hides_code=True)
 # `torch.export.load` unpickles tensors and evaluates the expressions of shapes.
 TORCH_EXPORT = Kind("torch-export", "a PyTorch export", (".pt2",), hides_code=True)
 HDF5 = Kind("hdf5", "an HDF5 file", (".h5", ".hdf5"))
 KERAS = Kind("keras", "a Keras model", (".keras",))
 SAFETENSORS = Kind("safetensors", "a safetensors file", (".safetensors",))
+# Folders, told by their `config.json`
+HUGGINGFACE = Kind("huggingface", "a Hugging Face folder", ())
+TIMM_FOLDER = Kind("timm-folder", "a folder of timm", ())
 PYTHON = Kind("python", "a Python file", (".py",), hides_code=True)
 ZIP = Kind("zip", "a zip archive", (".zip", ".npz"))
 UNKNOWN = Kind("unknown", "a file of a format that cvserve does not know", ())

@@ -12,6 +12,11 @@ from cvserve.predictor.models.input_spec import CROPS, InputSpec
 
 # From 0 to 1 in whole numbers, only pure white is not 0.
 _FEWEST_STEPS = 2
+_WHITE = 255
+# Numbers that were written with four digits may be above the largest value by that much.
+_ROUNDING = 1.01
+# Values up to this or more are pixels as they are, or nearly so.
+_FEWEST_GREYS = 100
 
 
 def check_order(stated: Sequence[str], source: str, known: Sequence[str], file_name: str) -> None:
@@ -54,6 +59,8 @@ def check_input(spec: InputSpec, stated: Sequence[str], source: str) -> None:
                 f'(mode "{spec.mode}"); write one number.'
             )
     _check_crop(spec, stated, source)
+    if {"scale", "mean", "std"} & set(stated):  # what a file says by itself may be as odd as it likes
+        _check_units(spec, source)
     _check_range(spec, source)
 
 
@@ -74,6 +81,43 @@ def _check_crop(spec: InputSpec, stated: Sequence[str], source: str) -> None:
                 f'{key} = {shown} in {source} is for resize = "crop", but resize is "{spec.resize}"; '
                 f'write resize = "crop", or remove {key}.'
             )
+
+
+def _check_units(spec: InputSpec, source: str) -> None:
+    """Refuse mean and standard deviation in another unit than that of the values, which `scale` makes.
+
+    A mean above the largest value would make all pictures look almost alike, and no values deviate by twice their
+    range. The other way round, numbers that are all under 1 are not those of pixels 0…255.
+    """
+    largest = _WHITE * abs(spec.scale)
+    limits = {"mean": largest * _ROUNDING, "std": 2 * max(1.0, largest)}
+    of_pixels = [key for key, limit in limits.items() if max(getattr(spec, key)) > limit]
+    if of_pixels and spec.scale > 0:
+        raise ModelLoadError(
+            f"{_name_numbers(spec, of_pixels, 1)} in {source} {_are(of_pixels)} for pixels 0…255, but scale = "
+            f"{spec.scale:.6g} makes them 0…{largest:.4g}; write scale = 1, or "
+            f"{_name_numbers(spec, of_pixels, 1 / _WHITE)} with scale = {1 / _WHITE!r}."
+        )
+    is_of_unit = all(0 < number <= 1 for number in spec.mean) and all(number < 1 for number in spec.std)
+    if is_of_unit and largest >= _FEWEST_GREYS:
+        raise ModelLoadError(
+            f"{_name_numbers(spec, ['mean', 'std'], 1)} in {source} are for pixels 0…1, but scale = {spec.scale:.6g} "
+            f"makes them 0…{largest:.4g}; write scale = {1 / _WHITE!r}, or "
+            f"{_name_numbers(spec, ['mean', 'std'], _WHITE)} with scale = 1."
+        )
+
+
+def _name_numbers(spec: InputSpec, keys: Sequence[str], factor: float) -> str:
+    """As they would stand in `model.toml`, in another unit: `mean = 127.5 and std = [58.4, 57.1, 57.4]`."""
+    texts = []
+    for key in keys:
+        numbers = [f"{number * factor:.6g}" for number in getattr(spec, key)]
+        texts.append(f"{key} = {numbers[0]}" if len(numbers) == 1 else f"{key} = [{', '.join(numbers)}]")
+    return " and ".join(texts)
+
+
+def _are(keys: Sequence[str]) -> str:
+    return "are" if len(keys) > 1 else "is"
 
 
 def _check_range(spec: InputSpec, source: str) -> None:

@@ -163,4 +163,5 @@ CHECKS: dict[str, Check] = {
     "output.use": _check_output,
     "output.unknown_below": _number("a score from 0 to 1", lambda score: 0 <= score <= 1),
     "model.args": _check_arguments,
+    "model.state": _check_name,
 }

@@ -1,4 +1,4 @@
-"""`model.toml` and `labels.txt`: what the user says about a model file."""
+"""`model.toml` and a file of labels: what the user says about a model file."""
 
 import os
 import tomllib
@@ -10,8 +10,9 @@ from typing import Any
 from cvserve.errors import ModelLoadError
 from cvserve.predictor.models.config_files import ConfigFiles, IsVouched
 from cvserve.predictor.models.fault import ModelFault, about
+from cvserve.predictor.models.label_file import parse_labels
 from cvserve.predictor.models.presets import PRESET, expand_preset
-from cvserve.predictor.models.toml_keys import CHECKS, check_labels
+from cvserve.predictor.models.toml_keys import CHECKS
 from cvserve.texts import did_you_mean
 from cvserve.trust.vouched import is_vouched
 
@@ -112,21 +113,18 @@ def _read_named_labels(files: ConfigFiles, folder: Path, name: PurePath) -> tupl
     if labels is None:
         raise ModelFault(
             f"has labels = {str(name)!r}, but there is no such file beside it; "
-            'write the file, one label a line, or a list such as ["cat", "dog"].'
+            'write the file, one label a line or as JSON, or a list such as ["cat", "dog"].'
         )
     return labels
 
 
 def _read_labels(files: ConfigFiles, folder: Path, name: str | PurePath) -> tuple[str, ...] | None:
-    """The labels of a file, one a line; None when there is no file."""
+    """The labels of a file; None when there is no file."""
     text = files.read(folder, name)
     if text is None:
         return None
-    lines = [line.strip() for line in text.rstrip().splitlines()]
     with about(str(name)):
-        if not lines:
-            raise ModelFault("has no labels; write one a line, in the order of the classes, or remove it.")
-        return check_labels("labels", lines)
+        return parse_labels(name, text)
 
 
 def _check_document(document: dict[str, Any]) -> dict[str, Any]:

@@ -279,7 +279,7 @@ def traced_with_one(batch: int | str) -> ModelProto:
 def test_a_graph_that_mixes_its_batch_is_asked_one_by_one(
     saved: Callable[..., Path], pictures: list[NDArray[Any]], make: Callable[..., Any]
 ) -> None:
-    predictor = Predictor.load(saved(make("N")))
+    predictor = Predictor.load(saved(make("N"), '[output]\nscores = "logits"\n'))
     alone = [answers(predictor, [picture])[0] for picture in pictures]
     assert np.allclose(answers(predictor, pictures), alone, atol=1e-6)
 

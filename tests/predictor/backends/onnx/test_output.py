@@ -107,7 +107,7 @@ def test_an_output_that_there_is_not_is_named(saved: Callable[..., Path], use: s
 
 def test_the_only_output_may_be_named(saved: Callable[..., Path]) -> None:
     model = load_model(saved(linear(SHAPE), '[output]\nuse = "scores"'))
-    assert model.origins["output.scores"] == ("logits", "file")
+    assert model.origins["output.scores"] == ("logits", "warm-up")
 
 
 @pytest.mark.parametrize("shape", [[1, 84, 189], [1, 5, 8, 8]], ids=str)

@@ -203,11 +203,6 @@ def test_weights_from_before_batches_were_counted(net: Any, folder: Path, pictur
     assert np.abs(found - probabilities(net, prepared(pictures))).max() < 2e-6
 
 
-def test_a_checkpoint_with_two_state_dicts_is_not_guessed(net: Any, folder: Path) -> None:
-    path = save({"model": net.state_dict(), "model_ema": net.state_dict()}, folder / "best.pth")
-    assert "holds 2 state dicts (model, model_ema)" in refused_weights(folder, path)
-
-
 @pytest.mark.parametrize("thing", [{"epoch": 3}, [1, 2], {}])
 def test_a_checkpoint_without_weights(folder: Path, thing: dict[str, int] | list[int]) -> None:
     assert "state dict" in refused_weights(folder, save(thing, folder / "best.pth"))
@@ -293,7 +288,7 @@ def test_an_export_in_training_mode_is_refused(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("form", ["trace", "freeze"])
-@pytest.mark.filterwarnings("ignore:.torch.jit:DeprecationWarning")
+@pytest.mark.filterwarnings("ignore:.torch.jit")
 def test_other_ways_to_torchscript(net: Any, folder: Path, pictures: list[NDArray[Any]], form: str) -> None:
     import torch
 

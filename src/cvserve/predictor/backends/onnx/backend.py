@@ -13,12 +13,7 @@ from cvserve.predictor.backends.onnx.runtime import make_run_options
 from cvserve.predictor.backends.probe import describe_failure
 from cvserve.predictor.contract import Backend
 from cvserve.predictor.models.fault import ModelFault
-from cvserve.predictor.scores import looks_like_probabilities
 from cvserve.predictor.trial import when_given_up
-
-# How far the scores of a picture may be apart when it is alone and when it has company: rounding, no more.
-_RELATIVE, _ABSOLUTE = 1e-3, 1e-4
-_ABSOLUTE_FLOAT16 = 1e-2
 
 
 class OnnxBackend:
@@ -69,42 +64,33 @@ def make_backend(
         wanted: kind of scores; None: seen from the answers.
 
     Returns:
-        The backend and the kind of scores that it gives; None for one number a picture, in which it cannot be seen.
+        The backend and the kind of scores that was asked for.
 
     Raises:
-        ModelFault: it does not fit its input, fails on the picture, or gives no kind of scores that was asked for.
+        ModelFault: it does not fit its input, or gives no kind of scores that was asked for, or only the best of them.
     """
     _check_shape(taken, batch)
     check_values(taken, batch.size)
     bare = OnnxBackend(session, taken, output)
     backend: Backend = bare if taken.batch is None else FixedBatchBackend(bare, taken.batch)
-    pictures = _add_ramp(batch)
-    try:
-        if places:
-            whole = np.repeat(batch, taken.batch or 1, axis=0)
-            check_places(bare.find_values(places, whole), len(whole))
-        alone = np.concatenate([_infer(backend, pictures[:1]), _infer(backend, pictures[1:])])
-    except ModelFault:
-        raise
-    except Exception as error:  # ONNX Runtime has a dozen kinds of errors, and its texts are not for users
-        raise ModelFault(explain_failure(error, batch)) from None
-    if taken.batch != 1 and not _is_same_in_company(backend, pictures, alone):
-        if taken.batch is not None:
-            raise ModelFault(
-                f"takes {taken.batch} pictures at a time and mixes them: the same picture gets other scores in other "
-                "company; export it with a free batch or a batch of 1."
-            )
-        backend = FixedBatchBackend(bare, 1)
+    if places:
+        _check_places(bare, places, np.repeat(batch, taken.batch or 1, axis=0))
     if wanted == "labels":
         raise ModelFault('gives scores, but its model.toml says scores = "labels"; write "probabilities" or "logits".')
-    if wanted is None and alone.shape[1] > 1:
-        wanted = "probabilities" if looks_like_probabilities(alone) else "logits"
     return backend, wanted
 
 
 def explain_failure(_error: BaseException, batch: NDArray[Any]) -> str:
     """What to do when a graph fails; ONNX Runtime's own texts are not for users."""
     return describe_failure("correct [input], or export it for pictures of this size.", batch)
+
+
+def _check_places(bare: OnnxBackend, places: list[str], batch: NDArray[Any]) -> None:
+    try:
+        found = bare.find_values(places, batch)
+    except Exception as error:  # ONNX Runtime has a dozen kinds of errors, and its texts are not for users
+        raise ModelFault(explain_failure(error, batch)) from None
+    check_places(found, len(batch))
 
 
 def _check_shape(taken: GraphInput, batch: NDArray[Any]) -> None:
@@ -115,27 +101,3 @@ def _check_shape(taken: GraphInput, batch: NDArray[Any]) -> None:
             f"takes pictures of shape {format_shape(takes)}, but [input] in its model.toml gives {list(given)}; "
             "correct size, mode or layout."
         )
-
-
-def _add_ramp(batch: NDArray[Any]) -> NDArray[Any]:
-    """A second picture for a batch of one: the same, brighter from one value to the next."""
-    ramp = np.linspace(0, 1, batch.size, dtype=np.float32).reshape(batch.shape)
-    return np.concatenate([batch, (batch * ramp + ramp).astype(batch.dtype)])
-
-
-def _is_same_in_company(backend: Backend, pictures: NDArray[Any], alone: NDArray[Any]) -> bool:
-    """Whether two pictures get together what each of them gets alone.
-
-    Some graphs mix the pictures of a batch: a shape that was fixed when they were traced, values that were quantised
-    over the whole batch, a soft-max over the wrong axis.
-    """
-    try:
-        together = _infer(backend, pictures)
-    except Exception:  # a batch of two is more than it can take
-        return False
-    absolute = _ABSOLUTE_FLOAT16 if pictures.dtype == np.float16 else _ABSOLUTE
-    return together.shape == alone.shape and np.allclose(together, alone, _RELATIVE, absolute, equal_nan=True)
-
-
-def _infer(backend: Backend, batch: NDArray[Any]) -> NDArray[np.float64]:
-    return np.asarray(backend.infer(batch), dtype=np.float64)

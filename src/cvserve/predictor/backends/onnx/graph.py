@@ -8,6 +8,7 @@ from cvserve.predictor.backends.onnx.external import embed_external_data
 from cvserve.predictor.backends.onnx.library import onnx
 from cvserve.predictor.backends.onnx.metadata import Metadata, read_metadata
 from cvserve.predictor.backends.onnx.pixel_range import find_pixel_range
+from cvserve.predictor.backends.onnx.training import check_mode
 from cvserve.predictor.models.fault import ModelFault
 from cvserve.predictor.models.file import ModelFile
 from cvserve.texts import escape_unprintable
@@ -65,6 +66,7 @@ def read_graph(file: ModelFile) -> Graph:
         model.ParseFromString(file.data)
         if not model.graph.node:
             raise ModelFault(_DAMAGED)
+        check_mode(model)
         return _read(model, file)
     except (ModelLoadError, Unsafe):
         raise

@@ -10,7 +10,8 @@ from cvserve.predictor.backends.onnx.backend import explain_failure, make_backen
 from cvserve.predictor.backends.onnx.graph import Graph, read_graph
 from cvserve.predictor.backends.onnx.input import GraphInput, Port, read_input
 from cvserve.predictor.backends.onnx.output import find_places, find_scores, sizes_of
-from cvserve.predictor.backends.onnx.runtime import VERSION, open_session
+from cvserve.predictor.backends.onnx.providers import check_loaded
+from cvserve.predictor.backends.onnx.runtime import VERSION, find_provider, open_session
 from cvserve.predictor.models.fault import ModelFault
 from cvserve.predictor.models.file import ModelFile
 from cvserve.predictor.models.outputs import SeveralOutputs, missing_output
@@ -19,7 +20,7 @@ from cvserve.predictor.source import ModelSource
 from cvserve.texts import escape_unprintable
 
 
-def load_onnx(file: ModelFile, _source: ModelSource) -> ModelFacts:
+def load_onnx(file: ModelFile, source: ModelSource) -> ModelFacts:
     """A classifier from an ONNX file.
 
     Raises:
@@ -28,11 +29,15 @@ def load_onnx(file: ModelFile, _source: ModelSource) -> ModelFacts:
         Unsafe: everybody may write to a file of weights.
     """
     graph = read_graph(file)
+    provider = find_provider(source)
     try:
-        session = open_session(graph.data)
+        session = open_session(graph.data, provider)
         inputs, outputs = ([Port.of(entry) for entry in each()] for each in (session.get_inputs, session.get_outputs))
+    except ModelFault:  # a sentence already
+        raise
     except Exception:  # ONNX Runtime has a dozen kinds of errors, and its texts are not for users
         raise _cannot_run(graph, file) from None
+    runs_as = check_loaded(session, provider)
     taken = read_input(inputs)
     candidates = find_scores(outputs, graph.top_k)
     return ModelFacts(
@@ -45,9 +50,11 @@ def load_onnx(file: ModelFile, _source: ModelSource) -> ModelFacts:
         defaults=taken.defaults,
         guessed=taken.guessed,
         told=_told(graph, taken),
-        extra=_describe(graph, taken),
+        extra=_describe(graph, taken) | ({"runs as": runs_as} if runs_as else {}),
         parts=graph.parts,
         describe_failure=explain_failure,
+        device=provider.device,
+        half=provider.half,
     )
 
 

@@ -38,4 +38,14 @@ def check_arguments(maker: Callable[..., Any], arguments: Mapping[str, Any], con
     missing = [name for name in named if name in needed and name not in arguments]
     if missing:
         example = ", ".join(f"{name} = …" for name in missing)
-        raise ModelFault(f"needs {', '.join(missing)}; write into {config_name}: [model] args = {{ {example} }}")
+        raise ModelFault(f"needs {', '.join(missing)}; write into {config_name}, under [model]: args = {{ {example} }}")
+
+
+def takes(maker: Callable[..., Any], argument: str) -> bool:
+    """Whether something may be called with an argument of that name, as far as its signature says."""
+    try:
+        parameters = inspect.signature(maker).parameters
+    except (TypeError, ValueError):
+        return False
+    is_named = argument in parameters and parameters[argument].kind in _NAMED
+    return is_named or any(one.kind is one.VAR_KEYWORD for one in parameters.values())

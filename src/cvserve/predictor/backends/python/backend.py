@@ -69,16 +69,16 @@ class UserPreparation:
 class UserBackend:
     """The `infer` of a user-defined class.
 
-    Args:
+    Attributes:
         own: an object of the class.
     """
 
     def __init__(self, own: Any) -> None:
-        self._own = own
+        self.own = own
 
     def infer(self, batch: NDArray[Any]) -> NDArray[Any] | Inferred:
         """Scores [N, C] for a batch [N, …]."""
-        scores: NDArray[Any] | Inferred = self._own.infer(batch)
+        scores: NDArray[Any] | Inferred = self.own.infer(batch)
         return scores
 
 

@@ -7,6 +7,7 @@ trust check.
 
 import inspect
 import sys
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
@@ -14,9 +15,10 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from cvserve.errors import ModelLoadError
-from cvserve.predictor.backends.probe import assemble_model, make_model, prepare_grey
-from cvserve.predictor.backends.python.arguments import check_arguments
+from cvserve.errors import ModelLoadError, Unsafe
+from cvserve.predictor.backends.downloads import refuse_downloads
+from cvserve.predictor.backends.probe import assemble_model, prepare_grey
+from cvserve.predictor.backends.python.arguments import check_arguments, takes
 from cvserve.predictor.backends.python.backend import UserBackend, UserPreparation, set_up
 from cvserve.predictor.backends.python.class_config import (
     hand_over,
@@ -27,7 +29,7 @@ from cvserve.predictor.backends.python.class_config import (
     variant_of,
 )
 from cvserve.predictor.backends.python.module import code_folder, hashed_only, importable, run_module, source_path
-from cvserve.predictor.backends.torch.module import module_facts
+from cvserve.predictor.backends.torch.module import MadeModule, load_module
 from cvserve.predictor.contract import Backend, LoadedModel
 from cvserve.predictor.models.fault import ModelFault, about
 from cvserve.predictor.models.file import (
@@ -38,6 +40,7 @@ from cvserve.predictor.models.file import (
     with_imports,
     with_weights,
 )
+from cvserve.predictor.models.imports import is_installed
 from cvserve.predictor.models.resolve import InputFacts, ModelFacts, resolve_input
 from cvserve.predictor.models.toml_keys import CHECKS
 from cvserve.predictor.models.toml_read import ModelConfig, read_config
@@ -49,6 +52,8 @@ from cvserve.predictor.user_code import describe_error, explain_errors
 from cvserve.texts import list_some
 
 _MAX_SHOWN = 5
+# What torchvision, timm and most others call the number of classes
+_CLASSES = "num_classes"
 
 
 def load_class(where: str, name: str, source: ModelSource) -> LoadedModel:
@@ -82,10 +87,13 @@ def load_class(where: str, name: str, source: ModelSource) -> LoadedModel:
             module = run_module(where, code)
         thing = _find(module, name, code)
         with about(title):
-            own = _make_object(thing, file, model_config, folder, name)
-            if _is_torch_module(own):
-                facts = module_facts(own, name, weights_file, folder, source, is_trained=not isinstance(thing, type))
-                return make_model(replace(facts, title=title, variant=variant_of(name)), model_config, file)
+            is_theirs = is_installed(code.path)
+            _check_arguments_named(model_config, is_allowed=not (is_strict and is_theirs))
+            with refuse_downloads() if is_theirs else nullcontext():
+                own = _make_object(thing, file, model_config, folder, name)
+                if _is_torch_module(own):
+                    made = _describe_making(own, thing, title, model_config, folder)
+                    return load_module(made, weights_file, model_config, file, source)
             if weights_file is not None:
                 with explain_errors("taking its weights", folder):
                     own.weights = weights_file.path
@@ -136,6 +144,31 @@ def _make_object(thing: Any, file: ModelFile, config: ModelConfig, folder: Path,
             "a PyTorch module."
         )
     return own
+
+
+def _check_arguments_named(config: ModelConfig, *, is_allowed: bool) -> None:
+    """Refuse what a folder's files say to a function of a library: its arguments may make it do anything."""
+    if "model.args" in config.values and not is_allowed:
+        raise Unsafe(
+            f"A file of settings names a function of a library, and {config.file_name} its arguments, which nobody has "
+            "vouched for; name the model yourself, by --model, or leave the arguments out."
+        )
+
+
+def _describe_making(own: Any, thing: Any, title: str, config: ModelConfig, folder: Path) -> MadeModule:
+    """A PyTorch module, and how another one like it is made."""
+    name = title.partition(" in ")[0]
+    if not inspect.isroutine(thing):
+        return MadeModule(own, name, title, folder, variant_of(name), is_class=isinstance(thing, type))
+    arguments = config.values.get("model.args", {})
+
+    def make(**more: Any) -> Any:
+        with explain_errors("its call", folder):
+            return thing(**arguments, **more)
+
+    can_count = _CLASSES not in arguments and takes(thing, _CLASSES)
+    make_for = (lambda classes: make(**{_CLASSES: classes})) if can_count else None
+    return MadeModule(own, name, title, folder, variant_of(name), make=make, make_for=make_for)
 
 
 def _is_torch_module(own: Any) -> bool:

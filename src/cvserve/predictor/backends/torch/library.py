@@ -1,5 +1,6 @@
-"""PyTorch itself: there or not, and on how many threads it computes."""
+"""PyTorch itself: there or not, and on how many threads it computes; and what reads files for it."""
 
+import importlib
 import os
 from typing import Any
 
@@ -22,6 +23,25 @@ def import_torch() -> Any:
         raise ModelFault("needs PyTorch; run: pip install 'cvserve[torch]'") from None
     _set_threads(torch)
     return torch
+
+
+def import_part(module: str, library: str, extra: str) -> Any:
+    """A module of cvserve that imports a library at its top.
+
+    Args:
+        module: its full name.
+        library: what it needs.
+        extra: of cvserve that brings the library.
+
+    Raises:
+        ModelFault: the library is not installed.
+    """
+    try:
+        return importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.partition(".")[0] != library:
+            raise
+        raise ModelFault(f"needs {library}; run: pip install 'cvserve[{extra}]'") from None
 
 
 def _set_threads(torch: Any) -> None:

@@ -15,26 +15,26 @@ from cvserve.predictor.backends.torch.archive import check_whole
 from cvserve.predictor.backends.torch.device import choose_placement, move_export
 from cvserve.predictor.backends.torch.library import import_torch
 from cvserve.predictor.backends.torch.module import make_facts
+from cvserve.predictor.backends.torch.training import check_program, export_nodes, script_nodes
 from cvserve.predictor.models.fault import ModelFault
 from cvserve.predictor.models.file import ModelFile
 from cvserve.predictor.models.resolve import ModelFacts
 from cvserve.predictor.source import ModelSource
-
-# Position of `training` among the arguments of operators that do something else in training
-_TRAINING_ARGUMENT = {"aten.dropout.default": 2, "aten.batch_norm.default": 5}
 
 
 def load_torchscript(file: ModelFile, source: ModelSource) -> ModelFacts:
     """A program of `torch.jit.save`.
 
     Raises:
-        ModelFault: PyTorch is not installed, cannot compute where it should, or the file is damaged.
+        ModelFault: PyTorch is not installed, cannot compute where it should, the file is damaged, or it was traced in
+            training mode.
     """
     torch = import_torch()
     placement = choose_placement(torch, source)
     check_whole(file, "torch.jit.save")
     with _silence(), _read_errors(file):
         module = torch.jit.load(io.BytesIO(file.data), map_location="cpu").eval()
+    check_program(script_nodes(module))
     return make_facts(placement, placement.place(module))
 
 
@@ -59,7 +59,7 @@ def load_export(file: ModelFile, source: ModelSource) -> ModelFacts:
         if placement.device != CPU:
             program = move_export(torch, program, placement.device)
         module = program.module()
-    _check_mode(program)
+    check_program(export_nodes(program))
     fixed_batch = shape[0] if shape and isinstance(shape[0], int) else None
     return make_facts(placement, module, says=_picture(shape[1:]), fixed_batch=fixed_batch)
 
@@ -85,16 +85,6 @@ def _picture(sides: Sequence[Any]) -> dict[str, Any]:
     if isinstance(height, int) and isinstance(width, int):
         says["size"] = (width, height)
     return says
-
-
-def _check_mode(program: Any) -> None:
-    for node in program.graph.nodes:
-        place = _TRAINING_ARGUMENT.get(str(node.target))
-        if place is not None and len(node.args) > place and node.args[place] is True:
-            raise ModelFault(
-                "was exported in training mode, in which answers depend on chance; call model.eval() before "
-                "torch.export.export and save it again."
-            )
 
 
 @contextmanager

@@ -1,5 +1,7 @@
 """A PyTorch module as a model: from the file of a program, or made by its class with the weights of a checkpoint."""
 
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -7,42 +9,112 @@ from typing import Any
 from numpy.typing import NDArray
 
 from cvserve.predictor.backends.fixed_batch import FixedBatchBackend
+from cvserve.predictor.backends.probe import make_model
 from cvserve.predictor.backends.torch.backend import TorchBackend, explain_failure
 from cvserve.predictor.backends.torch.device import Placement, choose_placement
 from cvserve.predictor.backends.torch.library import import_torch
-from cvserve.predictor.backends.torch.weights import load_weights
-from cvserve.predictor.contract import Backend
+from cvserve.predictor.backends.torch.state import State
+from cvserve.predictor.backends.torch.weights import count_classes, put_weights, read_state
+from cvserve.predictor.contract import Backend, LoadedModel
 from cvserve.predictor.models.fault import ModelFault
 from cvserve.predictor.models.file import ModelFile
 from cvserve.predictor.models.resolve import ModelFacts
+from cvserve.predictor.models.toml_read import ModelConfig
 from cvserve.predictor.source import ModelSource
 
+_STATE_KEY = "model.state"
 
-def module_facts(
-    module: Any, name: str, weights: ModelFile | None, folder: Path, source: ModelSource, *, is_trained: bool
-) -> ModelFacts:
-    """What a module of a user-defined class says of itself, its weights loaded.
+
+@dataclass(frozen=True, slots=True)
+class MadeModule:
+    """A module, and how it came about.
+
+    Attributes:
+        module: a `torch.nn.Module`.
+        name: of what made it.
+        title: what sentences about it begin with.
+        folder: of its code.
+        variant: what else names it, for the version; see `ModelFacts`.
+        is_class: whether it was just made of a class, so that it has nothing but random numbers.
+        make: of what a function gave, another one like it; None: it was no function.
+        make_for: the same for another number of classes; None: its maker does not take that number, or was given one.
+    """
+
+    module: Any
+    name: str
+    title: str
+    folder: Path
+    variant: Mapping[str, str]
+    is_class: bool = False
+    make: Callable[[], Any] | None = None
+    make_for: Callable[[int], Any] | None = None
+
+
+def load_module(
+    made: MadeModule, weights: ModelFile | None, config: ModelConfig, file: ModelFile, source: ModelSource
+) -> LoadedModel:
+    """A module with its weights, tried.
 
     Args:
-        module: a `torch.nn.Module`.
-        name: of its class.
+        made: the module.
         weights: a checkpoint; None: it has its weights already.
-        folder: of its code.
+        config: its `model.toml`.
+        file: of its code, for its hash.
         source: says where it computes.
-        is_trained: whether it may be served without a checkpoint: an object or a function's result may, what was
-            just made of a class has nothing but random numbers.
 
     Raises:
-        ModelFault: no weights, they do not fit, or it cannot compute where it should.
+        ModelLoadError: no weights, they do not fit, or the module fails on a picture.
     """
     torch = import_torch()
     placement = choose_placement(torch, source)
-    if weights is not None:
-        load_weights(torch, module, weights)
-    elif not is_trained:
+    key = config.values.get(_STATE_KEY)
+    if weights is None:
+        _check_trained(torch, made)
+        if key is not None:
+            raise ModelFault(
+                f"has no file of weights, in which {config.file_name} names '{key}'; add: --weights best.pth"
+            )
+        module, state = made.module, None
+    else:
+        module, state = _take_weights(torch, made, weights, key)
+    extra = {"class": made.name, **({} if weights is None else {"weights": str(weights.path)})}
+    variant = {**made.variant, **({"state": state.key} if state is not None and state.key else {})}
+    facts = make_facts(
+        placement, placement.place(module).eval(), extra=extra, name=made.name.lower(), folder=made.folder
+    )
+    model = make_model(replace(facts, title=made.title, variant=variant), config, file)
+    if state is None or not (state.others or key):
+        return model
+    origin = "guessed" if key is None else config.origins[_STATE_KEY]
+    return replace(model, origins={**model.origins, _STATE_KEY: (state.key, origin)})
+
+
+def _take_weights(torch: Any, made: MadeModule, weights: ModelFile, key: str | None) -> tuple[Any, State]:
+    """The module with the weights in it, made anew when it was trained for another number of classes."""
+    module = made.module
+    state = read_state(torch, module, weights, key)
+    classes = count_classes(state.tensors, module.state_dict())
+    if classes is not None and made.make_for is not None:
+        module = made.make_for(classes)
+    put_weights(module, state, weights.path.name)
+    return module, state
+
+
+def _check_trained(torch: Any, made: MadeModule) -> None:
+    """Refuse random weights: those of a class, and of a function that gives others each time that it is called."""
+    if made.is_class:
         raise ModelFault("is a PyTorch module with random weights; add its own: --weights best.pth")
-    extra = {"class": name, **({} if weights is None else {"weights": str(weights.path)})}
-    return make_facts(placement, placement.place(module).eval(), extra=extra, name=name.lower(), folder=folder)
+    if made.make is not None and not _are_same(torch, made.module.state_dict(), made.make().state_dict()):
+        raise ModelFault(
+            "gives a PyTorch module with random weights, others at each call; add its own: --weights best.pth"
+        )
+
+
+def _are_same(torch: Any, one: dict[str, Any], other: dict[str, Any]) -> bool:
+    return one.keys() == other.keys() and all(
+        not isinstance(value, torch.Tensor) or torch.equal(value.nan_to_num(), other[name].nan_to_num())
+        for name, value in one.items()
+    )
 
 
 def make_facts(

@@ -1,118 +1,71 @@
 """Weights for a PyTorch module out of a checkpoint: read without running anything in it, and only if they fit."""
 
-import io
-import pickle
-import warnings
 from collections.abc import Mapping
 from typing import Any
 
-from cvserve.predictor.backends.torch.archive import check_whole
+from cvserve.predictor.backends.torch.checkpoint import read_checkpoint
+from cvserve.predictor.backends.torch.state import State, find_state
 from cvserve.predictor.models.fault import ModelFault, about
 from cvserve.predictor.models.file import ModelFile
-from cvserve.predictor.models.incomplete import find_pickled_classes
-from cvserve.predictor.models.kinds import TORCH, TORCH_EXPORT, TORCHSCRIPT
 from cvserve.texts import list_some, to_one_line
 
-# What a wrapper writes before each name: DataParallel, torch.compile, Lightning
-_WRAPPERS = ("module.", "_orig_mod.", "model.")
 _MAX_SHOWN = 3
 
 
-def load_weights(torch: Any, module: Any, file: ModelFile) -> None:
-    """Put the weights of a checkpoint into a module.
+def read_state(torch: Any, module: Any, file: ModelFile, key: str | None = None) -> State:
+    """The weights in a checkpoint that are meant for a module; whether they fit is seen by `put_weights`.
 
     Args:
         torch: the library.
         module: a `torch.nn.Module`.
         file: the checkpoint.
+        key: where `[model] state` says that they are in it; None: it does not say.
 
     Raises:
-        ModelLoadError: not a checkpoint, damaged, or more than weights.
-        ModelFault: weights of another module than this one.
+        ModelLoadError: not a checkpoint, damaged, more than weights, or none of its state dicts is meant.
     """
     with about(file):
-        found = _find_state_dict(torch, _read(torch, file), file.path.name)
-    wanted = module.state_dict()
-    state = _remove_wrappers(found, wanted)
-    differences = _list_differences(state, wanted)
+        return find_state(torch, read_checkpoint(torch, file), module.state_dict(), key, file.path.name)
+
+
+def put_weights(module: Any, state: State, file_name: str) -> None:
+    """Put weights into a module.
+
+    Args:
+        module: a `torch.nn.Module`.
+        state: the weights.
+        file_name: where they came from.
+
+    Raises:
+        ModelFault: weights of another module than this one.
+    """
+    differences = _list_differences(state.tensors, module.state_dict())
     if differences:
         raise ModelFault(
-            f"has other weights than those in '{file.path.name}': {'; '.join(differences)}; take the class and the "
+            f"has other weights than those in '{file_name}': {'; '.join(differences)}; take the class and the "
             "arguments that they were trained with."
         )
     try:
-        module.load_state_dict(state, strict=False)
+        module.load_state_dict(state.tensors, strict=False)
     except Exception as error:  # a module may load its state in its own way
         reason = to_one_line(str(error), 300)
-        raise ModelFault(f"does not take the weights in '{file.path.name}': {reason}") from None
+        raise ModelFault(f"does not take the weights in '{file_name}': {reason}") from None
 
 
-def _read(torch: Any, file: ModelFile) -> Any:
-    if file.kind in (TORCHSCRIPT, TORCH_EXPORT):
-        raise ModelFault(f"is {file.kind.title}, a model with its class; serve it alone: --model {file.path}")
-    if file.kind is not TORCH:
-        raise ModelFault(
-            f"is {file.kind.title}, not weights of PyTorch; save them with torch.save(model.state_dict(), 'best.pth')."
-        )
-    if file.data.startswith(b"PK"):
-        check_whole(file, "torch.save")
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return torch.load(io.BytesIO(file.data), map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError:
-        raise _more_than_weights(file) from None
-    except Exception:  # damaged bytes make it raise whatever they like
-        raise ModelFault("is damaged or cut off; save or copy it again.") from None
+def count_classes(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> int | None:
+    """For how many classes weights were trained, where a module fits but for that number.
 
+    All weights of another size differ in their first side only, and there by the same number: those of the last layer.
 
-def _more_than_weights(file: ModelFile) -> ModelFault:
-    classes = find_pickled_classes(file)
-    what = f"holds more than weights ({', '.join(classes)})" if classes else "cannot be read as weights"
-    return ModelFault(
-        f"{what}, and nothing else is read from it; save the weights alone: "
-        f"torch.save(model.state_dict(), {file.path.name!r})."
-    )
-
-
-def _find_state_dict(torch: Any, loaded: Any, name: str) -> Mapping[str, Any]:
-    """The one state dict in what a checkpoint holds: itself, or the only member that is one; `name` is the file's."""
-
-    def is_state(value: Any) -> bool:
-        return (
-            isinstance(value, Mapping)
-            and bool(value)
-            and all(isinstance(key, str) and isinstance(entry, torch.Tensor) for key, entry in value.items())
-        )
-
-    if is_state(loaded):
-        state: Mapping[str, Any] = loaded
-        return state
-    if not isinstance(loaded, Mapping):
-        raise ModelFault(
-            f"holds a {type(loaded).__name__}, no state dict; save torch.save(model.state_dict(), {name!r})."
-        )
-    states = [str(key) for key, value in loaded.items() if is_state(value)]
-    if len(states) == 1:
-        only: Mapping[str, Any] = loaded[states[0]]
-        return only
-    has = (
-        f"{len(states)} state dicts ({', '.join(states)})"
-        if states
-        else f"no state dict ({list_some(map(str, loaded), _MAX_SHOWN)})"
-    )
-    raise ModelFault(f"holds {has}; save the one to serve: torch.save(model.state_dict(), {name!r}).")
-
-
-def _remove_wrappers(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Without the name of a wrapper, where all weights have it and the names fit only without."""
-    inner = found
-    while not inner.keys() & wanted.keys():
-        wrapper = next((word for word in _WRAPPERS if all(key.startswith(word) for key in inner)), None)
-        if wrapper is None:
-            return found
-        inner = {key.removeprefix(wrapper): value for key, value in inner.items()}
-    return inner
+    Returns:
+        None when they fit as they are, or differ in more.
+    """
+    both = [(found[name].shape, wanted[name].shape) for name in wanted if name in found]
+    other = [(one, two) for one, two in both if one != two]
+    counts = {one[0] for one, two in other if len(one) == len(two) > 0 and one[1:] == two[1:]}
+    is_same = all(len(one) == len(two) > 0 and one[1:] == two[1:] for one, two in other)
+    sizes = {two[0] for _, two in other if len(two) > 0}
+    return counts.pop() if is_same and len(counts) == 1 and len(sizes) == 1 else None
 
 
 def _list_differences(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[str]:

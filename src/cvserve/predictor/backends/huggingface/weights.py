@@ -1,0 +1,94 @@
+"""The weights of a Hugging Face folder in the class that it names: every one of them, or none."""
+
+import importlib
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from cvserve.predictor.backends.huggingface.architecture import Architecture
+from cvserve.predictor.models.fault import ModelFault
+from cvserve.predictor.models.folder import TORCH_WEIGHTS, ModelFolder
+from cvserve.texts import list_some
+
+_MAX_SHOWN = 3
+# Left over from other uses of a network, and from older versions of transformers: no answer depends on them.
+_LEFT_OVER = ("position_ids", "relative_position_index", "num_batches_tracked", "mask_token")
+
+
+def make_module(torch: Any, architecture: Architecture, folder: ModelFolder) -> Any:
+    """The network with its weights, in evaluation mode, float32.
+
+    Args:
+        torch: the library.
+        architecture: that `config.json` chooses.
+        folder: with the weights.
+
+    Raises:
+        ModelFault: the weights are damaged, or of another network than `config.json` says.
+    """
+    state = _read_state(torch, folder)
+    _compare_sizes(torch, architecture, state)
+    try:
+        module, said = architecture.model_class.from_pretrained(
+            None,  # no name: nothing is looked for
+            config=architecture.config,
+            state_dict=state,
+            dtype=torch.float32,
+            ignore_mismatched_sizes=True,  # they are in what it says
+            output_loading_info=True,
+            local_files_only=True,
+        )
+    except Exception as error:  # whatever a network raises that its configuration does not fit
+        raise _misfit(architecture, f"transformers raises {type(error).__name__}") from None
+    differences = list(_list_differences(said))
+    if differences:
+        raise _misfit(architecture, "; ".join(differences))
+    return module.eval()
+
+
+def _read_state(torch: Any, folder: ModelFolder) -> dict[str, Any]:
+    safetensors = importlib.import_module("safetensors.torch")
+    state: dict[str, Any] = {}
+    for name, data in folder.files.items():
+        if not name.endswith(".safetensors"):
+            continue
+        try:
+            state |= safetensors.load(data)
+        except Exception:  # damaged bytes make it raise whatever they like
+            raise ModelFault(f"has a damaged {name}; save or copy it again.") from None
+    if not state:
+        raise ModelFault(
+            f'has its weights as {TORCH_WEIGHTS}, an older format; save them as safetensors: python -c "from '
+            f"transformers import AutoModelForImageClassification as M; M.from_pretrained({str(folder.path)!r})"
+            f'.save_pretrained({str(folder.path)!r})"'
+        )
+    return {key: value.to(torch.float32) if value.is_floating_point() else value for key, value in state.items()}
+
+
+def _compare_sizes(torch: Any, architecture: Architecture, state: Mapping[str, Any]) -> None:
+    """Before memory is taken: a network is no larger than its weights."""
+    with torch.device("meta"):
+        try:
+            empty = architecture.model_class(architecture.config)
+        except Exception as error:  # as above
+            raise _misfit(architecture, f"transformers raises {type(error).__name__}") from None
+    needs = sum(weight.numel() for weight in empty.parameters())
+    has = sum(weight.numel() for weight in state.values())
+    if needs > has:
+        raise _misfit(architecture, f"it needs {needs:,} numbers, and there are {has:,}")
+
+
+def _list_differences(said: Mapping[str, Any]) -> Iterable[str]:
+    unexpected = [key for key in said["unexpected_keys"] if not key.endswith(_LEFT_OVER) and ".pooler." not in key]
+    parts = (
+        ("missing", said["missing_keys"]),
+        ("not known to the class", unexpected),
+        ("of another size", [entry[0] for entry in said["mismatched_keys"]]),
+    )
+    return (f"{what}: {list_some(sorted(keys), _MAX_SHOWN)}" for what, keys in parts if keys)
+
+
+def _misfit(architecture: Architecture, why: str) -> ModelFault:
+    return ModelFault(
+        f"has other weights than those of {architecture.model_class.__name__} in its config.json: {why}; take both "
+        "files of one model, as model.save_pretrained writes them."
+    )

@@ -1,0 +1,118 @@
+"""What a file of weights holds, read without running anything in it: a checkpoint of PyTorch, or safetensors.
+
+A checkpoint is a pickle. PyTorch reads it with `weights_only`: tensors, numbers, texts, lists and dictionaries, and
+nothing that it would have to call. Scripts of training write a few other things beside the weights (their arguments,
+a metric as a NumPy number, a path). Those of the list below are not made either: an empty stand-in takes their place,
+since nothing of them is needed. Whatever is not on the list is refused.
+"""
+
+import io
+import pickle
+import warnings
+from typing import Any
+
+from cvserve.predictor.backends.torch.archive import check_whole
+from cvserve.predictor.backends.torch.library import import_part
+from cvserve.predictor.models.fault import ModelFault
+from cvserve.predictor.models.file import ModelFile
+from cvserve.predictor.models.foreign import explain_foreign
+from cvserve.predictor.models.hidden_code import find_names
+from cvserve.predictor.models.incomplete import find_pickled_classes
+from cvserve.predictor.models.kinds import SAFETENSORS, TORCH, TORCH_EXPORT, TORCHSCRIPT
+
+_TENSORS = "cvserve.predictor.backends.torch.tensors"
+# What is written beside weights by timm and torchvision (argparse), by most scripts (a best metric and states of
+# random numbers by NumPy, paths), by fastai (a list) and by MMEngine (its log). Names only: none is imported.
+_STOOD_IN = (
+    "argparse.Namespace",
+    "datetime.datetime",
+    "datetime.timedelta",
+    "fastcore.foundation.L",
+    "mmengine.logging.history_buffer.HistoryBuffer",
+    "numpy.dtype",
+    "numpy.ndarray",
+    *(
+        f"{package}.{name}"
+        for package in ("numpy.core", "numpy._core")
+        for name in ("multiarray.scalar", "multiarray._reconstruct", "numeric._frombuffer")
+    ),
+    *(
+        f"{module}.{name}"
+        for module in ("pathlib", "pathlib._local")
+        for name in ("Path", "PosixPath", "WindowsPath", "PurePosixPath", "PureWindowsPath")
+    ),
+    *(f"{module}.{name}" for module in ("builtins", "__builtin__") for name in ("dict", "float", "int", "list")),
+)
+# Dictionaries with something added, which may have the weights in them: read as plain ones.
+_DICTIONARIES = (
+    "collections.defaultdict",
+    "lightning.fabric.utilities.data.AttributeDict",
+    "lightning.pytorch.utilities.parsing.AttributeDict",
+    "lightning_fabric.utilities.data.AttributeDict",
+    "pytorch_lightning.utilities.parsing.AttributeDict",
+)
+
+
+class StandIn:
+    """Takes the place of a thing in a checkpoint that is of no use here; it keeps nothing of it."""
+
+    def __init__(self, *_arguments: Any, **_options: Any) -> None: ...
+
+    def __setstate__(self, _state: Any) -> None: ...
+
+
+class PlainDict:
+    """Takes the place of a class of dictionaries."""
+
+    def __new__(cls, *_arguments: Any) -> Any:
+        """An empty `dict`, into which PyTorch puts the items."""
+        return {}
+
+
+def read_checkpoint(torch: Any, file: ModelFile) -> Any:
+    """What a file of weights holds.
+
+    Args:
+        torch: the library.
+        file: the checkpoint, as it was read.
+
+    Returns:
+        Whatever was saved: a state dict, or a dictionary with one in it.
+
+    Raises:
+        ModelFault: no checkpoint, damaged, or more in it than weights and what is on the list.
+    """
+    if file.kind is SAFETENSORS:
+        return import_part(_TENSORS, "safetensors", "torch").read_tensors(file)
+    if file.kind in (TORCHSCRIPT, TORCH_EXPORT):
+        raise ModelFault(f"is {file.kind.title}, a model with its class; serve it alone: --model {file.path}")
+    if file.kind is not TORCH:
+        if file.path.suffix in SAFETENSORS.suffixes:
+            raise ModelFault("is damaged or cut off; save or copy it again.")
+        raise ModelFault(
+            f"is {file.kind.title}, not weights of PyTorch; save them with torch.save(model.state_dict(), 'best.pth')."
+        )
+    if file.data.startswith(b"PK"):
+        check_whole(file, "torch.save")
+    allowed = [*((StandIn, name) for name in _STOOD_IN), *((PlainDict, name) for name in _DICTIONARIES)]
+    try:
+        with warnings.catch_warnings(), torch.serialization.safe_globals(allowed):
+            warnings.simplefilter("ignore")
+            return torch.load(io.BytesIO(file.data), map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError:
+        raise _more_than_weights(file) from None
+    except Exception:  # damaged bytes make it raise whatever they like
+        damaged = ModelFault("is damaged or cut off; save or copy it again.")
+        raise explain_foreign(file, find_names(file).names) or damaged from None
+
+
+def _more_than_weights(file: ModelFile) -> ModelFault:
+    classes = find_pickled_classes(file)
+    foreign = explain_foreign(file, find_names(file).names)
+    if foreign is not None:
+        return foreign
+    what = f"holds more than weights ({', '.join(classes)})" if classes else "cannot be read as weights"
+    return ModelFault(
+        f"{what}, and nothing else is read from it; save the weights alone: "
+        f"torch.save(model.state_dict(), {file.path.name!r})."
+    )

@@ -1,0 +1,113 @@
+"""PyTorch modules that a function gives: of one's own, and of torchvision."""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from cvserve import Predictor
+from cvserve.errors import Unsafe
+from cvserve.predictor.predictor import load_predictor
+from cvserve.predictor.source import ModelSource
+from support.checkpoints import Checkpoints, difference, refusal
+from support.torch_models import MODEL_PY, needs_torch, trained, written
+
+pytestmark = needs_torch
+
+FUNCTIONS = """
+
+def make(num_classes=3):
+    return BaseModel(num_classes)
+
+
+def make_any(**arguments):
+    return BaseModel(**arguments)
+
+
+def make_other(**arguments):
+    assert not arguments
+    return BaseModel()
+
+
+def make_seeded():
+    torch.manual_seed(7)
+    return BaseModel()
+"""
+
+
+@pytest.fixture(autouse=True)
+def fresh_modules() -> Iterator[None]:
+    """Each test has a `model.py` of its own."""
+    yield
+    sys.modules.pop("model", None)
+
+
+@pytest.fixture
+def checkpoints(tmp_path: Path) -> Checkpoints:
+    return Checkpoints(written(tmp_path / "net", MODEL_PY + FUNCTIONS).parent)
+
+
+def test_a_function_without_weights_is_not_served(checkpoints: Checkpoints) -> None:
+    said = checkpoints.refuse(None, "make")
+    assert "make in model.py gives a PyTorch module with random weights, others at each call; add its own" in said
+    assert checkpoints.load(None, "make_seeded").info.name == "make_seeded"
+
+
+def test_weights_of_a_function(checkpoints: Checkpoints) -> None:
+    net = trained()
+    predictor = checkpoints.load(checkpoints.save(net.state_dict()), "make")
+    assert difference(predictor, net) < 2e-6
+    assert predictor.info.name == "make"
+
+
+@pytest.mark.parametrize("name", ["make", "make_any"])
+def test_the_number_of_classes_is_that_of_the_weights(checkpoints: Checkpoints, name: str) -> None:
+    net = trained(num_classes=5)
+    (checkpoints.folder / "model.toml").write_text((checkpoints.folder / "model.toml").read_text().partition("\n")[2])
+    predictor = checkpoints.load(checkpoints.save(net.state_dict()), name)
+    assert difference(predictor, net) < 2e-6
+
+
+def test_a_function_that_takes_no_number_of_classes(checkpoints: Checkpoints) -> None:
+    said = checkpoints.refuse(checkpoints.save(trained(num_classes=5).state_dict()), "make_other")
+    assert "of another size: head.weight is [5, 4] and should be [3, 4]" in said or "failed in its call" in said
+
+
+def test_a_model_of_torchvision(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    torchvision = pytest.importorskip("torchvision")
+    import torch
+
+    monkeypatch.chdir(tmp_path)
+    torch.manual_seed(1)
+    net: Any = torchvision.models.squeezenet1_1(num_classes=7).eval()
+    torch.save({"model": net.state_dict(), "epoch": 1}, "best.pth")
+    Path("net.toml").write_text('[input]\nsize = [64, 64]\nmode = "RGB"\nresize = "exact"\n')
+    predictor = Predictor.load("torchvision.models:squeezenet1_1", weights="best.pth", config="net.toml")
+    picture = np.random.default_rng(1).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    answer = predictor.predict(picture, top_k=7)
+    with torch.inference_mode():
+        batch = torch.from_numpy(picture / 255).permute(2, 0, 1)[None].float()
+        expected = torch.softmax(net(batch), dim=1)[0].numpy()
+    assert max(abs(entry.score - expected[entry.index]) for entry in answer.top) < 1e-6
+    assert "add its own: --weights best.pth" in refusal("torchvision.models:squeezenet1_1", config="net.toml")
+
+
+def test_arguments_that_a_folder_gives_to_a_library_are_refused(tmp_path: Path) -> None:
+    """Whoever trusts `subprocess.py` has not vouched for the command that a `model.toml` gives it."""
+    mark = tmp_path / "ran"
+    folder = tmp_path / "site-packages"
+    folder.mkdir()
+    (folder / "runs.py").write_text("import os\ndef system(command):\n    os.system(command)\n")
+    (tmp_path / "net.toml").write_text(f'[model]\nargs = {{ command = "touch {mark}" }}\n')
+    import hashlib
+
+    sha256 = hashlib.sha256((folder / "runs.py").read_bytes()).hexdigest()
+    source = ModelSource(
+        f"{folder / 'runs.py'}:system", config=tmp_path / "net.toml", sha256=sha256, named_by_file=True
+    )
+    with pytest.raises(Unsafe, match="its arguments, which nobody has vouched for"):
+        load_predictor(source)
+    assert not mark.exists()
