@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from cvserve.commands.loading.guesses import describe_guesses
 from cvserve.commands.terminal.output import say
 from cvserve.configuration import load_configuration
+from cvserve.devices import computes_beside
 from cvserve.engine.choose_pool import pool_for
 from cvserve.engine.fork_server import THREAD_VARIABLES
 from cvserve.settings import Settings
@@ -67,7 +68,8 @@ def announce(url: str, resources: "Resources") -> None:
     """Tell what is served where, and show the first token, once; in one piece, whoever else writes meanwhile."""
     engine, settings = resources.engine, resources.settings
     info = engine.info
-    lines = [f"cvserve serves {info.name} {info.version} on {url}  (Ctrl-C stops it)"]
+    device = f" (on {info.device})" if computes_beside(info.device) else ""
+    lines = [f"cvserve serves {info.name} {info.version}{device} on {url}  (Ctrl-C stops it)"]
     if engine.guessed:
         lines.append(describe_guesses(engine.guessed, settings))
     token = resources.make_first_token()

@@ -115,13 +115,15 @@ def assemble_model(
 
         tried, use = run_trial(ask)
         _compare_labels(labels, tried.classes, facts, config, file)
+        unknown_below = config.values.get("output.unknown_below", facts.unknown_below)
+        if tried.kind == "labels" and unknown_below is not None:
+            raise ModelFault('has [output] unknown_below, but its scores are "labels", of which each is 1; remove it.')
     if "batch" in tried.notes:
         logging.getLogger("cvserve").warning("%s is asked %s", title_of(facts, file), tried.notes["batch"][0])
     name = config.values.get("name", facts.name or file.path.stem)
     variant = {**facts.variant, **({"precision": "half"} if facts.half else {})}
     sha256 = identify_model(with_parts(file, facts.parts), config, preparation, variant)
     info = ModelInfo(name, sha256, facts.format, facts.device)
-    unknown_below = config.values.get("output.unknown_below", facts.unknown_below)
     found: Origins = {"name": (name, "default")} | {key: (value, "file") for key, value in facts.extra.items()}
     if labels is not None:
         found["labels"] = (list(labels), "file")
