@@ -40,9 +40,8 @@ def inspect_model(flags: Mapping[str, Any], *, writes: bool, overwrites: bool, a
     file = None if settings.model is None else with_imports(read_model(file_of(settings.model)))
     try:
         predictor = load_predictor_of(settings)
-    except UntrustedModel:
-        if file is not None:
-            show_untrusted(file, as_json=as_json)
+    except UntrustedModel as error:  # the model, or the transform that its `model.toml` names
+        show_untrusted(with_imports(read_model(error.path)), as_json=as_json)
         raise
     found = collect_properties(predictor)
     if writes:

@@ -12,6 +12,7 @@ from cvserve.predictor.models.config_files import ConfigFiles, IsVouched
 from cvserve.predictor.models.fault import ModelFault, about
 from cvserve.predictor.models.label_file import parse_labels
 from cvserve.predictor.models.presets import PRESET, expand_preset
+from cvserve.predictor.models.toml_conflicts import check_alone
 from cvserve.predictor.models.toml_keys import CHECKS
 from cvserve.texts import did_you_mean
 from cvserve.trust.vouched import is_vouched
@@ -85,6 +86,7 @@ def read_config(
         raise ModelLoadError(f"There is no model config '{path}'; check the path.")
     with about(path.name):
         values = _check_document(_parse_toml(text or ""))
+        check_alone(values)
         origins = dict.fromkeys(values, "model.toml")
         expand_preset(values, origins)
         if isinstance(values.get("labels"), PurePath):
