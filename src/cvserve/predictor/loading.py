@@ -14,7 +14,7 @@ from cvserve.predictor.backends.torch.library import import_part
 from cvserve.predictor.contract import LoadedModel
 from cvserve.predictor.models.config_place import find_config_place
 from cvserve.predictor.models.fault import ModelFault, about
-from cvserve.predictor.models.file import ModelFile, check_sha256, compare_sha256
+from cvserve.predictor.models.file import ModelFile, check_sha256, compare_sha256, with_imports
 from cvserve.predictor.models.folder import ModelFolder, read_model
 from cvserve.predictor.models.incomplete import explain_incomplete
 from cvserve.predictor.models.kinds import PYTHON, TORCH
@@ -112,6 +112,8 @@ def _load_file(path: str | os.PathLike[str], source: ModelSource) -> LoadedModel
             "model.py:ClassName."
         )
     file = read_model(path)
+    if file.kind is not PYTHON:  # which lacks the name of its class, and that is what it hears
+        file = with_imports(file)
     if source.sha256 is not None:
         check_sha256(file, source.sha256)
     with about(file):
