@@ -3,8 +3,8 @@
 import os
 from pathlib import Path
 
+from cvserve.class_reference import TIMM, class_reference
 from cvserve.predictor.models.imports import is_installed
-from cvserve.values import TIMM, class_reference
 
 _IN_FOLDER = "model"
 _TIMM_FUNCTION = "create_model"
