@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from cvserve.class_reference import TIMM, class_reference
 from cvserve.errors import InvalidSetting
 from cvserve.predictor.backends.placement import check_device_name, check_placement
 from cvserve.predictor.backends.probe import make_model
@@ -26,7 +27,6 @@ from cvserve.predictor.models.trust import require_trust
 from cvserve.predictor.models.unserved import explain_unserved
 from cvserve.predictor.source import ModelSource
 from cvserve.predictor.trial import limit_trials
-from cvserve.values import TIMM, class_reference
 
 # What each loader imports is heavy, so it is imported when a file of its format comes.
 # A new format is a folder in `backends/`, its kind in `models/kinds.py`, and one line here.

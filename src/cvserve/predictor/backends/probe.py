@@ -18,8 +18,8 @@ from cvserve.predictor.backends.samples import prepare_samples
 from cvserve.predictor.backends.tried import Tried, try_backend
 from cvserve.predictor.contract import Backend, LoadedModel, Preparation, Prepared, scores_of
 from cvserve.predictor.models.fault import ModelFault, about
-from cvserve.predictor.models.file import ModelFile, with_parts
-from cvserve.predictor.models.identity import identify_model
+from cvserve.predictor.models.file import ModelFile
+from cvserve.predictor.models.identity import make_info
 from cvserve.predictor.models.input_spec import InputSpec
 from cvserve.predictor.models.outputs import SeveralOutputs
 from cvserve.predictor.models.resolve import (
@@ -31,7 +31,6 @@ from cvserve.predictor.models.resolve import (
     title_of,
 )
 from cvserve.predictor.models.toml_read import ModelConfig
-from cvserve.predictor.prediction import ModelInfo
 from cvserve.predictor.scores import count_classes, to_rows
 from cvserve.predictor.trial import run_trial
 
@@ -102,12 +101,9 @@ def assemble_model(
             raise ModelFault('has [output] unknown_below, but its scores are "labels", of which each is 1; remove it.')
     if "batch" in tried.notes:
         logging.getLogger("cvserve").warning("%s is asked %s", title_of(facts, file), tried.notes["batch"][0])
-    name = config.values.get("name", facts.name or file.path.stem)
-    variant = {**facts.variant, **({"precision": "half"} if facts.half else {})}
-    sha256 = identify_model(with_parts(file, facts.parts), config, preparation, variant)
-    info = ModelInfo(name, sha256, facts.format, facts.device)
+    info = make_info(facts, config, file, preparation)
     known = {"output.use": config.values.get("output.use", use), "output.unknown_below": unknown_below}
-    found = _collect_origins(facts, config, {"name": name, "labels": labels}, origins | tried.notes, known)
+    found = _collect_origins(facts, config, {"name": info.name, "labels": labels}, origins | tried.notes, known)
     return LoadedModel(info, preparation, tried.backend, labels, tried.kind, found, unknown_below)
 
 

@@ -11,10 +11,10 @@ from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import ModuleType
 
+from cvserve.class_reference import class_reference
 from cvserve.errors import ModelLoadError
 from cvserve.predictor.models.file import ModelFile
 from cvserve.predictor.models.imports import HashedFinder
-from cvserve.values import class_reference
 
 
 def source_path(where: str) -> Path:
