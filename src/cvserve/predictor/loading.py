@@ -15,7 +15,7 @@ from cvserve.predictor.models.fault import ModelFault, about
 from cvserve.predictor.models.file import ModelFile, check_sha256, compare_sha256
 from cvserve.predictor.models.folder import ModelFolder, config_place, read_model
 from cvserve.predictor.models.incomplete import explain_incomplete
-from cvserve.predictor.models.kinds import PYTHON, SERVED_FORMATS, TORCH
+from cvserve.predictor.models.kinds import PYTHON, SAFETENSORS, SERVED_FORMATS, TORCH
 from cvserve.predictor.models.plugins import find_plugin
 from cvserve.predictor.models.resolve import ModelFacts
 from cvserve.predictor.models.toml_read import ModelConfig, read_config
@@ -126,7 +126,7 @@ def is_served(file: ModelFile) -> bool:
 
 
 def _check_served(file: ModelFile) -> None:
-    if file.kind in (PYTHON, TORCH):
+    if file.kind in (PYTHON, TORCH, SAFETENSORS):
         raise explain_incomplete(file)
     if not is_served(file):
         raise ModelFault(f"is {file.kind.title}, and cvserve serves {SERVED_FORMATS}; export it to ONNX.")

@@ -21,7 +21,7 @@ URL = {url!r}
 
 class Net:
     def infer(self, batch):
-        return np.ones((len(batch), 2))
+        return np.full((len(batch), 2), 0.5)
 
 
 def plain():
