@@ -143,13 +143,16 @@ def make_facts(
         folder: of its code; None: the file is all there is of it.
     """
 
-    def make_backend(_batch: NDArray[Any], wanted: str | None) -> tuple[Backend, str | None]:
-        backend = TorchBackend(placement, call)
+    def make_backend(
+        _batch: NDArray[Any], wanted: str | None, use: str | int | None = None
+    ) -> tuple[Backend, str | None]:
+        backend = TorchBackend(placement, call, use)
         return backend if fixed_batch is None else FixedBatchBackend(backend, fixed_batch), wanted
 
     return ModelFacts(
         format="torch",
         connect=make_backend,
+        pick=lambda use: partial(make_backend, use=use),
         input=says or {},
         extra=extra or {},
         name=name,
