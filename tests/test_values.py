@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from cvserve import values
+from cvserve import model_name, values
 
 
 @pytest.mark.parametrize("text", ["", "-1", "１", "٣", "1_0", " 1", "1 ", "1.0", "1e3", "9" * 25, "+1", "0x1", "nan"])
@@ -146,7 +146,11 @@ def test_loopback(host: str, loopback: bool) -> None:
         (":M", None),
         ("my_model.py", None),
         ("my_model.py:a.b", None),
+        ("timm:resnet18.a1_in1k", ("timm", "resnet18.a1_in1k")),
+        ("timm:create_model", ("timm", "create_model")),
+        ("timm:../x", None),
+        ("other:resnet18.a1_in1k", None),
     ],
 )
 def test_a_class_is_named_by_its_file_or_its_module(text: str, halves: tuple[str, str] | None) -> None:
-    assert values.class_reference(text) == halves
+    assert model_name.class_reference(text) == halves

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from cvserve.errors import InvalidSetting
+from cvserve.model_name import TIMM, TIMM_FUNCTION, class_reference
 from cvserve.predictor.backends.placement import check_device_name, check_placement
 from cvserve.predictor.backends.probe import make_model
 from cvserve.predictor.backends.torch.library import import_part
@@ -26,7 +27,6 @@ from cvserve.predictor.models.trust import require_trust
 from cvserve.predictor.models.unserved import explain_unserved
 from cvserve.predictor.source import ModelSource
 from cvserve.predictor.trial import limit_trials
-from cvserve.values import TIMM, class_reference
 
 # What each loader imports is heavy, so it is imported when a file of its format comes.
 # A new format is a folder in `backends/`, its kind in `models/kinds.py`, and one line here.
@@ -42,8 +42,6 @@ _LOADERS = {
 _FOLDER_LOADERS = {"huggingface": "cvserve.predictor.backends.huggingface.load:load_folder"}
 _PLUGIN_LOADER = "cvserve.predictor.backends.plugin:load_plugin"
 _TIMM_LOADER = "cvserve.predictor.backends.timm.load"
-# In `timm:create_model` it is no name of a model, but the function.
-_TIMM_FUNCTION = "create_model"
 # What skl2onnx knows.
 _COMPILED = ("skops", "joblib", "pickle")
 COMPILE_MODES = ("auto", "never", "require")
@@ -86,7 +84,7 @@ def _load_named(path: str | os.PathLike[str], source: ModelSource) -> LoadedMode
     with limit_trials(source.trial_s), run_on_purpose(trust=source.trust, folder=_find_folder(reference, source)):
         if reference is None:
             return _load_file(path, source)
-        if reference[0] == TIMM and reference[1] != _TIMM_FUNCTION:
+        if reference[0] == TIMM and reference[1] != TIMM_FUNCTION:
             return _load_timm(reference[1], source)
         from cvserve.predictor.backends.python.load import load_class  # most models are files
 
