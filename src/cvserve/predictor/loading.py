@@ -7,8 +7,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from cvserve.class_reference import TIMM, class_reference
 from cvserve.errors import InvalidSetting
+from cvserve.model_name import TIMM, TIMM_FUNCTION, class_reference
 from cvserve.predictor.backends.placement import check_device_name, check_placement
 from cvserve.predictor.backends.probe import make_model
 from cvserve.predictor.backends.torch.library import import_part
@@ -18,7 +18,7 @@ from cvserve.predictor.models.fault import ModelFault, about
 from cvserve.predictor.models.file import ModelFile, check_sha256, compare_sha256, with_imports
 from cvserve.predictor.models.folder import ModelFolder, read_model
 from cvserve.predictor.models.incomplete import explain_incomplete
-from cvserve.predictor.models.kinds import PYTHON, TORCH
+from cvserve.predictor.models.kinds import PYTHON, SAFETENSORS, TORCH
 from cvserve.predictor.models.plugins import find_plugin
 from cvserve.predictor.models.resolve import ModelFacts
 from cvserve.predictor.models.toml_read import ModelConfig, read_config
@@ -42,8 +42,6 @@ _LOADERS = {
 _FOLDER_LOADERS = {"huggingface": "cvserve.predictor.backends.huggingface.load:load_folder"}
 _PLUGIN_LOADER = "cvserve.predictor.backends.plugin:load_plugin"
 _TIMM_LOADER = "cvserve.predictor.backends.timm.load"
-# In `timm:create_model` it is no name of a model, but the function.
-_TIMM_FUNCTION = "create_model"
 # What skl2onnx knows.
 _COMPILED = ("skops", "joblib", "pickle")
 COMPILE_MODES = ("auto", "never", "require")
@@ -86,7 +84,7 @@ def _load_named(path: str | os.PathLike[str], source: ModelSource) -> LoadedMode
     with limit_trials(source.trial_s), run_on_purpose(trust=source.trust, folder=_find_folder(reference, source)):
         if reference is None:
             return _load_file(path, source)
-        if reference[0] == TIMM and reference[1] != _TIMM_FUNCTION:
+        if reference[0] == TIMM and reference[1] != TIMM_FUNCTION:
             return _load_timm(reference[1], source)
         from cvserve.predictor.backends.python.load import load_class  # most models are files
 
@@ -144,7 +142,7 @@ def is_served(file: ModelFile) -> bool:
 
 
 def _check_served(file: ModelFile) -> None:
-    if file.kind in (PYTHON, TORCH):
+    if file.kind in (PYTHON, TORCH, SAFETENSORS):
         raise explain_incomplete(file)
     if not is_served(file):
         raise explain_unserved(file)
