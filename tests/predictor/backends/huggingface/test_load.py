@@ -32,7 +32,7 @@ from support.photos import open_upright, thirty_photos
 
 pytestmark = needs_transformers
 IS_LONG = os.environ.get("CVSERVE_TEST_LONG") == "1"
-QUICK = ("vit", "convnext", "clip")
+QUICK = ("vit", "convnext")
 
 
 def all_scores(predictor: LoadedPredictor, data: bytes) -> Any:
