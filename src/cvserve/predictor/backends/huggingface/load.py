@@ -36,18 +36,19 @@ def load_folder(folder: ModelFolder, config: ModelConfig, source: ModelSource) -
         folder: as it was read.
         config: its `model.toml`. Where that says something of `[input]`, pictures are prepared by cvserve, with what
             is left from the folder's image processor; else by this processor.
-        source: says where the model computes.
+        source: says where it computes.
 
     Raises:
-        ModelFault: transformers is not installed, or the folder is none of an image classifier that it has.
+        ModelFault: transformers is not installed, it cannot compute where it should, or the folder is none of an image
+            classifier that it has.
         ModelLoadError: folder and config contradict each other.
     """
     transformers, torch = import_transformers(), import_torch()
+    placement = choose_placement(torch, source)
     with closed_library(transformers):
         architecture = choose_architecture(transformers, folder.read_json("config.json"))
         labels = _read_labels(architecture)
         processor = make_processor(transformers, folder, architecture.model_type)
-        placement = choose_placement(torch, source)
         module = placement.place(make_module(torch, architecture, folder))
         facts = _make_facts(placement, module, architecture, labels, folder)
         if any(key.startswith("input.") for key in config.values):
