@@ -69,11 +69,6 @@ def read_model(path: str | os.PathLike[str]) -> ModelFile:
     return _read_folder(path) if path.is_dir() else read_model_file(path)
 
 
-def config_place(file: ModelFile) -> Path:
-    """The model beside which `model.toml` and `labels.txt` are looked for: those of a folder are in it."""
-    return file.path / "model" if isinstance(file, ModelFolder) else file.path
-
-
 def _read_folder(path: Path) -> ModelFolder:
     if path.name in ("", ".."):
         path = path.resolve()
