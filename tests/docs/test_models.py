@@ -1,9 +1,12 @@
 """Who follows the sections about code of one's own gets what they promise."""
 
+import importlib.util
+import re
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from subprocess import PIPE
 from typing import Any
 
 import numpy as np
@@ -59,6 +62,24 @@ def test_a_picture_of_no_class(home: Path) -> None:
         assert answer.warning == (
             warning or "The best score is 0.586, under 0.6: the picture may be of no class that is known."
         )
+
+
+@needs_torch
+@pytest.mark.slow
+def test_keras_and_tensorflow(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    if not importlib.util.find_spec("keras"):
+        pytest.skip("pip install keras, and this test runs")
+    monkeypatch.setenv("KERAS_BACKEND", "torch")
+    section = "Keras and TensorFlow"
+    (code,) = blocks(PAGE, "python", section)
+    (config,) = blocks(PAGE, "toml", section)
+    subprocess.run([sys.executable, "-W", "ignore", "-c", code], cwd=home, check=True, timeout=120, stdout=PIPE)
+    (home / "model.toml").write_text(config, encoding="utf-8")
+    ((inspect, _serve),) = [block.splitlines() for block in blocks(PAGE, "sh", section)]
+    said = run(inspect)
+    assert "night, dusk, day" in said
+    assert re.search(r"input\.scale +1 +file", said)
+    assert cvserve("predict", str(SAMPLE), "--model", "model.onnx", "--no-history").code == 0
 
 
 @needs_torch
