@@ -55,13 +55,13 @@ def start_server(flags: Mapping[str, Any]) -> int:
 
 def _ask_trust(settings: Settings) -> None:
     """On a terminal, ask whether the model's file is trusted, before another process is to load it."""
-    if settings.model is None or settings.model_is_code or settings.model_sha256 is not None:
-        return
-    if sys.stdin.isatty():
-        # NumPy comes with it, and most models need no question.
-        from cvserve.commands.loading.ask_trust import ask_trust
+    if settings.model is not None and sys.stdin.isatty():
+        # NumPy comes with it, and without a terminal there is nobody to ask.
+        from cvserve.commands.loading.ask_trust import ask_trust, ask_trust_of_transform
 
-        ask_trust(settings.model)
+        if not settings.model_is_code and settings.model_sha256 is None:
+            ask_trust(settings.model)
+        ask_trust_of_transform(settings)
 
 
 def announce(url: str, resources: "Resources") -> None:

@@ -13,7 +13,9 @@ from cvserve.files import describe_read_error, read_once
 from cvserve.predictor.models.fault import ModelFault, about
 from cvserve.predictor.models.imports import ImportedModule, combine_hashes, find_imports
 from cvserve.predictor.models.kinds import (
+    JOBLIB,
     KINDS,
+    PICKLE,
     PYTHON,
     SERVED_SUFFIXES,
     UNKNOWN,
@@ -22,9 +24,11 @@ from cvserve.predictor.models.kinds import (
     kind_of,
     kinds_of_suffix,
 )
+from cvserve.predictor.models.pickle_imports import find_pickle_imports
 from cvserve.predictor.models.plugins import find_plugin_kind
 
 MAX_BYTES = 2 * 1024**3
+_FIND_IMPORTS = {PYTHON: find_imports, PICKLE: find_pickle_imports, JOBLIB: find_pickle_imports}
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +42,7 @@ class ModelFile:
         kind: its format, recognised by `data`.
         owner: user id of the file.
         mode: permission bits, e.g. 0o644.
-        imports: modules beside a Python file that it imports.
+        imports: modules beside a Python file or a pickle that it imports.
         parts: what else was read for the model, each with its SHA-256: its role or its name in the folder, such as
             `("weights", "9f2c…")` or `("model.onnx.data", "07aa…")`.
     """
@@ -121,16 +125,17 @@ def with_weights(file: ModelFile, weights: ModelFile) -> ModelFile:
 
 
 def with_imports(file: ModelFile) -> ModelFile:
-    """A Python file with the modules beside it that it imports: whoever trusts it trusts these, as they are.
+    """A Python file or a pickle with the modules beside it that it imports: who trusts it trusts these, as they are.
 
     Raises:
         ModelLoadError: one of them cannot be read.
         Unsafe: everybody may write to one of them.
     """
-    if file.kind is not PYTHON:
+    find = _FIND_IMPORTS.get(file.kind)
+    if find is None:
         return file
     try:
-        modules = find_imports(file.path, file.data)
+        modules = find(file.path, file.data)
         for module in modules:
             _check_status(module.path, module.path.stat(), MAX_BYTES, may_be_empty=True)
     except OSError as error:

@@ -53,7 +53,7 @@ def scan_pickle(data: bytes) -> PickleGlobals:
     Args:
         data: the whole file; nothing is too damaged or hostile.
     """
-    unpacked = _unpack(data)
+    unpacked = unpack(data)
     if unpacked is None:
         return PickleGlobals((), complete=False)
     names: set[str] = set()
@@ -64,8 +64,8 @@ def scan_pickle(data: bytes) -> PickleGlobals:
     return PickleGlobals(tuple(sorted(names)), complete=True)
 
 
-def _unpack(data: bytes) -> bytes | None:
-    """The pickle in a compressed joblib file; None when it is damaged, too large or of another compressor."""
+def unpack(data: bytes) -> bytes | None:
+    """The pickle in a joblib file, compressed or not; None when it is damaged, too large or of another compressor."""
     compressor = compressor_of(data)
     if compressor is None:
         return data

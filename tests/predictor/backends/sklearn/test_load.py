@@ -263,7 +263,7 @@ def test_one_warning_names_both_versions(tmp_path: Path, digits: tuple[NDArray[A
 
 def test_a_pickle_of_a_module_that_is_missing_names_it(tmp_path: Path) -> None:
     (tmp_path / "m.pkl").write_bytes(b"cno_such_module\nThing\n.")
-    with pytest.raises(ModelLoadError, match="needs the module 'no_such_module', which is not installed"):
+    with pytest.raises(ModelLoadError, match="needs the module 'no_such_module', which is not here"):
         load_model(tmp_path / "m.pkl", trust=True)
     (tmp_path / "m.pkl").write_bytes(b"c__main__\nMyModel\n.")
     with pytest.raises(ModelLoadError, match=r"needs __main__.MyModel, written in a notebook"):

@@ -53,7 +53,7 @@ def load_folder(folder: ModelFolder, config: ModelConfig, source: ModelSource) -
         facts = _make_facts(placement, module, architecture, labels, folder)
         if any(key.startswith("input.") for key in config.values):
             said = {} if processor is None else describe_input(processor)
-            return make_model(replace(facts, defaults={"layout": "NCHW", **said}), config, folder)
+            return make_model(replace(facts, told=said), config, folder)
         if processor is None:
             raise ModelFault(
                 "has no preprocessor_config.json, which says how pictures are prepared; save it into the folder, "
@@ -62,6 +62,8 @@ def load_folder(folder: ModelFolder, config: ModelConfig, source: ModelSource) -
         preparation = ProcessorPreparation(processor, "L" if _channels_of(architecture) == 1 else "RGB")
         facts.extra["processor"] = f"{type(processor).__name__} of transformers, with {processor.backend}"
         facts.extra["pictures"] = " × ".join(map(str, preparation.size))
+        if type(processor).__name__.endswith("Pil"):  # without torchvision: other scores, in the third decimal
+            facts = replace(facts, variant={"processor": processor.backend})
         return assemble_model(facts, config, folder, preparation, _prepare_grey(preparation), {})
 
 

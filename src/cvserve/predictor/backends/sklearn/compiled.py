@@ -154,7 +154,7 @@ def _make_from_entry(entry: _Entry, graph: bytes, config: ModelConfig, file: Mod
 def _key(file: ModelFile, config: ModelConfig, trust_types: Sequence[str]) -> str:
     """Name of the cache's file: a hash of all that decides what is in it."""
     said = {key: value for key, value in config.values.items() if key.startswith(("input.", "output."))}
-    parts = [_versions(), platform.machine(), file.sha256, file.parts, file.kind.key, said, sorted(trust_types)]
+    parts = [_versions(), platform.machine(), file.code_sha256, file.parts, file.kind.key, said, sorted(trust_types)]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode("ascii")).hexdigest() + ".onnx"
 
 

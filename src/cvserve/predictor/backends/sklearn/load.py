@@ -21,11 +21,12 @@ from sklearn.pipeline import Pipeline
 
 from cvserve.errors import ModelLoadError
 from cvserve.predictor.backends.sklearn.backend import make_backend
+from cvserve.predictor.backends.sklearn.own_modules import importable_beside
 from cvserve.predictor.backends.sklearn.parts import keep_to_answers
+from cvserve.predictor.backends.sklearn.unreadable import explain_unreadable
 from cvserve.predictor.contract import Backend, ModelVersionWarning
 from cvserve.predictor.models.fault import ModelFault
 from cvserve.predictor.models.file import ModelFile
-from cvserve.predictor.models.pickle_scan import scan_pickle
 from cvserve.predictor.models.resolve import ModelFacts
 from cvserve.predictor.models.toml_keys import MAX_SIDE_PX
 from cvserve.predictor.source import ModelSource
@@ -45,22 +46,24 @@ def load_skops(file: ModelFile, source: ModelSource) -> ModelFacts:
     return _read_facts(_read(file, lambda: read_skops(file, source.trust_types)))
 
 
-def load_pickle(file: ModelFile, _source: ModelSource) -> ModelFacts:
+def load_pickle(file: ModelFile, source: ModelSource) -> ModelFacts:
     """A classifier from a pickle.
 
     Raises:
         ModelFault: damaged, needs what is not installed, no classifier.
     """
-    return _read_facts(_read(file, lambda: pickle.loads(file.data)))  # noqa: S301 - somebody vouched for it
+    with importable_beside(file, is_strict=not source.trust):
+        return _read_facts(_read(file, lambda: pickle.loads(file.data)))  # noqa: S301 - somebody vouched for it
 
 
-def load_joblib(file: ModelFile, _source: ModelSource) -> ModelFacts:
+def load_joblib(file: ModelFile, source: ModelSource) -> ModelFacts:
     """A classifier from a joblib file, compressed or not.
 
     Raises:
         ModelFault: damaged, needs what is not installed, no classifier.
     """
-    return _read_facts(_read(file, lambda: joblib.load(io.BytesIO(file.data))))
+    with importable_beside(file, is_strict=not source.trust):
+        return _read_facts(_read(file, lambda: joblib.load(io.BytesIO(file.data))))
 
 
 def _read(file: ModelFile, read: Callable[[], Any]) -> Any:
@@ -73,7 +76,7 @@ def _read(file: ModelFile, read: Callable[[], Any]) -> Any:
     except ModelLoadError:
         raise
     except Exception as error:  # unpickling raises whatever the file makes it raise
-        raise _unreadable(file, error, _other_version(caught)) from None
+        raise explain_unreadable(file, error) from None
     saved_with = _other_version(caught)
     if saved_with is not None:
         warnings.warn(
@@ -83,24 +86,6 @@ def _read(file: ModelFile, read: Callable[[], Any]) -> Any:
             stacklevel=2,
         )
     return model
-
-
-def _unreadable(file: ModelFile, error: Exception, saved_with: str | None) -> ModelFault:
-    if isinstance(error, ModuleNotFoundError):
-        return ModelFault(
-            f"needs the module '{error.name}', which is not installed here; install it, or save the model without it."
-        )
-    own = [name for name in scan_pickle(file.data).names if name.startswith("__main__.")]
-    if isinstance(error, AttributeError) and own:
-        return ModelFault(
-            f"needs {', '.join(own)}, written in a notebook or script, and a pickle holds no code; "
-            "move it into a module that can be imported here and save the model again."
-        )
-    version = f" (saved with scikit-learn {saved_with}, read by {sklearn.__version__})" if saved_with else ""
-    return ModelFault(
-        f"cannot be read as {file.kind.title}{version}: it is damaged, cut off, or made by another "
-        "version of its libraries; save or copy it again."
-    )
 
 
 def _other_version(caught: list[warnings.WarningMessage]) -> str | None:

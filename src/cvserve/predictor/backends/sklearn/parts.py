@@ -40,3 +40,6 @@ def keep_to_answers(model: Any) -> None:
         for key in _QUIET.keys() & own.keys():
             if key == "n_jobs" or type(part).__module__.startswith("sklearn."):
                 own[key] = _QUIET[key]
+        if type(part).__module__.startswith("sklearn."):
+            # Of a table's columns: scikit-learn would warn of each array that it has none.
+            own.pop("feature_names_in_", None)

@@ -13,6 +13,12 @@ from skops.io._utils import LoadContext
 from cvserve.predictor.backends.sklearn.checks.allowed import ALLOWED
 from cvserve.predictor.backends.sklearn.checks.contents import check_contents, find_unlisted, refuse_types
 from cvserve.predictor.backends.sklearn.checks.nodes import check_nodes
+from cvserve.predictor.backends.sklearn.saved_version import (
+    explain_version,
+    find_other_version,
+    is_compiled_part,
+)
+from cvserve.predictor.models.fault import ModelFault
 from cvserve.predictor.models.file import ModelFile
 from cvserve.predictor.models.zip_limits import SCHEMA, check_archive
 
@@ -36,11 +42,18 @@ def read_skops(file: ModelFile, trust_types: Sequence[str]) -> Any:
         found = {name for name in root.get_unsafe_set() if name not in ALLOWED} | find_unlisted(schema)
         unknown = sorted(found - {*trust_types})
         if unknown:
-            raise refuse_types(unknown)
+            raise _explain_unknown(file, unknown)
         check_nodes(root)
         model = root.construct()
     check_contents(model, trust_types)
     return model
+
+
+def _explain_unknown(file: ModelFile, unknown: list[str]) -> ModelFault:
+    """Types that nobody allowed. A compiled part of another scikit-learn is none that a user could trust."""
+    if any(is_compiled_part(name) for name in unknown):
+        return explain_version(find_other_version(file))
+    return refuse_types(unknown)
 
 
 def _protocol_of(schema: Any) -> int:
