@@ -1,6 +1,7 @@
 """cvserve: serve an image classifier, remember what it said, and answer for it.
 
     Predictor, Prediction, ClassScore    the model in a notebook, and its answers
+    Prepared, Inferred                   what the steps of a model of your own may give, with warnings
     History                              what was predicted, in `cvserve.db`
     Settings, create_app                 the server, to mount in an app of your own
     CvserveError and its subclasses      what all of these raise; `cvserve.errors` has the whole tree
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from cvserve.errors import UnsupportedImage as UnsupportedImage
     from cvserve.errors import UntrustedModel as UntrustedModel
     from cvserve.history.history import History as History
+    from cvserve.predictor.contract import Inferred as Inferred
+    from cvserve.predictor.contract import Prepared as Prepared
     from cvserve.predictor.prediction import ClassScore as ClassScore
     from cvserve.predictor.prediction import Prediction as Prediction
     from cvserve.predictor.predictor import Predictor as Predictor
@@ -40,6 +43,7 @@ _HOMES = {
     "HistoryError": "cvserve.errors",
     "ImageError": "cvserve.errors",
     "ImageTooLarge": "cvserve.errors",
+    "Inferred": "cvserve.predictor.contract",
     "InvalidImage": "cvserve.errors",
     "InvalidSetting": "cvserve.errors",
     "ModelError": "cvserve.errors",
@@ -47,6 +51,7 @@ _HOMES = {
     "NotFound": "cvserve.errors",
     "Prediction": "cvserve.predictor.prediction",
     "Predictor": "cvserve.predictor.predictor",
+    "Prepared": "cvserve.predictor.contract",
     "Settings": "cvserve.settings",
     "Unsafe": "cvserve.errors",
     "UnsupportedImage": "cvserve.errors",
@@ -62,6 +67,7 @@ __all__ = [
     "HistoryError",
     "ImageError",
     "ImageTooLarge",
+    "Inferred",
     "InvalidImage",
     "InvalidSetting",
     "ModelError",
@@ -69,6 +75,7 @@ __all__ = [
     "NotFound",
     "Prediction",
     "Predictor",
+    "Prepared",
     "Settings",
     "Unsafe",
     "UnsupportedImage",

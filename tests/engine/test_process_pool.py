@@ -17,7 +17,7 @@ from cvserve.errors import InvalidImage, ModelError, ModelLoadError, NotReady, P
 from support.engines import Counts, happens, order, outcomes, pool, run, tasks
 from support.gate import Gate
 from support.pictures import grey
-from support.process import command_of, fork_servers_of, proc, workers_of
+from support.process import children, command_of, fork_servers_of, proc, pss_bytes, workers_of
 
 BLACK, GREY, WHITE = grey(0), grey(100), grey(255)
 OTHER_WHITE = grey(255, (60, 64))
@@ -348,6 +348,30 @@ def test_model_that_starts_threads_is_not_forked_but_loaded_again() -> None:
         return await outcomes(engine.submit(tasks(GREY, BLACK)))
 
     assert [answer.result for answer in run("processes", order("Threaded"), use, workers=2)] == [1, 0]
+
+
+@linux
+def test_model_that_cannot_be_forked_is_in_memory_once_a_worker_and_no_more() -> None:
+    megabytes = 64
+
+    async def use(engine: Engine) -> list[Any]:
+        (fork_server,) = fork_servers_of(os.getpid())
+        assert "numpy" not in proc(fork_server, "maps")
+        sizes = {pid: pss_bytes(pid) / 1024**2 for pid in (fork_server, *children(fork_server))}
+        assert sizes.pop(fork_server) < megabytes / 2
+        assert len(sizes) == 2
+        assert min(sizes.values()) > megabytes
+        return await outcomes(engine.submit(tasks(GREY)))
+
+    assert run("processes", order("Large", megabytes=megabytes), use, workers=2)[0].result == 1
+
+
+@linux
+def test_model_on_a_device_is_never_forked() -> None:
+    async def use(_: Engine) -> None:
+        assert ["worker" in command_of(worker) for worker in workers_of(os.getpid())] == [True]
+
+    run("processes", order("OnDevice"), use, workers=1)
 
 
 @linux

@@ -188,7 +188,6 @@ def test_a_right_scale_gives_the_estimators_own_scores(
 @pytest.mark.parametrize(
     ("name", "data", "word"),
     [
-        ("m.h5", b"\x89HDF\r\n\x1a\n" + bytes(20), "an HDF5 file"),
         ("m.safetensors", (20).to_bytes(8, "little") + b'{"__metadata__":{}}' + bytes(20), "a safetensors file"),
     ],
 )

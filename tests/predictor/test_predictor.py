@@ -195,7 +195,20 @@ def test_a_class_without_infer_says_so() -> None:
 
 
 def test_its_public_names_are_these_so_that_others_are_free_for_users() -> None:
-    attributes = {"guessed", "info", "labels", "limits", "model_format", "name", "scores", "unknown_below", "weights"}
+    attributes = {
+        "device",
+        "guessed",
+        "half",
+        "info",
+        "labels",
+        "limits",
+        "model_format",
+        "name",
+        "scores",
+        "unknown_below",
+        "weights",
+    }
+    attributes |= {"device", "half"}
     steps = {"infer", "prepares_itself", "preprocess", "setup", "want", "warm_up_size"}
     uses = {"ensure_set_up", "load", "predict", "predict_batch", "predict_each", "warm_up"}
     assert {name for name in dir(Predictor()) if not name.startswith("_")} == attributes | steps | uses

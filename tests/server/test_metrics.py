@@ -131,7 +131,8 @@ def test_what_is_looked_up_at_a_scrape(threaded_server: Start) -> None:
     assert seen.value("cvserve_queue_limit") == 77
     assert seen.value("cvserve_queue_depth", model="brightness") == 0
     assert seen.value("cvserve_workers", state="live") == seen.value("cvserve_workers", state="wanted") > 0
-    assert seen.value("cvserve_model_info", model=info.name, version=info.version, sha256=info.sha256) == 1
+    of_model = {"model": info.name, "version": info.version, "sha256": info.sha256, "device": "cpu"}
+    assert seen.value("cvserve_model_info", **of_model) == 1
     assert seen.value("cvserve_build_info") == 1
     assert seen.value("cvserve_model_loaded_timestamp_seconds") > 1_700_000_000
     assert seen.value("cvserve_log_lines_lost_total") == 0

@@ -60,5 +60,6 @@ def test_what_is_written_is_what_is_read(home: Path) -> None:
         "id": 1, "created_at": row.created_at, "source": "cli", "token": None, "client": None, "request_id": None,
         "file_name": "a.jpg", "image_sha256": made.image.sha256, "image_bytes": made.image.bytes,
         "width": made.image.width, "height": made.image.height, "format": made.image.format,
+        "device": made.model.device,
     }  # fmt: skip
     assert row.to_full_dict() == expected

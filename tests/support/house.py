@@ -50,6 +50,7 @@ ELSEWHERE = {
     "engine/fork_server_main.py": _ENGINE,
     "engine/guilt.py": _ENGINE,
     "engine/kernel.py": _ENGINE,
+    "engine/loaded_model.py": _ENGINE,
     "engine/losses.py": _ENGINE,
     "engine/parent.py": _ENGINE,
     "engine/protocols.py": _ENGINE,
@@ -66,8 +67,10 @@ ELSEWHERE = {
     "loadtest/": _LOADTEST,
     # A backend is tested by loading files of its format and asking them.
     "predictor/backends/builtin/": ("predictor/backends/builtin/test_digits.py",),
+    "predictor/backends/huggingface/": ("predictor/backends/huggingface/test_load.py",),
     "predictor/backends/onnx/": ("predictor/backends/onnx/test_load.py",),
     "predictor/backends/plugin.py": ("predictor/models/test_plugins.py", "examples/test_plugin.py"),
+    "predictor/backends/preparation.py": ("predictor/backends/python/test_transform.py",),
     "predictor/backends/python/": ("predictor/backends/python/test_load.py",),
     "predictor/backends/sklearn/": ("predictor/backends/sklearn/test_load.py",),
     "predictor/backends/torch/": ("predictor/backends/torch/test_load.py", "predictor/backends/torch/test_library.py"),

@@ -7,6 +7,7 @@ import signal
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -174,6 +175,37 @@ class Threaded(BrightnessPredictor):
 
     def setup(self) -> None:
         threading.Thread(target=threading.Event().wait, daemon=True).start()
+
+
+class Large(Threaded):
+    """Also takes so many megabytes, which no fork can share with it."""
+
+    def __init__(self, megabytes: int) -> None:
+        super().__init__()
+        self.held = np.ones(megabytes * 1024**2, dtype=np.uint8)
+
+
+class OnDevice(BrightnessPredictor):
+    """Says that it computes on a device, and how many pictures came at once; the device has one thread at a time."""
+
+    def __init__(self, folder: str = "", largest: int = 1_000, device: str = "npu:0") -> None:
+        super().__init__()
+        self.info = replace(self.info, device=device)
+        self.folder = folder
+        self.largest = largest
+        self.busy = threading.Lock()
+
+    def infer(self, batch: NDArray[Any]) -> NDArray[Any]:
+        assert self.busy.acquire(blocking=False), "two batches on the device at once"
+        try:
+            if self.folder:
+                with open(Path(self.folder) / "sizes", "a", encoding="ascii") as sizes:
+                    sizes.write(f"{os.getpid()} {len(batch)}\n")
+            if len(batch) > self.largest:
+                raise MemoryError("the device's memory is full")
+            return super().infer(batch)
+        finally:
+            self.busy.release()
 
 
 class Drawing(BrightnessPredictor):

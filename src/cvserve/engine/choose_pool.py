@@ -26,11 +26,11 @@ def pool_for(settings: Settings, predictor: "Predictor | None" = None) -> Worker
     Raises:
         ModelLoadError: the model cannot be loaded in this process; for another one `wait_loaded` says it.
     """
-    workers = usable_cores() if settings.workers is None else settings.workers
     source = ModelSource.of(settings)
-    if predictor is None and workers > 0:
-        return ProcessPool(ModelOrder(_LOAD, source.to_json()), workers, settings.worker_memory)
+    if predictor is None and settings.workers != 0:
+        order = ModelOrder(_LOAD, source.to_json())
+        return ProcessPool(order, settings.workers or usable_cores(), settings.worker_memory, settings.workers or 1)
     # A front with worker processes never loads NumPy, Pillow and what comes with a model.
     from cvserve.engine.load_source import make_threads
 
-    return make_threads(source, predictor, workers or usable_cores())
+    return make_threads(source, predictor, settings.workers)

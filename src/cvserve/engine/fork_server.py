@@ -95,7 +95,7 @@ class ForkServer:
             self.process.wait()
             raise unpack_error(*message["failed"])
         model = message["ready"]
-        self.info = ModelInfo(model["name"], model["sha256"], model["format"])
+        self.info = ModelInfo(model["name"], model["sha256"], model["format"], model["device"])
         self.guessed = tuple(model["guessed"])
         self.control.setblocking(False)
 

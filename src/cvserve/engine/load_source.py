@@ -6,6 +6,8 @@ come with it.
 
 from typing import Any
 
+from cvserve.cores import usable_cores
+from cvserve.devices import computes_beside
 from cvserve.engine.thread_pool import ThreadPool
 from cvserve.predictor.predictor import LoadedPredictor, Predictor, load_predictor
 from cvserve.predictor.source import ModelSource
@@ -23,14 +25,14 @@ def load_source(**document: Any) -> LoadedPredictor:
     return load_predictor(ModelSource.from_json(document))
 
 
-def make_threads(source: ModelSource, predictor: Predictor | None, threads: int) -> ThreadPool:
+def make_threads(source: ModelSource, predictor: Predictor | None, threads: int | None) -> ThreadPool:
     """Make workers that are threads of this process.
 
     Args:
         source: which model, and what a picture may be.
         predictor: one that is there already, in place of the model; from now on the source says what its pictures
             may be. None: the model is loaded.
-        threads: how many.
+        threads: how many; None or 0: one a core, on a device one.
 
     Raises:
         ModelLoadError: it cannot be loaded, or nobody vouched for it.
@@ -39,4 +41,5 @@ def make_threads(source: ModelSource, predictor: Predictor | None, threads: int)
         predictor = load_predictor(source)
     else:
         predictor.limits = source.limits
-    return ThreadPool(predictor, threads)
+    default = 1 if computes_beside(predictor.info.device) else usable_cores()
+    return ThreadPool(predictor, threads or default)

@@ -9,6 +9,7 @@ from typing import Any
 
 from loguru import logger
 
+from cvserve.devices import computes_beside
 from cvserve.engine.connection import ProcessWorker
 from cvserve.engine.fork_server import ForkServer, ModelOrder
 from cvserve.engine.guilt import Guilt
@@ -36,22 +37,20 @@ class ProcessPool:
         order: the model that they run.
         workers: how many.
         memory_bytes: a worker whose resident memory is above this is replaced between two batches; None: never.
+        on_device: how many instead when the model computes on a device; 0: as many.
     """
 
-    def __init__(self, order: ModelOrder, workers: int, memory_bytes: int | None = None) -> None:
-        self.wanted = workers
-        self._order = order
-        self._memory_bytes = memory_bytes
+    def __init__(self, order: ModelOrder, workers: int, memory_bytes: int | None = None, on_device: int = 0) -> None:
+        self.wanted, self._on_device = workers, on_device
+        self._order, self._memory_bytes = order, memory_bytes
         self._fork_server = ForkServer(order)
         self._workers: set[ProcessWorker] = set()
         self._requested: deque[ProcessWorker] = deque()
         self._by_pid: dict[int, ProcessWorker] = {}
         self._too_large: deque[ProcessWorker] = deque()
-        self._losses = Losses(self._tell_cause)
-        self._pause_s = 0.0
+        self._losses, self._pause_s = Losses(self._tell_cause), 0.0
         self._tasks: set[asyncio.Task[Any]] = set()
-        self._is_closing = self._is_loaded = False
-        self._end_lock = threading.Lock()
+        self._is_closing, self._is_loaded, self._end_lock = False, False, threading.Lock()
 
     def wait_loaded(self) -> None:
         """Block until the model is loaded and warm.
@@ -65,6 +64,8 @@ class ProcessPool:
             self.kill()
             raise
         self.info, self.guessed = self._fork_server.info, self._fork_server.guessed
+        if computes_beside(self.info.device):
+            self.wanted = self._on_device or self.wanted
         self._is_loaded = True
 
     async def start(self, supervisor: Supervisor) -> None:

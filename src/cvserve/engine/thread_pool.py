@@ -5,6 +5,7 @@ import threading
 from collections.abc import Sequence
 from queue import SimpleQueue
 
+from cvserve.devices import computes_beside
 from cvserve.engine.protocols import Supervisor
 from cvserve.engine.task import Outcome, Task
 from cvserve.engine.worker_loop import WorkerLoop
@@ -46,6 +47,8 @@ class ThreadPool:
         for number in range(self.wanted):
             worker = _ThreadWorker(self._predictor, supervisor, loop, number)
             self._workers.append(worker)
+            if computes_beside(self.info.device):
+                await loop.run_in_executor(None, worker.work.warm_up)
             supervisor.on_ready(worker)
 
     async def close(self) -> None:
@@ -72,9 +75,8 @@ class _ThreadWorker:
         self._loop = loop
         self.tasks: SimpleQueue[Sequence[Task]] = SimpleQueue()
         self.is_hung = self.is_retiring = False
-        self.thread = threading.Thread(
-            target=WorkerLoop(predictor, self).run, name=f"cvserve-worker-{number}", daemon=True
-        )
+        self.work = WorkerLoop(predictor, self)
+        self.thread = threading.Thread(target=self.work.run, name=f"cvserve-worker-{number}", daemon=True)
         self.thread.start()
 
     def give(self, tasks: Sequence[Task]) -> None:

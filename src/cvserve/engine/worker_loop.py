@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Protocol
 
+from cvserve.devices import computes_beside
+from cvserve.engine.device_batches import DeviceBatches
 from cvserve.engine.task import Outcome, Task
 from cvserve.errors import ModelError
 from cvserve.predictor.prediction import Prediction
@@ -29,8 +31,14 @@ class WorkerLoop:
     """
 
     def __init__(self, predictor: Predictor, channel: Channel) -> None:
-        self._predictor = predictor
+        self._on_device = DeviceBatches(predictor) if computes_beside(predictor.info.device) else None
+        self._predict_each = predictor.predict_each if self._on_device is None else self._on_device.predict_each
         self._channel = channel
+
+    def warm_up(self) -> None:
+        """Run a batch of each size for which a device must be ready; on the CPU there is nothing to do."""
+        if self._on_device is not None:
+            self._on_device.warm_up()
 
     def run(self) -> None:
         """Work until the channel ends."""
@@ -41,7 +49,7 @@ class WorkerLoop:
         """One outcome for each task. What a picture is to blame for, the predictor has answered for that picture."""
         top_k = max(task.top_k for task in tasks)
         try:
-            outcomes = self._predictor.predict_each([task.data for task in tasks], top_k=top_k, keep_source=False)
+            outcomes = self._predict_each([task.data for task in tasks], top_k=top_k, keep_source=False)
             return [_cut_top(outcome, task.top_k) for outcome, task in zip(outcomes, tasks, strict=True)]
         except (Exception, SystemExit) as error:  # no picture's fault, such as that of `setup`; a worker outlives it
             failure = ModelError("The model failed; the server's own log has the reason.")

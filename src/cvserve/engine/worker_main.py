@@ -33,8 +33,10 @@ def run_worker(predictor: Predictor, connection: socket.socket, parent: int) -> 
         die_with_parent(parent)
         _set_up_process()
         channel = SocketChannel(connection)
+        loop = WorkerLoop(predictor, channel)
+        loop.warm_up()
         channel.answer([])
-        WorkerLoop(predictor, channel).run()
+        loop.run()
         code = 0
     finally:
         with contextlib.suppress(OSError, ValueError):

@@ -79,11 +79,13 @@ class UntrustedModel(ModelLoadError):
 
     Attributes:
         sha256: hash of the file as it was read, 64 hex digits.
+        path: of the file, which need not be the model: a transform, say.
     """
 
-    def __init__(self, message: str, sha256: str = "") -> None:
+    def __init__(self, message: str, sha256: str = "", path: str = "") -> None:
         super().__init__(message)
         self.sha256 = sha256
+        self.path = path
 
 
 class ImageError(CvserveError):

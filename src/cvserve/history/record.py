@@ -54,6 +54,7 @@ def to_row(
             "width": image.width,
             "height": image.height,
             "format": image.format,
+            "device": prediction.model.device,
         },
     )
 

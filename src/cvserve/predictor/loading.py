@@ -4,24 +4,29 @@ import importlib
 import os
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from cvserve.errors import InvalidSetting
 from cvserve.predictor.backends.placement import check_device_name, check_placement
 from cvserve.predictor.backends.probe import make_model
+from cvserve.predictor.backends.torch.library import import_part
 from cvserve.predictor.contract import LoadedModel
+from cvserve.predictor.models.config_place import find_config_place
 from cvserve.predictor.models.fault import ModelFault, about
 from cvserve.predictor.models.file import ModelFile, check_sha256, compare_sha256, with_imports
-from cvserve.predictor.models.folder import ModelFolder, config_place, read_model
+from cvserve.predictor.models.folder import ModelFolder, read_model
 from cvserve.predictor.models.incomplete import explain_incomplete
-from cvserve.predictor.models.kinds import PYTHON, SERVED_FORMATS, TORCH
+from cvserve.predictor.models.kinds import PYTHON, TORCH
 from cvserve.predictor.models.plugins import find_plugin
 from cvserve.predictor.models.resolve import ModelFacts
 from cvserve.predictor.models.toml_read import ModelConfig, read_config
+from cvserve.predictor.models.transforms import TRANSFORM, run_on_purpose
 from cvserve.predictor.models.trust import require_trust
+from cvserve.predictor.models.unserved import explain_unserved
 from cvserve.predictor.source import ModelSource
 from cvserve.predictor.trial import limit_trials
-from cvserve.values import class_reference
+from cvserve.values import TIMM, class_reference
 
 # What each loader imports is heavy, so it is imported when a file of its format comes.
 # A new format is a folder in `backends/`, its kind in `models/kinds.py`, and one line here.
@@ -36,10 +41,14 @@ _LOADERS = {
 # Folders bring their own preparation, so that these make the whole model.
 _FOLDER_LOADERS = {"huggingface": "cvserve.predictor.backends.huggingface.load:load_folder"}
 _PLUGIN_LOADER = "cvserve.predictor.backends.plugin:load_plugin"
+_TIMM_LOADER = "cvserve.predictor.backends.timm.load"
+# In `timm:create_model` it is no name of a model, but the function.
+_TIMM_FUNCTION = "create_model"
 # What skl2onnx knows.
 _COMPILED = ("skops", "joblib", "pickle")
 COMPILE_MODES = ("auto", "never", "require")
 _Loader = Callable[[ModelFile, ModelSource], ModelFacts]
+_TimmLoader = Callable[[str, ModelSource], LoadedModel]
 _FolderLoader = Callable[[ModelFolder, ModelConfig, ModelSource], LoadedModel]
 
 
@@ -57,7 +66,7 @@ def load_model(source: ModelSource) -> LoadedModel:
     if source.compile not in COMPILE_MODES:
         raise InvalidSetting(f"compile is '{source.compile}'; use one of {', '.join(COMPILE_MODES)}.")
     check_device_name(source.device)
-    with about("The built-in model" if source.path is None else f"'{os.path.basename(source.path)}'"):
+    with about("The built-in model" if source.path is None else f"'{os.path.basename(os.path.abspath(source.path))}'"):
         return check_placement(
             _load_builtin(source) if source.path is None else _load_named(source.path, source), source
         )
@@ -73,13 +82,27 @@ def _load_builtin(source: ModelSource) -> LoadedModel:
 
 
 def _load_named(path: str | os.PathLike[str], source: ModelSource) -> LoadedModel:
-    with limit_trials(source.trial_s):
-        reference = class_reference(os.fspath(path))
+    reference = class_reference(os.fspath(path))
+    with limit_trials(source.trial_s), run_on_purpose(trust=source.trust, folder=_find_folder(reference, source)):
         if reference is None:
             return _load_file(path, source)
+        if reference[0] == TIMM and reference[1] != _TIMM_FUNCTION:
+            return _load_timm(reference[1], source)
         from cvserve.predictor.backends.python.load import load_class  # most models are files
 
         return load_class(*reference, source)
+
+
+def _find_folder(reference: tuple[str, str] | None, source: ModelSource) -> Path | None:
+    """The folder of a class that a person named, so that its code is run on purpose."""
+    if reference is None or source.named_by_file or not reference[0].endswith(".py"):
+        return None
+    return Path(reference[0]).parent
+
+
+def _load_timm(name: str, source: ModelSource) -> LoadedModel:
+    load: _TimmLoader = import_part(_TIMM_LOADER, TIMM, TIMM).load_timm
+    return load(name, source)
 
 
 def _load_file(path: str | os.PathLike[str], source: ModelSource) -> LoadedModel:
@@ -97,12 +120,17 @@ def _load_file(path: str | os.PathLike[str], source: ModelSource) -> LoadedModel
         _check_served(file)
         require_trust(file, trust=source.trust, sha256=source.sha256)
         # The config is cheap to check and a pickle is not: its faults come first.
-        config = read_config(config_place(file), source.config)
+        config = read_config(find_config_place(path, file.path), source.config)
         if isinstance(file, ModelFolder):
             load: _FolderLoader = _find_function(_FOLDER_LOADERS[file.kind.key])
             return load(file, config, source)
         read = partial(_read_facts, file, source)
-        if source.compile == "never" or file.kind.key not in _COMPILED:
+        has_transform = TRANSFORM in config.values
+        if has_transform and source.compile == "require":
+            raise ModelFault(
+                f"cannot be compiled: the pictures of {config.file_name} go through a transform; leave out require."
+            )
+        if source.compile == "never" or file.kind.key not in _COMPILED or has_transform:
             return make_model(read(), config, file)
         from cvserve.predictor.backends.sklearn.compiled import load_compiled  # with what it needs
 
@@ -119,7 +147,7 @@ def _check_served(file: ModelFile) -> None:
     if file.kind in (PYTHON, TORCH):
         raise explain_incomplete(file)
     if not is_served(file):
-        raise ModelFault(f"is {file.kind.title}, and cvserve serves {SERVED_FORMATS}; export it to ONNX.")
+        raise explain_unserved(file)
 
 
 def _read_facts(file: ModelFile, source: ModelSource) -> ModelFacts:

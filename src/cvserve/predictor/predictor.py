@@ -20,7 +20,7 @@ from PIL import Image
 
 from cvserve.errors import CvserveError, InvalidParameter
 from cvserve.predictor.backends.python.class_config import ConfiguredSteps
-from cvserve.predictor.batch import decode_batch, infer_batch, keep_sources, mark_unknown, model_error
+from cvserve.predictor.batch import Decoded, decode_batch, infer_batch, keep_sources, mark_unknown, model_error
 from cvserve.predictor.contract import Inferred, LoadedModel, Prepared
 from cvserve.predictor.images.decode import make_sample
 from cvserve.predictor.images.limits import Limits, Want
@@ -29,7 +29,7 @@ from cvserve.predictor.models.fault import about
 from cvserve.predictor.prediction import ClassScore, Prediction
 from cvserve.predictor.scores import rank_classes, to_probabilities
 from cvserve.predictor.source import ModelSource
-from cvserve.predictor.trial import DEFAULT_LIMIT_S, limit_trials, run_trial
+from cvserve.predictor.trial import limit_trials, run_trial
 
 DEFAULT_TOP_K = 5
 _BATCH = 64
@@ -53,6 +53,7 @@ class Predictor(ConfiguredSteps):
     """
 
     guessed: tuple[str, ...] = ()
+    _max_batch_size = _BATCH
 
     def __init__(self) -> None:  # without parameters: `[model] args` are those of a user-defined class
         self.limits = Limits()
@@ -153,12 +154,15 @@ class Predictor(ConfiguredSteps):
             want = self.want()
         except (Exception, SystemExit) as error:  # a class may have its own
             return [model_error("want", error) for _ in images]
-        entries = decode_batch(images, want, self.limits, self.preprocess)
+        outcomes = self._infer_each(decode_batch(images, want, self.limits, self.preprocess), top_k=top_k)
+        return keep_sources(outcomes, images) if keep_source else outcomes
+
+    def _infer_each(self, entries: Sequence[Decoded | CvserveError], *, top_k: int) -> list[Prediction | CvserveError]:
+        """The second half of `predict_each`: an answer for each picture that is decoded; an error stays as it is."""
         good = [entry for entry in entries if not isinstance(entry, CvserveError)]
         answers = iter(infer_batch(good, self.infer, lambda scores, rows: self._rank(scores, rows, top_k), self.info))
         outcomes = [entry if isinstance(entry, CvserveError) else next(answers) for entry in entries]
-        outcomes = outcomes if self.unknown_below is None else mark_unknown(outcomes, self.unknown_below)
-        return keep_sources(outcomes, images) if keep_source else outcomes
+        return outcomes if self.unknown_below is None else mark_unknown(outcomes, self.unknown_below)
 
     def warm_up(self) -> Self:
         """Set up and run once on a grey picture, so that the first user does not wait for it.
@@ -202,10 +206,9 @@ class LoadedPredictor(Predictor):
         model: the file's parts: preparation, backend, labels, where each property came from.
     """
 
-    def __init__(self, model: LoadedModel, limits: Limits | None = None, trial_s: float = DEFAULT_LIMIT_S) -> None:
+    def __init__(self, model: LoadedModel, source: ModelSource) -> None:
         super().__init__()
-        self._trial_s = trial_s
-        self.limits = limits or self.limits
+        self._trial_s, self.limits, self._max_batch_size = source.trial_s, source.limits, source.max_batch_size
         self.model = model
         self.info, self.name = model.info, model.info.name
         self.labels = model.labels
@@ -238,4 +241,4 @@ class LoadedPredictor(Predictor):
 
 def load_predictor(source: ModelSource) -> LoadedPredictor:
     """Load a model with the limits of its source; raises what `Predictor.load` raises."""
-    return LoadedPredictor(load_model(source), source.limits, source.trial_s)
+    return LoadedPredictor(load_model(source), source)

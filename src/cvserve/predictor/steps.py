@@ -22,6 +22,8 @@ class Steps:
         scores: what `infer` gives: `probabilities`, `logits`, `sigmoid` or `labels`; default: seen at warm-up.
         unknown_below: an answer whose best score is less gets a warning, 0…1; default: none does.
         weights: file that `setup` may read, as `--weights` named it; default: none.
+        device: where `setup` should put the model, as `--device` said: `cpu`, `cuda:0`, …; a class may name its own.
+        half: whether `--half` asks for half precision.
     """
 
     name: str = ""
@@ -29,6 +31,8 @@ class Steps:
     scores: str | None = None
     unknown_below: float | None = None
     weights: Path | None = None
+    device: Any = "cpu"
+    half: bool = False
 
     @cached_property
     def _preparation(self) -> Preparation | None:

@@ -49,7 +49,7 @@ def _build(sources: Sources) -> list[tuple[Key, float]]:
 
 def _model(sources: Sources) -> list[tuple[Key, float]]:
     info = sources.engine.info
-    return [((info.name, info.version, info.sha256, info.format), 1)]
+    return [((info.name, info.version, info.sha256, info.format, info.device), 1)]
 
 
 def _workers(sources: Sources) -> list[tuple[Key, float]]:
@@ -58,7 +58,9 @@ def _workers(sources: Sources) -> list[tuple[Key, float]]:
 
 READINGS = (
     Reading("cvserve_build_info", ("version", "python", "backend"), "Always 1; the labels tell.", _build),
-    Reading("cvserve_model_info", ("model", "version", "sha256", "backend"), "Always 1; the labels tell.", _model),
+    Reading(
+        "cvserve_model_info", ("model", "version", "sha256", "backend", "device"), "Always 1; the labels tell.", _model
+    ),
     Reading(
         "cvserve_model_loaded_timestamp_seconds",
         (),

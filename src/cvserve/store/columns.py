@@ -63,6 +63,7 @@ class HistoryRow:
         image_sha256, image_bytes: of the picture as it was sent; None for an image in memory.
         width, height: in pixels, as it stands upright.
         format: `JPEG`, `PNG`, …
+        device: on which the model computed: `cpu`, `cuda:0`, …; None in rows from before it was kept.
     """
 
     id: int = _column(written_as=None, csv=1)
@@ -87,6 +88,7 @@ class HistoryRow:
     width: int | None = _column(csv=13)
     height: int | None = _column(csv=14)
     format: str | None = _column(csv=15)
+    device: str | None = _column(csv=19)
 
     def to_dict(self) -> dict[str, Any]:
         """The object of `GET /predict/{id}`: the answer to POST without `timing_ms.store`."""

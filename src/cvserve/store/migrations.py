@@ -113,6 +113,12 @@ def m003_clock_steps(db: "Database") -> None:
     )
 
 
+@_step
+def m004_device(db: "Database") -> None:
+    """On which device the model computed; of the rows before that, nobody knows."""
+    db.execute("ALTER TABLE predictions ADD COLUMN device TEXT")
+
+
 def _create_predictions(db: "Database") -> None:
     # AUTOINCREMENT: an id that somebody was given never names another prediction later.
     db.execute(

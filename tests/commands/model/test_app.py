@@ -363,6 +363,23 @@ def test_on_a_terminal_a_class_that_a_file_names_is_asked_for(home: Path) -> Non
     assert is_trusted(sha256)
 
 
+def test_on_a_terminal_a_transform_is_asked_for_as_well(skops_file: Path) -> None:
+    transform = skops_file.with_name("train.py")
+    transform.write_text("import numpy\ndef grey(image): return numpy.zeros((8, 8), 'f')\n")
+    skops_file.with_suffix(".toml").write_text('[input]\ntransform = "train.py:grey"\n')
+    sha256 = read_model_file(transform).sha256
+    code = (
+        "from cvserve.commands.loading.ask_trust import ask_trust_of_transform; from cvserve.settings import Settings; "
+        f"raise SystemExit(int(ask_trust_of_transform(Settings(model={str(skops_file)!r}))))"
+    )
+    assert on_a_terminal(code, "y")[1] == 0
+    assert isinstance(run("try", skops_file, skops_file).exception, UntrustedModel)
+    seen, answer = on_a_terminal(code, sha256[:8])
+    assert answer == 1
+    assert "train.py" in seen
+    assert is_trusted(sha256)
+
+
 def test_on_a_terminal_the_beginning_of_the_hash_is_a_yes(pickle_file: Path) -> None:
     sha256 = read_model_file(pickle_file).sha256
     code = ASK.format(str(pickle_file))

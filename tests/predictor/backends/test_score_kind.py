@@ -26,6 +26,7 @@ def own(answer: str, kind: str | None = None) -> str:
         (LOGITS, "logits"),
         (FEW, "logits"),
         ("np.zeros((len(batch), 3))", "logits"),
+        ("np.ones((len(batch), 3))", "logits"),
         (f"np.exp({LOGITS}) / np.exp({LOGITS}).sum(axis=1, keepdims=True)", "probabilities"),
     ],
 )

@@ -15,6 +15,7 @@ from cvserve.commands.terminal.output import say
 from cvserve.configuration import Configuration, load_configuration
 from cvserve.errors import InvalidSetting, ModelLoadError, Unsafe
 from cvserve.predictor.backends.python.module import file_of
+from cvserve.predictor.models.config_place import find_config_place
 from cvserve.predictor.models.toml_read import read_config
 from cvserve.settings import Settings
 from cvserve.trust.claims import trust_file
@@ -114,7 +115,8 @@ def _list_links(settings: Settings) -> list[_Item]:
     # What else is wrong with it is said when the model is loaded.
     with contextlib.suppress(ModelLoadError):
         if settings.model is not None:
-            read_config(file_of(settings.model), settings.model_config, is_vouched=note)
+            place = find_config_place(settings.model, file_of(settings.model))
+            read_config(place, settings.model_config, is_vouched=note)
     return items
 
 

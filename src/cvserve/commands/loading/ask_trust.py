@@ -5,12 +5,18 @@ from pathlib import Path
 
 import typer
 
+from cvserve.errors import CvserveError
+from cvserve.files import is_inside, read_once
 from cvserve.predictor.backends.python.module import file_of
 from cvserve.predictor.loading import is_served
 from cvserve.predictor.models.file import ModelFile, with_imports
 from cvserve.predictor.models.folder import read_model
+from cvserve.predictor.models.toml_read import read_config
+from cvserve.predictor.models.transforms import read_transform
 from cvserve.predictor.models.trust import describe_parts, is_trusted, record
+from cvserve.settings import Settings
 
+_MAX_CONFIG_BYTES = 16 * 1024**2
 TYPED_CHARACTERS = 8  # of a hash, where a user vouches for a file
 
 
@@ -33,6 +39,25 @@ def ask_trust(path: str | Path) -> bool:
     if not file.kind.hides_code or not is_served(file) or is_trusted(file.code_sha256, file.path):
         return True
     return is_terminal() and ask_for_hash(file)
+
+
+def ask_trust_of_transform(settings: Settings) -> bool:
+    """The same for the transform that the `model.toml` of the settings' model names; True when it names none.
+
+    What is wrong with the model or its `model.toml` is left to the loader, which has better words for it.
+    """
+    assert settings.model is not None
+    try:
+        path = file_of(settings.model)
+        path = path / "model" if path.is_dir() else path
+        beside = path.with_suffix(".toml") if settings.model_config is None else Path(settings.model_config)
+        if b"transform" not in read_once(beside, _MAX_CONFIG_BYTES)[0]:
+            return True  # before anything is loaded that a preset may need
+        file = read_transform(read_config(path, settings.model_config))
+    except (CvserveError, OSError, ValueError):
+        return True
+    is_meant = settings.model_is_code and file is not None and is_inside(file.path, path.parent)
+    return file is None or is_meant or ask_trust(file.path)
 
 
 def is_terminal() -> bool:

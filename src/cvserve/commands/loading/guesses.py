@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from cvserve.settings import Settings, flag
 from cvserve.values import BUILTIN_MODEL
 
-# What a picture looks like to the model depends on these, so the command repeats them.
-_REPEATED = ("weights", "model_config")
+# Without these the model would be another one, see another picture, or not be loaded, so the command repeats them.
+_REPEATED = ("weights", "model_config", "trust_type", "model_sha256")
 
 
 def describe_guesses(guessed: Sequence[str], settings: Settings) -> str:
@@ -25,6 +25,6 @@ def try_command(settings: Settings) -> str:
     words = [settings.model or BUILTIN_MODEL]
     for name in _REPEATED:
         value = getattr(settings, name)
-        if value is not None:
-            words += [flag(name), str(value)]
+        if value:
+            words += [flag(name), ",".join(value) if isinstance(value, tuple) else str(value)]
     return shlex.join(["cvserve", "model", "try", *words, "img.jpg"])

@@ -9,17 +9,19 @@ from cvserve.settings import Settings
 
 
 def load_for_command(settings: Settings) -> LoadedPredictor:
-    """Load the model; on a terminal, ask when code can hide in it and nobody has vouched for it yet.
+    """Load the model; on a terminal, ask about each file in which code can hide and that nobody has vouched for.
 
     Raises:
         ModelLoadError: it cannot be loaded, or nobody vouches for it.
     """
-    try:
-        return load_predictor_of(settings)
-    except UntrustedModel:
-        if settings.model is None or not ask_trust(settings.model):
-            raise
-    return load_predictor_of(settings)
+    asked = set[str]()
+    while True:  # the model, and the transform that its `model.toml` names
+        try:
+            return load_predictor_of(settings)
+        except UntrustedModel as error:
+            if not error.path or error.path in asked or not ask_trust(error.path):
+                raise
+            asked.add(error.path)
 
 
 def load_predictor_of(settings: Settings) -> LoadedPredictor:

@@ -11,8 +11,9 @@ from cvserve.commands.terminal.output import say
 from cvserve.configuration import load_configuration
 from cvserve.errors import InvalidSetting, UntrustedModel
 from cvserve.predictor.backends.python.module import file_of
+from cvserve.predictor.models.config_place import find_config_place
 from cvserve.predictor.models.file import ModelFile, with_imports
-from cvserve.predictor.models.folder import config_place, read_model
+from cvserve.predictor.models.folder import read_model
 from cvserve.predictor.models.toml_read import read_config
 from cvserve.predictor.models.toml_write import format_config, write_config
 from cvserve.predictor.properties import Properties, collect_properties
@@ -39,9 +40,8 @@ def inspect_model(flags: Mapping[str, Any], *, writes: bool, overwrites: bool, a
     file = None if settings.model is None else with_imports(read_model(file_of(settings.model)))
     try:
         predictor = load_predictor_of(settings)
-    except UntrustedModel:
-        if file is not None:
-            show_untrusted(file, as_json=as_json)
+    except UntrustedModel as error:  # the model, or the transform that its `model.toml` names
+        show_untrusted(with_imports(read_model(error.path)), as_json=as_json)
         raise
     found = collect_properties(predictor)
     if writes:
@@ -52,8 +52,8 @@ def inspect_model(flags: Mapping[str, Any], *, writes: bool, overwrites: bool, a
 
 
 def _write(file: ModelFile | None, found: Properties, settings: Settings, *, overwrites: bool) -> None:
-    if file is None:
+    if file is None or settings.model is None:
         raise InvalidSetting("The built-in model has no file beside which a model.toml could stand; name a file.")
-    config = read_config(config_place(file), settings.model_config)
+    config = read_config(find_config_place(settings.model, file.path), settings.model_config)
     write_config(config.path, format_config(found, config.values), overwrite=overwrites)
     say(f"Wrote {config.path}; check what the model sees with: {try_command(settings)}")

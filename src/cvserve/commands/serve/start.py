@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from cvserve.commands.loading.guesses import describe_guesses
 from cvserve.commands.terminal.output import say
 from cvserve.configuration import load_configuration
+from cvserve.devices import computes_beside
 from cvserve.engine.choose_pool import pool_for
 from cvserve.engine.fork_server import THREAD_VARIABLES
 from cvserve.settings import Settings
@@ -54,20 +55,21 @@ def start_server(flags: Mapping[str, Any]) -> int:
 
 def _ask_trust(settings: Settings) -> None:
     """On a terminal, ask whether the model's file is trusted, before another process is to load it."""
-    if settings.model is None or settings.model_is_code or settings.model_sha256 is not None:
-        return
-    if sys.stdin.isatty():
-        # NumPy comes with it, and most models need no question.
-        from cvserve.commands.loading.ask_trust import ask_trust
+    if settings.model is not None and sys.stdin.isatty():
+        # NumPy comes with it, and without a terminal there is nobody to ask.
+        from cvserve.commands.loading.ask_trust import ask_trust, ask_trust_of_transform
 
-        ask_trust(settings.model)
+        if not settings.model_is_code and settings.model_sha256 is None:
+            ask_trust(settings.model)
+        ask_trust_of_transform(settings)
 
 
 def announce(url: str, resources: "Resources") -> None:
     """Tell what is served where, and show the first token, once; in one piece, whoever else writes meanwhile."""
     engine, settings = resources.engine, resources.settings
     info = engine.info
-    lines = [f"cvserve serves {info.name} {info.version} on {url}  (Ctrl-C stops it)"]
+    device = f" (on {info.device})" if computes_beside(info.device) else ""
+    lines = [f"cvserve serves {info.name} {info.version}{device} on {url}  (Ctrl-C stops it)"]
     if engine.guessed:
         lines.append(describe_guesses(engine.guessed, settings))
     token = resources.make_first_token()

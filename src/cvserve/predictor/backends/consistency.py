@@ -20,7 +20,7 @@ from cvserve.predictor.trial import remaining_s
 # How far two answers about a picture may be apart: rounding, which depends on the size of the batch, and no more.
 # The absolute part grows with the scores of the answer, since a small one among large ones is their difference.
 _RELATIVE, _ABSOLUTE = 1e-3, 1e-4
-_ABSOLUTE_HALF = 1e-2
+_ABSOLUTE_FLOAT16, _ABSOLUTE_BFLOAT16 = 1e-2, 5e-2
 # A model may be random only now and then, which a quick one is asked more often for.
 _MOST_REPEATS, _REPEATS_S = 6, 0.02
 _COPIES = 4
@@ -75,7 +75,7 @@ def check_consistency(
     answers = [answer for _, answer in asked if answer.shape == asked[0][1].shape]
     if not asked:
         return Checked(backend, np.empty((0, 0)))
-    tolerance = _ABSOLUTE_HALF if half or samples[0].dtype == np.float16 else _ABSOLUTE
+    tolerance = _choose_tolerance(samples[0], half=half)
     checked = _check_company(backend, asked, tolerance, repeats_s)
     is_same = _is_same_again(backend, *asked[0], tolerance, repeats_s)
     reason = explain()
@@ -144,6 +144,12 @@ def _is_same(one: NDArray[np.float64], other: NDArray[np.float64], tolerance: fl
     with np.errstate(invalid="ignore"):  # infinity beside infinity
         is_close = np.abs(one - other) <= allowed
     return bool((is_close | (one == other) | (np.isnan(one) & np.isnan(other))).all())
+
+
+def _choose_tolerance(sample: NDArray[Any], *, half: bool) -> float:
+    if half:
+        return _ABSOLUTE_BFLOAT16  # the coarser of the two that it may be
+    return _ABSOLUTE_FLOAT16 if sample.dtype == np.float16 else _ABSOLUTE
 
 
 def _has_time() -> bool:

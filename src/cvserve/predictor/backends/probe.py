@@ -14,10 +14,11 @@ from PIL import Image
 
 from cvserve.errors import ModelError, ModelLoadError
 from cvserve.predictor.backends.consistency import check_consistency
+from cvserve.predictor.backends.preparation import make_preparation
 from cvserve.predictor.backends.samples import prepare_samples
 from cvserve.predictor.backends.score_kind import INDEPENDENT, is_independent, settle_kind
 from cvserve.predictor.backends.training_mode import watch_training
-from cvserve.predictor.contract import Backend, LoadedModel, Preparation, scores_of
+from cvserve.predictor.contract import Backend, LoadedModel, Preparation, Prepared, scores_of
 from cvserve.predictor.models.fault import ModelFault, about
 from cvserve.predictor.models.file import ModelFile, with_parts
 from cvserve.predictor.models.identity import identify_model
@@ -28,7 +29,6 @@ from cvserve.predictor.models.resolve import (
     ModelFacts,
     Origins,
     label_mismatch,
-    resolve_input,
     resolve_labels,
     title_of,
 )
@@ -68,8 +68,10 @@ def make_model(facts: ModelFacts, config: ModelConfig, file: ModelFile) -> Loade
         ModelLoadError: file and config contradict each other, the size of the pictures is known from neither, or the
             model fails on the picture.
     """
-    spec, origins = resolve_input(facts.input_facts, config, file)
-    return assemble_model(facts, config, file, spec, prepare_grey(spec), origins)
+    with about(title_of(facts, file)):
+        made = make_preparation(facts.input_facts, config, file)
+    batch = prepare_grey(made.preparation)
+    return assemble_model(facts, config, made.file, made.preparation, batch, made.origins)
 
 
 def assemble_model(
@@ -113,13 +115,15 @@ def assemble_model(
 
         tried, use = run_trial(ask)
         _compare_labels(labels, tried.classes, facts, config, file)
+        unknown_below = config.values.get("output.unknown_below", facts.unknown_below)
+        if tried.kind == "labels" and unknown_below is not None:
+            raise ModelFault('has [output] unknown_below, but its scores are "labels", of which each is 1; remove it.')
     if "batch" in tried.notes:
         logging.getLogger("cvserve").warning("%s is asked %s", title_of(facts, file), tried.notes["batch"][0])
     name = config.values.get("name", facts.name or file.path.stem)
     variant = {**facts.variant, **({"precision": "half"} if facts.half else {})}
     sha256 = identify_model(with_parts(file, facts.parts), config, preparation, variant)
     info = ModelInfo(name, sha256, facts.format, facts.device)
-    unknown_below = config.values.get("output.unknown_below", facts.unknown_below)
     found: Origins = {"name": (name, "default")} | {key: (value, "file") for key, value in facts.extra.items()}
     if labels is not None:
         found["labels"] = (list(labels), "file")
@@ -175,10 +179,13 @@ def try_backend(
     return Tried(checked.backend, kind, classes, notes)
 
 
-def prepare_grey(spec: InputSpec) -> NDArray[Any]:
+def prepare_grey(preparation: Preparation) -> NDArray[Any]:
     """A batch of one grey picture, as the model gets it."""
-    picture = Image.new("L" if spec.mode == "L" else "RGB", spec.size, (_GREY,) * spec.channels)
-    return spec.prepare(picture)[None]
+    mode = preparation.want().mode
+    picture = Image.new(mode, preparation.size, (_GREY,) * len(mode))
+    prepared = preparation.prepare(picture)
+    array: NDArray[Any] = prepared.array if isinstance(prepared, Prepared) else prepared
+    return array[None]
 
 
 def probe_backend(backend: Backend, batch: NDArray[Any], kind: str | None, facts: ModelFacts, prepared_by: str) -> int:

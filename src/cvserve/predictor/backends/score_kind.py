@@ -42,7 +42,8 @@ def settle_kind(kind: str | None, answers: NDArray[np.float64], backend: Backend
         return kind
     if looks_like_probabilities(answers):
         return "probabilities"
-    if is_in_range and answers.any() and _stays_in_range(backend, sample):
+    # Where all scores are the same, as those of a network whose last layer is still zero, there is nothing to spoil.
+    if is_in_range and np.ptp(answers) and _stays_in_range(backend, sample):
         raise ModelFault(
             "gives scores from 0 to 1 that do not sum to 1, and it cannot be seen what they are; say in its "
             'model.toml: [output] scores = "probabilities" (taken as they are, as after a sigmoid), "logits" (soft-max '

@@ -29,11 +29,13 @@ class ConfigFiles:
         model: path of the model.
         config: that is read instead of the one beside the model; None: the one beside it.
         is_vouched: asked about what a link out of the folder leads to.
+        named: what a user calls the model; None: by its path.
     """
 
     model: Path
     config: Path | None = None
     is_vouched: IsVouched = is_vouched
+    named: str | None = None
 
     def read_config(self) -> str | None:
         """The text of `model.toml`; None when there is none."""
@@ -64,7 +66,7 @@ class ConfigFiles:
 
     def _write_command(self) -> str:
         config = [] if self.config is None else ["--model-config", str(self.config)]
-        return shlex.join(["cvserve", "config", "trust", "--model", str(self.model), *config])
+        return shlex.join(["cvserve", "config", "trust", "--model", self.named or str(self.model), *config])
 
 
 def _read_text(path: Path, read: Callable[[], tuple[bytes, os.stat_result]]) -> str | None:

@@ -15,6 +15,7 @@ from cvserve.files import LeadsOut, describe_read_error, read_inside
 from cvserve.predictor.models.fault import ModelFault, about
 from cvserve.predictor.models.file import MAX_BYTES, ModelFile, read_model_file
 from cvserve.predictor.models.kinds import HUGGINGFACE, SERVED_SUFFIXES, TIMM_FOLDER
+from cvserve.predictor.models.unserved import refuse_saved_model
 from cvserve.texts import list_some
 
 CONFIG, PROCESSORS = "config.json", ("preprocessor_config.json", "processor_config.json")
@@ -68,11 +69,6 @@ def read_model(path: str | os.PathLike[str]) -> ModelFile:
     return _read_folder(path) if path.is_dir() else read_model_file(path)
 
 
-def config_place(file: ModelFile) -> Path:
-    """The model beside which `model.toml` and `labels.txt` are looked for: those of a folder are in it."""
-    return file.path / "model" if isinstance(file, ModelFolder) else file.path
-
-
 def _read_folder(path: Path) -> ModelFolder:
     if path.name in ("", ".."):
         path = path.resolve()
@@ -85,6 +81,8 @@ def _read_folder(path: Path) -> ModelFolder:
         )
     config = _read(path, CONFIG, _MAX_TEXT_BYTES)
     if config is None:
+        with about(f"'{path.name}'"):
+            refuse_saved_model(path)
         raise ModelLoadError(
             f"'{path}' is a folder; name the model file in it, {_list_models(path)}, or a folder with {CONFIG} and "
             f"{SAFETENSORS}, as save_pretrained of Hugging Face writes it."

@@ -9,6 +9,7 @@ import hashlib
 import importlib.abc
 import importlib.machinery
 import importlib.util
+import sys
 from collections.abc import Iterator, Sequence
 from importlib.machinery import ModuleSpec
 from pathlib import Path
@@ -102,6 +103,8 @@ class HashedFinder(importlib.abc.MetaPathFinder):
             return importlib.util.spec_from_file_location(
                 name, module.path, loader=_Loader(module), submodule_search_locations=inner
             )
+        if any(isinstance(other, HashedFinder) and name in other._modules for other in sys.meta_path):
+            return None  # of other code that was hashed
         base = Path(*name.split("."))
         if any(_is_there(folder / base) for folder in self._folders):
             raise ImportError(f"{name} is beside the model and not in its hash; import it by a plain import statement")

@@ -36,6 +36,7 @@ TORCH = Kind("torch", "a PyTorch file", (".pt", ".pth", ".bin", ".ckpt", *_PICKL
 TORCH_EXPORT = Kind("torch-export", "a PyTorch export", (".pt2",), hides_code=True)
 HDF5 = Kind("hdf5", "an HDF5 file", (".h5", ".hdf5"))
 KERAS = Kind("keras", "a Keras model", (".keras",))
+LITERT = Kind("litert", "a LiteRT model", (".tflite",))
 SAFETENSORS = Kind("safetensors", "a safetensors file", (".safetensors",))
 # Folders, told by their `config.json`
 HUGGINGFACE = Kind("huggingface", "a Hugging Face folder", ())
@@ -44,10 +45,10 @@ PYTHON = Kind("python", "a Python file", (".py",), hides_code=True)
 ZIP = Kind("zip", "a zip archive", (".zip", ".npz"))
 UNKNOWN = Kind("unknown", "a file of a format that cvserve does not know", ())
 
-KINDS = (SKOPS, PICKLE, JOBLIB, ONNX, TORCHSCRIPT, TORCH, TORCH_EXPORT, HDF5, KERAS, SAFETENSORS, PYTHON, ZIP)
+KINDS = (SKOPS, PICKLE, JOBLIB, ONNX, TORCHSCRIPT, TORCH, TORCH_EXPORT, HDF5, KERAS, LITERT, SAFETENSORS, PYTHON, ZIP)
 
 # Known by name only: files of a plugin's format may look like these.
-UNSERVED = (HDF5, KERAS, SAFETENSORS, ZIP)
+UNSERVED = (HDF5, KERAS, LITERT, SAFETENSORS, ZIP)
 
 # The others, as sentences call them.
 SERVED_SUFFIXES = ".skops, .joblib, .pkl, .onnx, .pt2 or .pt"
@@ -63,8 +64,13 @@ COMPRESSORS = {
 }
 _ZLIB_SECOND_BYTES = b"\x01\x5e\x9c\xda"
 _OPCODES_LOOKED_AT = 4
-# How `torch.save` began a file before version 1.6: a pickled number
-_TORCH_LEGACY_MAGIC = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
+# Where each begins, and what stands there
+_MARKS = (
+    # How `torch.save` began a file before version 1.6: a pickled number
+    (0, b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19.", TORCH),
+    (0, b"\x89HDF\r\n\x1a\n", HDF5),
+    (4, b"TFL3", LITERT),
+)
 _JOBLIB_MARK = b"joblib.numpy_pickle"
 # Field numbers of ONNX's ModelProto that can stand right behind `ir_version`
 _ONNX_SECOND_TAGS = b"\x12\x1a\x22\x28\x32\x3a\x42"
@@ -74,10 +80,9 @@ def kind_of(data: bytes) -> Kind | None:
     """The format, or None when it is none that cvserve knows by name."""
     if data.startswith((b"PK\x03\x04", b"PK\x05\x06")):
         return _kind_of_zip(data)
-    if data.startswith(_TORCH_LEGACY_MAGIC):
-        return TORCH
-    if data.startswith(b"\x89HDF\r\n\x1a\n"):
-        return HDF5
+    for start, mark, kind in _MARKS:
+        if data.startswith(mark, start):
+            return kind
     if compressor_of(data) is not None:
         return JOBLIB
     if data[:1] == b"\x08" and data[2:3] in _split_bytes(_ONNX_SECOND_TAGS):

@@ -7,7 +7,7 @@ neither said nor read from the file is called a guess, also where the usual valu
 from collections.abc import Mapping
 from typing import Any
 
-from cvserve.predictor.models.input_spec import InputSpec
+from cvserve.predictor.models.input_spec import CROPS, InputSpec
 
 FILE, DEFAULT, GUESSED = "file", "default", "guessed"
 _CHANGES_SCORES = ("resize", "crop_ratio", "resample", "invert", "scale", "mean", "std")
@@ -54,5 +54,5 @@ def _is_idle(name: str, spec: InputSpec, said: Mapping[str, Any]) -> bool:
     if name == "invert":
         return spec.mode != "L"  # ink on paper is asked for as light on dark; photos are not
     if name == "crop_ratio":
-        return spec.resize != "crop" or "short_side" in said
+        return spec.resize not in CROPS or "short_side" in said
     return name in ("mean", "std") and spec.dtype in _WHOLE_NUMBERS

@@ -23,6 +23,8 @@ from cvserve.predictor.models.toml_read import ModelConfig
 
 # Fewer values than this are measurements (iris flowers have 4), not pixels, unless the config says otherwise.
 _SMALLEST_SIDE_PX = 4
+# What to write where nobody says what the pictures are.
+SIZE_AND_MODE = '[input] size = [width, height] and mode = "L" or "RGB"'
 
 # For each property, such as `input.size`, its value and where that came from: `file`, `model.toml`, `guessed`, …
 Origins = dict[str, tuple[Any, str]]
@@ -195,7 +197,7 @@ def _resolve_size_and_mode(facts: InputFacts, said: dict[str, Any], toml: str) -
         if features is not None:
             of_mode = f' of mode "{mode}"' if mode else ""
             says = f"takes {features} values, which make no square picture{of_mode}"
-        raise ModelFault(f'{says}; write into {toml}: [input] size = [width, height] and mode = "L" or "RGB".')
+        raise ModelFault(f"{says}; write into {toml}: {SIZE_AND_MODE}.")
     pixels = size[0] * size[1]
     gives = f"{InputSpec(size, mode).features}" if mode else f"{pixels} (grey) or {3 * pixels} (colour)"
     raise ModelFault(

@@ -3,11 +3,13 @@
 Each would give answers that look right and are wrong, so it is an error that names both sides.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
 from cvserve.errors import ModelLoadError
+from cvserve.predictor.models.fault import ModelFault
 from cvserve.predictor.models.input_spec import CROPS, InputSpec
 
 # From 0 to 1 in whole numbers, only pure white is not 0.
@@ -38,6 +40,24 @@ def check_order(stated: Sequence[str], source: str, known: Sequence[str], file_n
         f"{source} calls class {index} '{stated[index]}', but '{file_name}' calls it '{known[index]}': the same "
         f"labels in another order; write them in the order of '{file_name}', or remove them from {source}."
     )
+
+
+def check_alone(values: Mapping[str, Any]) -> None:
+    """Refuse keys that a transform makes idle.
+
+    Args:
+        values: of a `model.toml`, by key.
+
+    Raises:
+        ModelFault: there are some; to be used in `about(…)`.
+    """
+    others = [key for key in values if key.startswith("input.") and key != "input.transform"]
+    if "input.transform" in values and others:
+        names = ", ".join(key.removeprefix("input.") for key in others)
+        raise ModelFault(
+            f"has a transform, which makes the whole array, and {names} beside it, which would be idle; keep one of "
+            "the two."
+        )
 
 
 def check_input(spec: InputSpec, stated: Sequence[str], source: str) -> None:

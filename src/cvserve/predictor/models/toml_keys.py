@@ -111,6 +111,15 @@ def _check_side(key: str, value: Any) -> int:
     return value
 
 
+def _check_transform(key: str, value: Any) -> str:
+    """A Python file in the folder of `model.toml` or below, and a name in it."""
+    file, _, name = value.rpartition(":") if isinstance(value, str) else ("", "", "")
+    path = PurePath(file)
+    if not name.isidentifier() or path.suffix != ".py" or path.is_absolute() or ".." in path.parts:
+        raise _refuse(key, value, 'a Python file beside it and a name in that: "train.py:val_transform"')
+    return str(value)
+
+
 def _check_switch(key: str, value: Any) -> bool:
     if not isinstance(value, bool):
         raise _refuse(key, value, "true or false")
@@ -159,6 +168,7 @@ CHECKS: dict[str, Check] = {
     "input.std": _numbers("one number over 0, or one for each of 3 channels", lambda std: std > 0),
     "input.layout": _one_of("NCHW", "NHWC", "flat"),
     "input.dtype": _one_of("float32", "float64", "float16", "uint8", "int8", "int16", "int32", "int64"),
+    "input.transform": _check_transform,
     "output.scores": _one_of(*KINDS),
     "output.use": _check_output,
     "output.unknown_below": _number("a score from 0 to 1", lambda score: 0 <= score <= 1),

@@ -12,6 +12,7 @@ from cvserve.predictor.models.config_files import ConfigFiles, IsVouched
 from cvserve.predictor.models.fault import ModelFault, about
 from cvserve.predictor.models.label_file import parse_labels
 from cvserve.predictor.models.presets import PRESET, expand_preset
+from cvserve.predictor.models.toml_conflicts import check_alone
 from cvserve.predictor.models.toml_keys import CHECKS
 from cvserve.texts import did_you_mean
 from cvserve.trust.vouched import is_vouched
@@ -59,7 +60,11 @@ class ModelConfig:
 
 
 def read_config(
-    model: Path, config: str | os.PathLike[str] | None = None, *, is_vouched: IsVouched = is_vouched
+    model: Path,
+    config: str | os.PathLike[str] | None = None,
+    *,
+    is_vouched: IsVouched = is_vouched,
+    named: str | None = None,
 ) -> ModelConfig:
     """Read what stands beside a model file.
 
@@ -67,6 +72,7 @@ def read_config(
         model: path of the model file; `model.toml` has the same stem, `labels.txt` is in the same folder.
         config: another `model.toml`, which must exist.
         is_vouched: asked about what a link out of a folder leads to.
+        named: what a user calls the model, where that is not its path, e.g. `package.module:MaskModel`.
 
     Raises:
         ModelLoadError: not readable, not TOML, an unknown key, a value that cannot be used, or labels that
@@ -74,12 +80,13 @@ def read_config(
         Unsafe: a link leads out of a folder, and the user does not vouch for it.
     """
     path = Path(config) if config is not None else model.with_suffix(".toml")
-    files = ConfigFiles(model, None if config is None else path, is_vouched)
+    files = ConfigFiles(model, None if config is None else path, is_vouched, named)
     text = files.read_config()
     if text is None and config is not None:
         raise ModelLoadError(f"There is no model config '{path}'; check the path.")
     with about(path.name):
         values = _check_document(_parse_toml(text or ""))
+        check_alone(values)
         origins = dict.fromkeys(values, "model.toml")
         expand_preset(values, origins)
         if isinstance(values.get("labels"), PurePath):

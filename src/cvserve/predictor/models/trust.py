@@ -42,6 +42,7 @@ def require_trust(file: ModelFile, *, trust: bool, sha256: str | None) -> None:
         f"SHA-256 {file.code_sha256}, {file.size:,} bytes, imports {_list_names(file)}. "
         f"If you made it, run: cvserve model trust {shlex.quote(str(file.path))} --sha256 {file.code_sha256}",
         file.code_sha256,
+        str(file.path),
     )
 
 

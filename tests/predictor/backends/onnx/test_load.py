@@ -319,7 +319,7 @@ def test_names_in_a_strangers_file_are_safe_to_print(saved: Callable[..., Path])
     model = linear(("N", 3, 6, 4))
     model.producer_name = "a\x1b[2Jb"
     assert load_model(saved(model)).origins["producer"] == ("a\\x1b[2Jb", "file")
-    model.graph.input.append(helper.make_tensor_value_info("c\x1b[2Jd", TensorProto.FLOAT, [1]))
+    model = with_two_inputs(model, "c\x1b[2Jd")
     with pytest.raises(ModelLoadError, match=r"takes 2 inputs \('pixels', 'c\\x1b\[2Jd'\)"):
         load_model(saved(model))
 
@@ -340,9 +340,20 @@ def of_a_stranger(model: ModelProto) -> ModelProto:
     return model
 
 
-def with_two_inputs(model: ModelProto) -> ModelProto:
-    model.graph.input.append(helper.make_tensor_value_info("state", TensorProto.FLOAT, [1]))
+def with_two_inputs(model: ModelProto, name: str = "state") -> ModelProto:
+    model.graph.input.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, [1]))
+    model.graph.node[-1].output[0] = "sums"
+    model.graph.node.append(helper.make_node("Add", ["sums", name], ["scores"]))
     return model
+
+
+def test_inputs_that_nothing_takes_are_none(saved: Callable[..., Path], pictures: list[NDArray[Any]]) -> None:
+    """`tf2onnx` leaves some behind."""
+    model = linear(PICTURE)
+    model.graph.input.append(helper.make_tensor_value_info("unused", TensorProto.FLOAT, [1]))
+    predictor = Predictor.load(saved(model))
+    expected = probabilities(prepared(predictor, pictures))
+    assert np.allclose(answers(predictor, pictures), expected, atol=1e-5)
 
 
 def with_two_outputs(model: ModelProto) -> ModelProto:

@@ -44,11 +44,12 @@ def test_a_classifier_of_ultralytics_needs_no_config(saved: Callable[..., Path],
     model = load_model(saved(linear(shape), **ULTRALYTICS))
     assert model.labels == ("cat", "dog", "it's")
     assert model.guessed == ()
-    told = {key: model.origins[f"input.{key}"] for key in ("size", "mode", "resize", "scale", "mean", "std")}
+    told = {key: model.origins[f"input.{key}"] for key in ("size", "mode", "resize", "decode", "scale", "mean", "std")}
     assert told == {
         "size": ((6, 6), "file"),
         "mode": ("RGB", "file"),
         "resize": ("crop", "file"),
+        "decode": ("exact", "file"),
         "scale": (1 / 255, "file"),
         "mean": ((0.0,), "file"),
         "std": ((1.0,), "file"),
@@ -116,5 +117,5 @@ def test_names_are_safe_to_print(saved: Callable[..., Path]) -> None:
 def test_what_others_write_beside_a_graph_says_nothing(saved: Callable[..., Path]) -> None:
     path = saved(linear((1, 3, 6, 6)), task="image-classification", license="MIT")
     model = load_model(path)
-    assert (model.labels, set(model.guessed)) == (None, {"mode", "resize", "scale"})
+    assert (model.labels, set(model.guessed)) == (None, {"mode", "resize", "resample", "scale", "mean", "std"})
     assert Predictor.load(path).predict(np.zeros((6, 6, 3), np.uint8)).label in "012"

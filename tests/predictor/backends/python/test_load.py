@@ -184,7 +184,7 @@ def test_arguments_come_from_model_toml(write: Callable[..., Path]) -> None:
     path = write(text, toml=SIZE + "[model]\nargs = { factor = 0.5, shift = 0.25 }\n")
     assert Predictor.load(f"{path}:Plain").predict(WHITE).score == 0.75
     write(text, toml=SIZE)
-    assert "needs factor; write into my_model.toml, under [model]: args = { factor = … }" in refused(f"{path}:Plain")
+    assert "needs factor; write into my_model.toml: [model.args] factor = …." in refused(f"{path}:Plain")
     write(text, toml=SIZE + "[model]\nargs = { factor = 1, shft = 1 }\n")
     assert "has no argument 'shft'" in refused(f"{path}:Plain")
     write(text, toml=SIZE + "[model]\nargs = 3\n")

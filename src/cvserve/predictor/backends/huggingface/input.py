@@ -2,8 +2,6 @@
 
 from typing import Any
 
-from cvserve.predictor.models.input_spec import InputSpec
-
 # Pillow's numbers of filters, which stand in `preprocessor_config.json`
 _RESAMPLE = {0: "nearest", 1: "lanczos", 2: "bilinear", 3: "bicubic", 4: "box"}
 # Up to here ConvNext's processor cuts out the centre; from here on it stretches.
@@ -33,18 +31,16 @@ def _describe_size(processor: Any) -> dict[str, Any]:
     if short_px and ratio and type(processor).__name__.startswith("ConvNext"):
         if short_px >= _CONVNEXT_STRETCHES_PX:
             return {**said, "size": (short_px, short_px), "resize": "stretch"}
-        return {**said, "size": (short_px, short_px), "resize": "crop", **_crop(int(short_px / ratio), short_px)}
+        return {**said, "size": (short_px, short_px), **_crop(int(short_px / ratio))}
     if getattr(processor, "do_center_crop", False) and cut is not None and cut.height and cut.width and short_px:
-        both = {"size": (cut.width, cut.height), "resize": "crop"}
-        return {**said, **both, **_crop(short_px, min(cut.height, cut.width))}
+        return {**said, "size": (cut.width, cut.height), **_crop(short_px)}
     if size.height and size.width and not getattr(processor, "do_center_crop", False):
         return {**said, "size": (size.width, size.height), "resize": "stretch"}
     return said
 
 
-def _crop(short_px: int, size_px: int) -> dict[str, Any]:
-    has_short_side = "short_side" in InputSpec.__dataclass_fields__
-    return {"short_side": short_px} if has_short_side else {"crop_ratio": min(1.0, size_px / short_px)}
+def _crop(short_px: int) -> dict[str, Any]:
+    return {"resize": "crop", "short_side": short_px, "crop_rounding": "down"}
 
 
 def _describe_values(processor: Any) -> dict[str, Any]:

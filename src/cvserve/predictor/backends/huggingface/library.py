@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from cvserve.predictor.backends.downloads import refuse_downloads
 from cvserve.predictor.backends.torch.library import import_torch
 from cvserve.predictor.models.fault import ModelFault
 
@@ -46,6 +47,9 @@ def closed_library(transformers: Any) -> Iterator[None]:
     """Transformers without its words, progress bars and connections; afterwards as it was.
 
     Nothing in here asks for anything from the hub. This is for what a later version of transformers may do.
+
+    Raises:
+        ModelFault: something was to be fetched.
     """
     constants: Any = importlib.import_module("huggingface_hub.constants")
     words = transformers.utils.logging
@@ -55,7 +59,7 @@ def closed_library(transformers: Any) -> Iterator[None]:
     constants.HF_HUB_OFFLINE = True
     logging.disable(logging.CRITICAL)
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), refuse_downloads():
             warnings.simplefilter("ignore")
             yield
     finally:

@@ -17,6 +17,7 @@ from cvserve.predictor.backends.huggingface.preparation import ProcessorPreparat
 from cvserve.predictor.backends.huggingface.weights import make_module
 from cvserve.predictor.backends.probe import assemble_model, make_model
 from cvserve.predictor.backends.torch.backend import TorchBackend
+from cvserve.predictor.backends.torch.device import Placement, choose_placement
 from cvserve.predictor.backends.torch.library import import_torch
 from cvserve.predictor.contract import Backend, LoadedModel
 from cvserve.predictor.models.fault import ModelFault
@@ -28,28 +29,31 @@ from cvserve.predictor.source import ModelSource
 _GREY = 127
 
 
-def load_folder(folder: ModelFolder, config: ModelConfig, _source: ModelSource) -> LoadedModel:
+def load_folder(folder: ModelFolder, config: ModelConfig, source: ModelSource) -> LoadedModel:
     """Load a folder of `model.save_pretrained` and `processor.save_pretrained`.
 
     Args:
         folder: as it was read.
         config: its `model.toml`. Where that says something of `[input]`, pictures are prepared by cvserve, with what
             is left from the folder's image processor; else by this processor.
+        source: says where it computes.
 
     Raises:
-        ModelFault: transformers is not installed, or the folder is none of an image classifier that it has.
+        ModelFault: transformers is not installed, it cannot compute where it should, or the folder is none of an image
+            classifier that it has.
         ModelLoadError: folder and config contradict each other.
     """
     transformers, torch = import_transformers(), import_torch()
+    placement = choose_placement(torch, source)
     with closed_library(transformers):
         architecture = choose_architecture(transformers, folder.read_json("config.json"))
         labels = _read_labels(architecture)
         processor = make_processor(transformers, folder, architecture.model_type)
-        module = make_module(torch, architecture, folder)
-        facts = _make_facts(torch, module, architecture, labels, folder)
+        module = placement.place(make_module(torch, architecture, folder))
+        facts = _make_facts(placement, module, architecture, labels, folder)
         if any(key.startswith("input.") for key in config.values):
             said = {} if processor is None else describe_input(processor)
-            return make_model(replace(facts, defaults={"layout": "NCHW", **said}), config, folder)
+            return make_model(replace(facts, told=said), config, folder)
         if processor is None:
             raise ModelFault(
                 "has no preprocessor_config.json, which says how pictures are prepared; save it into the folder, "
@@ -58,17 +62,19 @@ def load_folder(folder: ModelFolder, config: ModelConfig, _source: ModelSource) 
         preparation = ProcessorPreparation(processor, "L" if _channels_of(architecture) == 1 else "RGB")
         facts.extra["processor"] = f"{type(processor).__name__} of transformers, with {processor.backend}"
         facts.extra["pictures"] = " × ".join(map(str, preparation.size))
+        if type(processor).__name__.endswith("Pil"):  # without torchvision: other scores, in the third decimal
+            facts = replace(facts, variant={"processor": processor.backend})
         return assemble_model(facts, config, folder, preparation, _prepare_grey(preparation), {})
 
 
 def _make_facts(
-    torch: Any, module: Any, architecture: Architecture, labels: tuple[str, ...], folder: ModelFolder
+    placement: Placement, module: Any, architecture: Architecture, labels: tuple[str, ...], folder: ModelFolder
 ) -> ModelFacts:
     # Each label is true or not by itself, and its score is the sigmoid of its logit.
     is_multiple = architecture.config.problem_type == "multi_label_classification"
 
     def make_backend(_batch: NDArray[Any], wanted: str | None) -> tuple[Backend, str | None]:
-        return TorchBackend(torch, module), wanted or ("sigmoid" if is_multiple else "logits")
+        return TorchBackend(placement, module), wanted or ("sigmoid" if is_multiple else "logits")
 
     return ModelFacts(
         format="huggingface",
@@ -76,6 +82,8 @@ def _make_facts(
         labels=labels,
         extra={"class": type(module).__name__},
         name=folder.name,
+        device=placement.device,
+        half=placement.half,
         describe_failure=lambda error, batch: (
             f"fails on a grey picture as its image processor prepares it, {batch.dtype} {list(batch.shape)}: "
             f"{type(error).__name__}; are config.json and preprocessor_config.json of one model?"

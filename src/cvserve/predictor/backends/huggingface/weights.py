@@ -1,15 +1,19 @@
 """The weights of a Hugging Face folder in the class that it names: every one of them, or none."""
 
-import importlib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from cvserve.predictor.backends.huggingface.architecture import Architecture
-from cvserve.predictor.models.fault import ModelFault
+from cvserve.predictor.backends.torch.checkpoint import read_checkpoint
+from cvserve.predictor.models.fault import ModelFault, about
+from cvserve.predictor.models.file import ModelFile
 from cvserve.predictor.models.folder import TORCH_WEIGHTS, ModelFolder
+from cvserve.predictor.models.kinds import SAFETENSORS, UNKNOWN, kind_of
 from cvserve.texts import list_some
 
 _MAX_SHOWN = 3
+# So much may be missing that its names are told; what is larger is not made.
+_TIMES_LARGER, _MIN_NUMBERS = 2, 10_000_000
 # Left over from other uses of a network, and from older versions of transformers: no answer depends on them.
 _LEFT_OVER = ("position_ids", "relative_position_index", "num_batches_tracked", "mask_token")
 
@@ -46,26 +50,24 @@ def make_module(torch: Any, architecture: Architecture, folder: ModelFolder) -> 
 
 
 def _read_state(torch: Any, folder: ModelFolder) -> dict[str, Any]:
-    safetensors = importlib.import_module("safetensors.torch")
+    """All tensors of all files of weights, each floating one as float32."""
     state: dict[str, Any] = {}
     for name, data in folder.files.items():
-        if not name.endswith(".safetensors"):
+        is_safe = name.endswith(SAFETENSORS.suffixes)
+        if not is_safe and name != TORCH_WEIGHTS:
             continue
-        try:
-            state |= safetensors.load(data)
-        except Exception:  # damaged bytes make it raise whatever they like
-            raise ModelFault(f"has a damaged {name}; save or copy it again.") from None
-    if not state:
-        raise ModelFault(
-            f'has its weights as {TORCH_WEIGHTS}, an older format; save them as safetensors: python -c "from '
-            f"transformers import AutoModelForImageClassification as M; M.from_pretrained({str(folder.path)!r})"
-            f'.save_pretrained({str(folder.path)!r})"'
-        )
+        kind = SAFETENSORS if is_safe else kind_of(data) or UNKNOWN
+        file = ModelFile(folder.path / name, data, folder.sha256, kind, folder.owner, folder.mode)
+        with about(file):
+            found = read_checkpoint(torch, file)
+            if not isinstance(found, Mapping) or not all(isinstance(value, torch.Tensor) for value in found.values()):
+                raise ModelFault("holds other things than the weights of a network; save them by save_pretrained.")
+        state |= found
     return {key: value.to(torch.float32) if value.is_floating_point() else value for key, value in state.items()}
 
 
 def _compare_sizes(torch: Any, architecture: Architecture, state: Mapping[str, Any]) -> None:
-    """Before memory is taken: a network is no larger than its weights."""
+    """Before memory is taken: a network is not much larger than its weights."""
     with torch.device("meta"):
         try:
             empty = architecture.model_class(architecture.config)
@@ -73,7 +75,7 @@ def _compare_sizes(torch: Any, architecture: Architecture, state: Mapping[str, A
             raise _misfit(architecture, f"transformers raises {type(error).__name__}") from None
     needs = sum(weight.numel() for weight in empty.parameters())
     has = sum(weight.numel() for weight in state.values())
-    if needs > has:
+    if needs > _TIMES_LARGER * has + _MIN_NUMBERS:
         raise _misfit(architecture, f"it needs {needs:,} numbers, and there are {has:,}")
 
 

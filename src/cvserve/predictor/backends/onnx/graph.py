@@ -29,8 +29,8 @@ class Graph:
     """A file that holds a graph and all its data.
 
     Attributes:
-        data: to be run: the file's bytes, or the same model with the weights of other files and without a `ZipMap`
-            at its end.
+        data: to be run: the file's bytes, or the same model with the weights of other files, and without a `ZipMap`
+            at its end or inputs that nothing takes.
         labels: of the classes, None when neither the graph nor what stands beside it names them.
         opset: version of the standard operators; 0 when none is declared.
         ir_version: version of the file format.
@@ -79,9 +79,9 @@ def _read(model: Any, file: ModelFile) -> Graph:
     parts = embed_external_data(model, file.path)
     opsets = {entry.domain: entry.version for entry in model.opset_import}
     labels = _labels(model.graph)
-    is_cut = cut_zip_map(model.graph)
+    changes = [bool(parts), cut_zip_map(model.graph), _cut_unused_inputs(model.graph)]
     return Graph(
-        model.SerializeToString() if is_cut or parts else file.data,
+        model.SerializeToString() if any(changes) else file.data,
         labels or metadata.labels,
         opsets.get("", opsets.get("ai.onnx", 0)),
         model.ir_version,
@@ -145,6 +145,25 @@ def cut_zip_map(graph: Any) -> bool:
         output.CopyFrom(onnx.helper.make_tensor_value_info(node.input[0], onnx.TensorProto.FLOAT, None))
         graph.node.remove(node)
     return bool(found)
+
+
+def _cut_unused_inputs(graph: Any) -> bool:
+    """Drop inputs that no operator takes, which tf2onnx leaves behind; whether there were any."""
+    if len(graph.input) == 1:
+        return False
+    taken = {output.name for output in graph.output}
+    todo = list(graph.node)
+    while todo:
+        node = todo.pop()
+        taken.update(node.input)
+        for attribute in node.attribute:  # graphs of loops and branches take what is outside of them
+            for inner in (attribute.g, *attribute.graphs):
+                todo.extend(inner.node)
+                taken.update(output.name for output in inner.output)
+    unused = [entry for entry in graph.input if entry.name not in taken]
+    for entry in unused:
+        graph.input.remove(entry)
+    return bool(unused)
 
 
 def _own_domains(model: Any) -> set[str]:

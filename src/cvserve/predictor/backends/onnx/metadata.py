@@ -59,10 +59,17 @@ def read_metadata(props: Mapping[str, str]) -> Metadata:
 
 def _preparation(size: tuple[int, int] | None) -> dict[str, Any]:
     """How Ultralytics prepares a picture: its short side to the size, then the centre; other shapes are stretched."""
-    said: dict[str, Any] = {"mode": "RGB", "resample": "bilinear", "scale": 1 / 255, "mean": (0.0,), "std": (1.0,)}
-    if size is not None:
-        said["size"] = size
-    return said | ({"resize": "crop"} if size is None or size[0] == size[1] else {"resize": "stretch"})
+    is_square = size is None or size[0] == size[1]
+    said: dict[str, Any] = {
+        "mode": "RGB",
+        "resize": "crop" if is_square else "stretch",
+        "resample": "bilinear",
+        "decode": "exact",  # it decodes all of a JPEG, and so differs from "auto" in the third digit
+        "scale": 1 / 255,
+        "mean": (0.0,),
+        "std": (1.0,),
+    }
+    return said | ({"crop_ratio": 1.0} if is_square else {}) | ({} if size is None else {"size": size})
 
 
 def _read_size(text: str) -> tuple[int, int] | None:

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -11,6 +10,7 @@ from cvserve.predictor.batch import decode_batch
 from cvserve.predictor.contract import Inferred, Prepared
 from cvserve.predictor.images.decode import make_sample
 from cvserve.predictor.images.limits import Limits, Want
+from cvserve.predictor.images.render import render_values
 from cvserve.predictor.steps import Steps
 
 _SIZE_PX = (64, 64)
@@ -42,15 +42,7 @@ class UserPreparation:
 
     def render(self, array: NDArray[Any]) -> Image.Image:
         """The array as a picture, darkest value black; only the class knows what its values mean."""
-        values = np.asarray(array, dtype=np.float64)
-        values = values[:, :, None] if values.ndim == 2 else values
-        if values.ndim == 3 and values.shape[0] in (1, 3) and values.shape[2] not in (1, 3):
-            values = values.transpose(1, 2, 0)
-        if values.ndim != 3 or values.shape[2] not in (1, 3):
-            values = values.reshape(1, -1, 1)
-        span = float(np.ptp(values)) or 1.0
-        pixels = np.rint((values - values.min()) / span * 255).astype(np.uint8)
-        return Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels)
+        return render_values(array)
 
     def prepare_sample(self) -> NDArray[Any]:
         """A batch of one grey picture, decoded and prepared as a real one.

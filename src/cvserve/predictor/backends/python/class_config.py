@@ -14,15 +14,17 @@ from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
 from cvserve.errors import ModelLoadError
+from cvserve.predictor.backends.preparation import make_preparation
 from cvserve.predictor.contract import Preparation
 from cvserve.predictor.models.fault import about
 from cvserve.predictor.models.file import ModelFile
 from cvserve.predictor.models.identity import identify_model
 from cvserve.predictor.models.imports import find_imports
 from cvserve.predictor.models.kinds import PYTHON
-from cvserve.predictor.models.resolve import InputFacts, resolve_input
+from cvserve.predictor.models.resolve import InputFacts
 from cvserve.predictor.models.toml_keys import check_labels
 from cvserve.predictor.models.toml_read import ModelConfig, read_config
+from cvserve.predictor.models.transforms import run_on_purpose
 from cvserve.predictor.prediction import ModelInfo
 from cvserve.predictor.steps import Steps
 
@@ -106,7 +108,9 @@ class ConfiguredSteps(Steps):
         found = self._class_config
         if found is None or not needs_input(self, found.config, found.file.path.name):
             return None
-        return resolve_input(InputFacts(), found.config, found.file)[0]
+        # Whoever uses a class from Python has run the code of its folder.
+        with run_on_purpose(trust=False, folder=found.file.path.parent):
+            return make_preparation(InputFacts(), found.config, found.file, layout=None).preparation
 
     def _read_config(self) -> None:
         """Read all that `model.toml` says, if that was not done.

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from cvserve.errors import ModelLoadError, Unsafe
 from cvserve.predictor.backends.downloads import refuse_downloads
+from cvserve.predictor.backends.preparation import make_preparation
 from cvserve.predictor.backends.probe import assemble_model, prepare_grey
 from cvserve.predictor.backends.python.arguments import check_arguments, takes
 from cvserve.predictor.backends.python.backend import UserBackend, UserPreparation, set_up
@@ -28,9 +29,11 @@ from cvserve.predictor.backends.python.class_config import (
     read_stated,
     variant_of,
 )
+from cvserve.predictor.backends.python.device import offer_device, read_device
 from cvserve.predictor.backends.python.module import code_folder, hashed_only, importable, run_module, source_path
 from cvserve.predictor.backends.torch.module import MadeModule, load_module
 from cvserve.predictor.contract import Backend, LoadedModel
+from cvserve.predictor.models.config_place import find_config_place
 from cvserve.predictor.models.fault import ModelFault, about
 from cvserve.predictor.models.file import (
     ModelFile,
@@ -41,7 +44,7 @@ from cvserve.predictor.models.file import (
     with_weights,
 )
 from cvserve.predictor.models.imports import is_installed
-from cvserve.predictor.models.resolve import InputFacts, ModelFacts, resolve_input
+from cvserve.predictor.models.resolve import InputFacts, ModelFacts
 from cvserve.predictor.models.toml_keys import CHECKS
 from cvserve.predictor.models.toml_read import ModelConfig, read_config
 from cvserve.predictor.models.trust import require_trust
@@ -75,7 +78,8 @@ def load_class(where: str, name: str, source: ModelSource) -> LoadedModel:
         # Who names the class runs it on purpose: for them the hash of its file is enough.
         check_sha256(code if source.named_by_file else replace(code, imports=()), source.sha256)
     require_trust(code, trust=source.trust or not source.named_by_file, sha256=source.sha256)
-    model_config = read_config(code.path, source.config)
+    named = f"{where}:{name}"
+    model_config = read_config(find_config_place(named, code.path), source.config, named=named)
     weights_file = None if source.weights is None else read_weights(source.weights)
     file = code if weights_file is None else with_weights(code, weights_file)
     folder = code_folder(where, code.path)
@@ -97,16 +101,18 @@ def load_class(where: str, name: str, source: ModelSource) -> LoadedModel:
             if weights_file is not None:
                 with explain_errors("taking its weights", folder):
                     own.weights = weights_file.path
+            offer_device(own, source)
             is_fed = needs_input(own, model_config, code.path.name)
             # A fault of the config is found before `setup`, which may take minutes; labels only after it.
-            spec, origins = resolve_input(InputFacts(), model_config, file) if is_fed else (None, {})
+            fed = make_preparation(InputFacts(), model_config, file, layout=None) if is_fed else None
             with explain_errors("setup", folder):
                 set_up(own)
-            facts = replace(_read_facts(own, name, code, folder), title=title)
+            facts = replace(_read_facts(own, name, code, folder), title=title, **read_device(own, source))
             if weights_file is not None:
                 facts.extra["weights"] = str(weights_file.path)
-            if spec is not None:
-                return assemble_model(facts, model_config, file, spec, prepare_grey(spec), origins)
+            if fed is not None:
+                batch = prepare_grey(fed.preparation)
+                return assemble_model(facts, model_config, fed.file, fed.preparation, batch, fed.origins)
             return _make_with_preprocess(own, facts, model_config, file, folder)
 
 
@@ -122,7 +128,7 @@ def _make_object(thing: Any, file: ModelFile, config: ModelConfig, folder: Path,
     """The object: of a class, of a function that makes one, or the thing itself. It is given its `model.toml`."""
     arguments = config.values.get("model.args", {})
     if isinstance(thing, type) or inspect.isroutine(thing):
-        check_arguments(thing, arguments, config.file_name)
+        check_arguments(thing, config)
         with explain_errors("__init__" if isinstance(thing, type) else "its call", folder):
             if isinstance(thing, type) and issubclass(thing, Steps):
                 # As `thing(**arguments)`, but with its `model.toml` before its `__init__` may ask for its labels.

@@ -11,7 +11,12 @@ from cvserve.predictor.backends.sklearn.forest import direct_forest
 from cvserve.predictor.models.fault import ModelFault
 
 # Which method gives which kind of scores, the best first.
-_METHODS = {"probabilities": "predict_proba", "logits": "decision_function", "labels": "predict"}
+_METHODS = {
+    "probabilities": "predict_proba",
+    "logits": "decision_function",
+    "sigmoid": "decision_function",
+    "labels": "predict",
+}
 
 
 class EstimatorBackend:
@@ -19,7 +24,7 @@ class EstimatorBackend:
 
     Attributes:
         estimator: as it was loaded.
-        scores: `probabilities`, `logits` or `labels`.
+        scores: `probabilities`, `logits`, `sigmoid` or `labels`.
     """
 
     def __init__(self, estimator: Any, scores: str) -> None:
@@ -37,6 +42,8 @@ class EstimatorBackend:
             # For two classes there is one number, of which the sigmoid is the second one's probability; the
             # soft-max over (0, x) is the same.
             return np.stack([np.zeros_like(answer), answer], axis=1)
+        if self.scores == "sigmoid" and answer.ndim == 1:
+            return np.stack([-answer, answer], axis=1)
         return answer
 
     def __repr__(self) -> str:
@@ -60,7 +67,7 @@ def make_backend(estimator: Any, batch: NDArray[Any], wanted: str | None) -> tup
     n_classes = len(estimator.classes_)
     title = type(estimator).__name__
     failure: Exception | None = None
-    for kind in (wanted,) if wanted else tuple(_METHODS):
+    for kind in (wanted,) if wanted else _list_kinds(estimator, batch):
         if not hasattr(estimator, _METHODS[kind]):
             continue
         backend = EstimatorBackend(estimator, kind)
@@ -80,6 +87,15 @@ def make_backend(estimator: Any, batch: NDArray[Any], wanted: str | None) -> tup
         f'holds a {title}, which gives no scores = "{wanted}" for {n_classes} classes; '
         f"it has {have}: correct [output] in its model.toml."
     )
+
+
+def _list_kinds(estimator: Any, batch: NDArray[Any]) -> tuple[str, ...]:
+    """Kinds of scores to be tried, the best first: of one label a picture, or of several, each by itself."""
+    try:
+        has_several = np.shape(estimator.predict(batch)) == (1, len(estimator.classes_)) != (1, 1)
+    except Exception:  # it may fail in any way, and is asked again below, where that is said
+        has_several = False
+    return ("probabilities", "sigmoid") if has_several else ("probabilities", "logits", "labels")
 
 
 def one_hot(predicted: NDArray[Any], classes: NDArray[Any]) -> NDArray[Any]:

@@ -26,7 +26,8 @@ except ImportError:  # it is there, or it would not be asked for, and broken
 # float32 is what ONNX Runtime is fastest with; some sums need the other.
 _TYPES = (FloatTensorType, DoubleTensorType)
 # Not every converter has every option; one that it does not have is an error.
-_WAYS: dict[str, tuple[dict[str, bool], ...]] = {"probabilities": ({},), "logits": ({"raw_scores": True}, {})}
+_RAW: tuple[dict[str, bool], ...] = ({"raw_scores": True}, {})
+_WAYS: dict[str, tuple[dict[str, bool], ...]] = {"probabilities": ({},), "logits": _RAW, "sigmoid": _RAW}
 
 
 class Compiled(NamedTuple):
@@ -35,7 +36,7 @@ class Compiled(NamedTuple):
     Attributes:
         graph: serialised `ModelProto`; empty when there is none.
         reason: why there is none, a sentence's second half; empty when there is one.
-        scores: kind of scores, `probabilities`, `logits` or `labels`.
+        scores: kind of scores, `probabilities`, `logits`, `sigmoid` or `labels`.
     """
 
     graph: bytes
@@ -51,8 +52,9 @@ def compile_model(model: LoadedModel, facts: ModelFacts) -> Compiled:
         facts: what the estimator says of itself.
     """
     backend = model.backend
-    assert isinstance(backend, EstimatorBackend)
     title = facts.extra["estimator"]
+    if not isinstance(backend, EstimatorBackend):
+        return Compiled(b"", f"{title} is asked one by one, since it mixes the pictures of a batch", model.scores or "")
     if facts.features is None:
         return Compiled(b"", "it does not say how many values it takes", backend.scores)
     if backend.scores == "labels":

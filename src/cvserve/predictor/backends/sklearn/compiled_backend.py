@@ -15,7 +15,7 @@ class CompiledBackend:
 
     Args:
         session: of ONNX Runtime.
-        scores: `probabilities` or `logits`.
+        scores: `probabilities`, `logits` or `sigmoid`.
     """
 
     def __init__(self, session: Any, scores: str) -> None:
@@ -46,7 +46,7 @@ def open_compiled(graph: bytes, scores: str) -> CompiledBackend:
 
     Args:
         graph: serialised `ModelProto`.
-        scores: `probabilities` or `logits`.
+        scores: `probabilities`, `logits` or `sigmoid`.
 
     Raises:
         Exception: of ONNX Runtime's own kinds, when it cannot run the graph.

@@ -11,7 +11,7 @@ from PIL import Image
 from cvserve.predictor.contract import Backend, Preparation, Prepared, scores_of
 from cvserve.predictor.images.decode import decode
 from cvserve.predictor.images.limits import Limits
-from cvserve.predictor.scores import soft_max
+from cvserve.predictor.scores import apply_kind
 
 PICTURES = 200
 TOLERANCE = 1e-5
@@ -25,7 +25,7 @@ def describe_difference(known: Any, other: Backend, preparation: Preparation) ->
     Scores must be within 1e-5, and the class the same wherever the first two scores are further apart than that.
 
     Args:
-        known: a backend with `scores`, `probabilities` or `logits`.
+        known: a backend with `scores`, `probabilities`, `logits` or `sigmoid`.
         other: gives the same kind of scores.
         preparation: makes what both are asked about.
     """
@@ -72,4 +72,4 @@ def _pictures(preparation: Preparation) -> Iterator[Image.Image]:
 
 def _probabilities(backend: Backend, batch: NDArray[Any], kind: str) -> NDArray[np.float64]:
     values = np.asarray(scores_of(backend.infer(batch)), dtype=np.float64)
-    return soft_max(values) if kind == "logits" else values
+    return apply_kind(values, kind)

@@ -38,6 +38,7 @@ class MadeModule:
         is_class: whether it was just made of a class, so that it has nothing but random numbers.
         make: of what a function gave, another one like it; None: it was no function.
         make_for: the same for another number of classes; None: its maker does not take that number, or was given one.
+        complete: adds to the config what the maker knows of the module; None: nothing.
     """
 
     module: Any
@@ -48,6 +49,7 @@ class MadeModule:
     is_class: bool = False
     make: Callable[[], Any] | None = None
     make_for: Callable[[int], Any] | None = None
+    complete: Callable[[ModelConfig, Any], ModelConfig] | None = None
 
 
 def load_module(
@@ -82,6 +84,8 @@ def load_module(
     facts = make_facts(
         placement, placement.place(module).eval(), extra=extra, name=made.name.lower(), folder=made.folder
     )
+    if made.complete is not None:
+        config = made.complete(config, module)
     model = make_model(replace(facts, title=made.title, variant=variant), config, file)
     if state is None or not (state.others or key):
         return model
@@ -139,13 +143,16 @@ def make_facts(
         folder: of its code; None: the file is all there is of it.
     """
 
-    def make_backend(_batch: NDArray[Any], wanted: str | None) -> tuple[Backend, str | None]:
-        backend = TorchBackend(placement, call)
+    def make_backend(
+        _batch: NDArray[Any], wanted: str | None, use: str | int | None = None
+    ) -> tuple[Backend, str | None]:
+        backend = TorchBackend(placement, call, use)
         return backend if fixed_batch is None else FixedBatchBackend(backend, fixed_batch), wanted
 
     return ModelFacts(
         format="torch",
         connect=make_backend,
+        pick=lambda use: partial(make_backend, use=use),
         input=says or {},
         extra=extra or {},
         name=name,
