@@ -71,7 +71,7 @@ def check_consistency(
     Raises:
         ModelFault: it gives the same picture two answers, or mixes pictures in a batch of a fixed size.
     """
-    asked = [(sample, answer) for sample in samples if (answer := _ask(backend, sample)) is not None]
+    asked = [(one, answer) for one in samples if _has_time() and (answer := _ask(backend, one)) is not None]
     answers = [answer for _, answer in asked if answer.shape == asked[0][1].shape]
     if not asked:
         return Checked(backend, np.empty((0, 0)))
