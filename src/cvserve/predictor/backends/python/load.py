@@ -83,7 +83,7 @@ def load_class(where: str, name: str, source: ModelSource) -> LoadedModel:
     weights_file = None if source.weights is None else read_weights(source.weights)
     file = code if weights_file is None else with_weights(code, weights_file)
     folder = code_folder(where, code.path)
-    title = f"{name} in {code.path.name}"
+    title = f"{name} in {code.path.name if where.endswith('.py') else where}"
     # Whoever vouches for a hash vouches for nothing else; a class that a person names may import what it likes.
     is_strict = source.named_by_file and not source.trust
     with importable(folder), hashed_only(code, (folder, code.path.parent) if is_strict else ()):
