@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cvserve import values
-from cvserve.class_reference import class_reference
 from cvserve.devices import parse_device
 from cvserve.errors import InvalidSetting, Unsafe
+from cvserve.model_name import class_reference
 from cvserve.setting_field import Reach, setting
 
 DATABASE_NAME = "cvserve.db"  # the history of a folder

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from cvserve.class_reference import class_reference
 from cvserve.errors import InvalidSetting
 from cvserve.files import read_once
+from cvserve.model_name import class_reference
 from cvserve.setting_field import Reach
 from cvserve.setting_texts import parse_value
 from cvserve.settings import FIELDS, flag, variable

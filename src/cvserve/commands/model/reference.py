@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from cvserve.class_reference import class_reference
 from cvserve.errors import CvserveError, InvalidSetting
+from cvserve.model_name import class_reference
 from cvserve.predictor.backends.python.module import code_folder, run_module, source_path
 from cvserve.predictor.models.file import read_model_file
 from cvserve.predictor.user_code import describe_error

@@ -39,6 +39,7 @@ from cvserve.predictor.backends.python.module import (
     source_path,
 )
 from cvserve.predictor.backends.torch.module import MadeModule, load_module
+from cvserve.predictor.backends.torch.vision import find_completion
 from cvserve.predictor.contract import Backend, LoadedModel
 from cvserve.predictor.models.config_place import find_config_place
 from cvserve.predictor.models.fault import ModelFault, about
@@ -92,7 +93,7 @@ def load_class(where: str, name: str, source: ModelSource) -> LoadedModel:
     file = with_parts(code, find_package_version(where, code.path))
     file = file if weights_file is None else with_weights(file, weights_file)
     folder = code_folder(where, code.path)
-    title = f"{name} in {code.path.name if where.endswith('.py') else where}"
+    title = f"{name} in {where if code.path.name == '__init__.py' else code.path.name}"
     # Whoever vouches for a hash vouches for nothing else; a class that a person names may import what it likes.
     is_strict = source.named_by_file and not source.trust
     with importable(folder), hashed_only(code, (folder, code.path.parent) if is_strict else ()):
@@ -183,7 +184,8 @@ def _describe_making(own: Any, thing: Any, title: str, config: ModelConfig, fold
 
     can_count = _CLASSES not in arguments and takes(thing, _CLASSES)
     make_for = (lambda classes: make(**{_CLASSES: classes})) if can_count else None
-    return MadeModule(own, name, title, folder, variant_of(name), make=make, make_for=make_for)
+    complete = find_completion(thing)
+    return MadeModule(own, name, title, folder, variant_of(name), make=make, make_for=make_for, complete=complete)
 
 
 def _is_torch_module(own: Any) -> bool:

@@ -13,8 +13,8 @@ from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import ModuleType
 
-from cvserve.class_reference import class_reference
 from cvserve.errors import ModelLoadError
+from cvserve.model_name import class_reference
 from cvserve.predictor.models.file import ModelFile
 from cvserve.predictor.models.imports import HashedFinder, is_installed
 

@@ -1,6 +1,6 @@
 import pytest
 
-from cvserve.class_reference import class_reference
+from cvserve.model_name import class_reference
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,11 @@
-"""What is named as a model and is no file: a class, or a model of timm."""
+"""How a model is named that is no file: by its class, a function that makes it, or its name in timm."""
 
 import re
 
 # What stands before the name of a model of timm
 TIMM = "timm"
+# In `timm:create_model` it is no name of a model, but the function.
+TIMM_FUNCTION = "create_model"
 
 
 def class_reference(text: str) -> tuple[str, str] | None:
