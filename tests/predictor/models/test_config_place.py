@@ -93,6 +93,7 @@ def test_commands_that_are_printed_name_weights_and_config(home: Path) -> None:
     follow(inspected.stderr)
     written = run("inspect", "place_model.py:plain", *options, "--write", "--force")
     assert "Wrote other.toml" in written.stderr
+    assert re.search("^sha256 of weights +[0-9a-f]{64}  file", written.stdout, re.MULTILINE)
     follow(written.stderr)
 
 
