@@ -7,6 +7,7 @@ from pathlib import Path
 from cvserve import values
 from cvserve.devices import parse_device
 from cvserve.errors import InvalidSetting, Unsafe
+from cvserve.model_name import class_reference
 from cvserve.setting_field import Reach, setting
 
 DATABASE_NAME = "cvserve.db"  # the history of a folder
@@ -30,7 +31,7 @@ class Settings:
     )
     weights: Path | None = setting(
         None,
-        "File with the weights of the model's class, such as best.pth.",
+        "File with the weights of the model's class, such as best.pth; or a folder.",
         values.path,
         loads_model=True,
         of_one_model=True,
@@ -205,7 +206,7 @@ class Settings:
     @property
     def model_is_code(self) -> bool:
         """Whether a person named a class to run, so that nobody need be asked whether they trust it."""
-        named = self.model is not None and values.class_reference(self.model) is not None
+        named = self.model is not None and class_reference(self.model) is not None
         return named and not self.model_named_by_file
 
     @property

@@ -11,11 +11,11 @@ from typing import Any, NamedTuple
 
 from cvserve.errors import InvalidSetting
 from cvserve.files import read_once
+from cvserve.model_name import class_reference
 from cvserve.setting_field import Reach
 from cvserve.setting_texts import parse_value
 from cvserve.settings import FIELDS, flag, variable
 from cvserve.texts import did_you_mean
-from cvserve.values import class_reference
 
 FILE_NAMES = ("cvserve.toml", ".env")  # the later one wins
 _MAX_BYTES = 1024**2

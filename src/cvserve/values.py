@@ -15,8 +15,6 @@ _MAX_BYTES = 2**50
 # Pillow's names of the formats that it decodes by itself, without starting another program.
 IMAGE_FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
 BUILTIN_MODEL = "builtin"
-# What stands before the name of a model of timm
-TIMM = "timm"
 # Classes in an answer: those of ImageNet-21k fit.
 MAX_TOP_K = 30_000
 
@@ -194,19 +192,6 @@ def model(text: str) -> str | None:
     if text == BUILTIN_MODEL:
         return None
     return str(path(text)) if text.startswith("~") else text
-
-
-def class_reference(text: str) -> tuple[str, str] | None:
-    """The two halves of `my_model.py:MaskModel`, `package.module:MaskModel` or `timm:resnet18.a1_in1k`.
-
-    Returns:
-        None for the name of a file.
-    """
-    where, _, name = text.rpartition(":")
-    if where == TIMM and re.fullmatch(r"[\w.-]+", name):
-        return where, name
-    is_place = where.endswith(".py") or all(part.isidentifier() for part in where.split("."))
-    return (where, name) if is_place and name.isidentifier() else None
 
 
 def texts(text: str) -> tuple[str, ...]:

@@ -5,9 +5,9 @@ import os
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from cvserve.errors import InvalidSetting
+from cvserve.model_name import TIMM, TIMM_FUNCTION, class_reference
 from cvserve.predictor.backends.placement import check_device_name, check_placement
 from cvserve.predictor.backends.probe import make_model
 from cvserve.predictor.backends.torch.library import import_part
@@ -17,7 +17,7 @@ from cvserve.predictor.models.fault import ModelFault, about
 from cvserve.predictor.models.file import ModelFile, check_sha256, compare_sha256, with_imports
 from cvserve.predictor.models.folder import ModelFolder, read_model
 from cvserve.predictor.models.incomplete import explain_incomplete
-from cvserve.predictor.models.kinds import PYTHON, TORCH
+from cvserve.predictor.models.kinds import PYTHON, SAFETENSORS, TORCH
 from cvserve.predictor.models.plugins import find_plugin
 from cvserve.predictor.models.resolve import ModelFacts
 from cvserve.predictor.models.toml_read import ModelConfig, read_config
@@ -26,7 +26,6 @@ from cvserve.predictor.models.trust import require_trust
 from cvserve.predictor.models.unserved import explain_unserved
 from cvserve.predictor.source import ModelSource
 from cvserve.predictor.trial import limit_trials
-from cvserve.values import TIMM, class_reference
 
 # What each loader imports is heavy, so it is imported when a file of its format comes.
 # A new format is a folder in `backends/`, its kind in `models/kinds.py`, and one line here.
@@ -39,11 +38,12 @@ _LOADERS = {
     "torch-export": "cvserve.predictor.backends.torch.load:load_export",
 }
 # Folders bring their own preparation, so that these make the whole model.
-_FOLDER_LOADERS = {"huggingface": "cvserve.predictor.backends.huggingface.load:load_folder"}
+_FOLDER_LOADERS = {
+    "huggingface": "cvserve.predictor.backends.huggingface.load:load_folder",
+    "timm-folder": "cvserve.predictor.backends.huggingface.timm_folder:load_timm_folder",
+}
 _PLUGIN_LOADER = "cvserve.predictor.backends.plugin:load_plugin"
 _TIMM_LOADER = "cvserve.predictor.backends.timm.load"
-# In `timm:create_model` it is no name of a model, but the function.
-_TIMM_FUNCTION = "create_model"
 # What skl2onnx knows.
 _COMPILED = ("skops", "joblib", "pickle")
 COMPILE_MODES = ("auto", "never", "require")
@@ -86,7 +86,7 @@ def _load_named(path: str | os.PathLike[str], source: ModelSource) -> LoadedMode
     with limit_trials(source.trial_s), run_on_purpose(trust=source.trust, folder=_find_folder(reference, source)):
         if reference is None:
             return _load_file(path, source)
-        if reference[0] == TIMM and reference[1] != _TIMM_FUNCTION:
+        if reference[0] == TIMM and reference[1] != TIMM_FUNCTION:
             return _load_timm(reference[1], source)
         from cvserve.predictor.backends.python.load import load_class  # most models are files
 
@@ -122,8 +122,7 @@ def _load_file(path: str | os.PathLike[str], source: ModelSource) -> LoadedModel
         # The config is cheap to check and a pickle is not: its faults come first.
         config = read_config(find_config_place(path, file.path), source.config)
         if isinstance(file, ModelFolder):
-            load: _FolderLoader = _find_function(_FOLDER_LOADERS[file.kind.key])
-            return load(file, config, source)
+            return _load_folder(file, config, source)
         read = partial(_read_facts, file, source)
         has_transform = TRANSFORM in config.values
         if has_transform and source.compile == "require":
@@ -137,6 +136,12 @@ def _load_file(path: str | os.PathLike[str], source: ModelSource) -> LoadedModel
         return load_compiled(file, config, source, read)
 
 
+def _load_folder(folder: ModelFolder, config: ModelConfig, source: ModelSource) -> LoadedModel:
+    module, _, function = _FOLDER_LOADERS[folder.kind.key].partition(":")
+    load: _FolderLoader = getattr(import_part(module, "timm", "timm"), function)
+    return load(folder, config, source)
+
+
 def is_served(file: ModelFile) -> bool:
     """Whether there is a loader for the file's format."""
     known = file.kind.key in _LOADERS or file.kind.key in _FOLDER_LOADERS
@@ -144,19 +149,13 @@ def is_served(file: ModelFile) -> bool:
 
 
 def _check_served(file: ModelFile) -> None:
-    if file.kind in (PYTHON, TORCH):
+    if file.kind in (PYTHON, TORCH, SAFETENSORS):
         raise explain_incomplete(file)
     if not is_served(file):
         raise explain_unserved(file)
 
 
 def _read_facts(file: ModelFile, source: ModelSource) -> ModelFacts:
-    loader: _Loader = _find_function(_LOADERS.get(file.kind.key, _PLUGIN_LOADER))
+    module, _, function = _LOADERS.get(file.kind.key, _PLUGIN_LOADER).partition(":")
+    loader: _Loader = getattr(importlib.import_module(module), function)
     return loader(file, source)
-
-
-def _find_function(place: str) -> Callable[..., Any]:
-    """The function `package.module:name`, whose module is imported now."""
-    module, _, function = place.partition(":")
-    found: Callable[..., Any] = getattr(importlib.import_module(module), function)
-    return found

@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from cvserve.errors import CvserveError, InvalidSetting
+from cvserve.model_name import class_reference
 from cvserve.predictor.backends.python.module import code_folder, run_module, source_path
 from cvserve.predictor.models.file import read_model_file
 from cvserve.predictor.user_code import describe_error
 from cvserve.texts import list_some
-from cvserve.values import class_reference
 
 # A parameter that is called so wants the path of a picture, any other one the picture.
 _PATH_NAMES = ("path", "file", "filename", "file_name", "filepath", "file_path", "image_path", "img_path")

@@ -3,11 +3,10 @@
 import os
 from pathlib import Path
 
+from cvserve.model_name import TIMM, TIMM_FUNCTION, class_reference
 from cvserve.predictor.models.imports import is_installed
-from cvserve.values import class_reference
 
 _IN_FOLDER = "model"
-_TIMM, _TIMM_FUNCTION = "timm", "create_model"
 
 
 def find_config_place(model: str | os.PathLike[str], source: Path) -> Path:
@@ -30,7 +29,7 @@ def find_config_place(model: str | os.PathLike[str], source: Path) -> Path:
     if reference is None or reference[0].endswith(".py"):
         return source
     where, name = reference
-    if where == _TIMM and name != _TIMM_FUNCTION:
+    if where == TIMM and name != TIMM_FUNCTION:
         return Path(name)
     here = Path(f"{where.rpartition('.')[2]}.py")
     places = (here, source) if is_installed(source) else (source, here)

@@ -3,15 +3,17 @@
 import ast
 import shlex
 
+from cvserve.predictor.models.architecture import find_outer_class, suggest_model
+from cvserve.predictor.models.beside_weights import DICTIONARIES, STOOD_IN
 from cvserve.predictor.models.fault import ModelFault
 from cvserve.predictor.models.file import ModelFile
 from cvserve.predictor.models.foreign import explain_foreign
 from cvserve.predictor.models.hidden_code import find_names
-from cvserve.predictor.models.kinds import PYTHON
+from cvserve.predictor.models.kinds import PYTHON, SAFETENSORS, TORCH
 
 _MAX_SHOWN = 5
 # What a state dict is made of; a pickled module names its own class as well.
-_OF_WEIGHTS = ("torch.", "collections.OrderedDict", "numpy.", "_codecs.encode", "argparse.Namespace")
+_OF_WEIGHTS = ("torch.", "collections.OrderedDict", "numpy.", "_codecs.encode", *STOOD_IN, *DICTIONARIES)
 _OF_MODULES = ("torch.nn.modules.", "torch.fx.")
 _BUILTINS = ("__builtin__.", "builtins.")
 
@@ -20,28 +22,45 @@ def explain_incomplete(file: ModelFile) -> ModelFault:
     """Say what is missing, and the command that names it.
 
     Args:
-        file: a Python file, or a PyTorch file that is no program.
+        file: a Python file, a PyTorch file that is no program, or safetensors.
 
     Returns:
         The error to raise in `about(file)`.
     """
     if file.kind is PYTHON:
         return _explain_unnamed_class(file)
-    foreign = explain_foreign(file, find_names(file).names)
+    foreign = explain_foreign(file, find_names(file).names) if file.kind is TORCH else None
     if foreign is not None:
         return foreign
     path = shlex.quote(str(file.path))
-    found = find_pickled_classes(file)
+    found = find_pickled_classes(file) if file.kind is TORCH else ()
     if found and not found[0].startswith(_BUILTINS):
+        note, model = _name_outer_class(file)
         return ModelFault(
             f"is a whole pickled PyTorch model ({', '.join(found)}), which is code and not "
-            f"weights; save the weights, torch.save(model.state_dict(), {file.path.name!r}), and run: "
-            f"cvserve serve --model model.py:{found[0].rpartition('.')[2]} --weights {path}"
+            f"weights; save the weights, torch.save(model.state_dict(), {file.path.name!r}), and run{note}: "
+            f"cvserve serve --model {model} --weights {path}"
         )
+    model = suggest_model(file)
+    if model.endswith("/"):
+        return ModelFault(f"is one of the files of a model; serve their folder: cvserve serve --model {model}")
+    is_named = not model.startswith("model.py:")
     return ModelFault(
-        "holds the weights of a PyTorch model and not its class; name the class: "
-        f"cvserve serve --model model.py:ClassName --weights {path}"
+        f"holds the weights of a {'model' if file.kind is SAFETENSORS else 'PyTorch model'} and not its class; "
+        f"{'run' if is_named else 'name the class'}: cvserve serve --model {model} --weights {path}"
     )
+
+
+def _name_outer_class(file: ModelFile) -> tuple[str, str]:
+    """What to write behind `--model` for a model that was pickled whole, and a word about it."""
+    module, _, name = (find_outer_class(file) or "model.ClassName").rpartition(".")
+    if module.startswith("torchvision.models"):
+        return " (with the function that made it)", "torchvision.models:resnet18"
+    if module.startswith("timm."):
+        return " (with the name that it was made by)", "timm:resnet18"
+    if module == "__main__":
+        return " (with the file of the class)", f"model.py:{name}"
+    return "", f"{module}.py:{name}" if "." not in module else f"{module}:{name}"
 
 
 def find_pickled_classes(file: ModelFile) -> tuple[str, ...]:

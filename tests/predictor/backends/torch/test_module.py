@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from cvserve import Predictor
 from cvserve.errors import Unsafe
@@ -76,7 +77,8 @@ def test_a_function_that_takes_no_number_of_classes(checkpoints: Checkpoints) ->
     assert "of another size: head.weight is [5, 4] and should be [3, 4]" in said or "failed in its call" in said
 
 
-def test_a_model_of_torchvision(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_model_of_torchvision_needs_no_file_beside_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is fed as torchvision feeds its own weights, which is a guess for those of others."""
     torchvision = pytest.importorskip("torchvision")
     import torch
 
@@ -84,15 +86,35 @@ def test_a_model_of_torchvision(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     torch.manual_seed(1)
     net: Any = torchvision.models.squeezenet1_1(num_classes=7).eval()
     torch.save({"model": net.state_dict(), "epoch": 1}, "best.pth")
-    Path("net.toml").write_text('[input]\nsize = [64, 64]\nmode = "RGB"\nresize = "exact"\n')
-    predictor = Predictor.load("torchvision.models:squeezenet1_1", weights="best.pth", config="net.toml")
-    picture = np.random.default_rng(1).integers(0, 256, (64, 64, 3), dtype=np.uint8)
-    answer = predictor.predict(picture, top_k=7)
+    predictor = Predictor.load("torchvision.models:squeezenet1_1", weights="best.pth")
+    noise = Image.fromarray(np.random.default_rng(1).integers(0, 256, (9, 12, 3), dtype=np.uint8))
+    photos = [noise.resize(size) for size in ((300, 213), (451, 300), (224, 224))]
+    answers = predictor.predict_batch(photos, top_k=7)
+    transform = torchvision.models.SqueezeNet1_1_Weights.DEFAULT.transforms()
     with torch.inference_mode():
-        batch = torch.from_numpy(picture / 255).permute(2, 0, 1)[None].float()
-        expected = torch.softmax(net(batch), dim=1)[0].numpy()
-    assert max(abs(entry.score - expected[entry.index]) for entry in answer.top) < 1e-6
-    assert "add its own: --weights best.pth" in refusal("torchvision.models:squeezenet1_1", config="net.toml")
+        expected = torch.softmax(net(torch.stack([transform(photo) for photo in photos])), dim=1).numpy()
+    ours = [[entry.score for entry in sorted(answer.top, key=lambda entry: entry.index)] for answer in answers]
+    assert np.abs(np.array(ours) - expected).max() < 1e-6
+    assert {"size", "short_side", "resample", "mean", "std"} <= set(predictor.guessed)
+    Path("models.toml").write_text('labels = "names.txt"\n[input]\npreset = "imagenet"\n')
+    Path("names.txt").write_text("\n".join("abcdefg"))
+    said = Predictor.load("torchvision.models:squeezenet1_1", weights="best.pth")
+    assert (said.guessed, said.labels) == ((), tuple("abcdefg"))
+    assert "add its own: --weights best.pth" in refusal("torchvision.models:squeezenet1_1")
+
+
+def test_a_network_of_a_thousand_classes_has_the_names_of_imagenet(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torchvision = pytest.importorskip("torchvision")
+    import torch
+
+    monkeypatch.chdir(tmp_path)
+    torch.save(torchvision.models.squeezenet1_1().state_dict(), "best.pth")
+    predictor = Predictor.load("torchvision.models:squeezenet1_1", weights="best.pth")
+    assert predictor.labels is not None
+    assert predictor.labels[:2] == ("tench", "goldfish")
+    assert predictor.model.origins["labels"][1] == "torchvision"
 
 
 def test_arguments_that_a_folder_gives_to_a_library_are_refused(tmp_path: Path) -> None:

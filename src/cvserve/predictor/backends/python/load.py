@@ -32,6 +32,7 @@ from cvserve.predictor.backends.python.class_config import (
 from cvserve.predictor.backends.python.device import offer_device, read_device
 from cvserve.predictor.backends.python.module import code_folder, hashed_only, importable, run_module, source_path
 from cvserve.predictor.backends.torch.module import MadeModule, load_module
+from cvserve.predictor.backends.torch.vision import find_completion
 from cvserve.predictor.contract import Backend, LoadedModel
 from cvserve.predictor.models.config_place import find_config_place
 from cvserve.predictor.models.fault import ModelFault, about
@@ -83,7 +84,7 @@ def load_class(where: str, name: str, source: ModelSource) -> LoadedModel:
     weights_file = None if source.weights is None else read_weights(source.weights)
     file = code if weights_file is None else with_weights(code, weights_file)
     folder = code_folder(where, code.path)
-    title = f"{name} in {code.path.name}"
+    title = f"{name} in {where if code.path.name == '__init__.py' else code.path.name}"
     # Whoever vouches for a hash vouches for nothing else; a class that a person names may import what it likes.
     is_strict = source.named_by_file and not source.trust
     with importable(folder), hashed_only(code, (folder, code.path.parent) if is_strict else ()):
@@ -174,7 +175,8 @@ def _describe_making(own: Any, thing: Any, title: str, config: ModelConfig, fold
 
     can_count = _CLASSES not in arguments and takes(thing, _CLASSES)
     make_for = (lambda classes: make(**{_CLASSES: classes})) if can_count else None
-    return MadeModule(own, name, title, folder, variant_of(name), make=make, make_for=make_for)
+    complete = find_completion(thing)
+    return MadeModule(own, name, title, folder, variant_of(name), make=make, make_for=make_for, complete=complete)
 
 
 def _is_torch_module(own: Any) -> bool:

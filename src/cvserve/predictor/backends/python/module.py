@@ -12,9 +12,9 @@ from pathlib import Path
 from types import ModuleType
 
 from cvserve.errors import ModelLoadError
+from cvserve.model_name import class_reference
 from cvserve.predictor.models.file import ModelFile
 from cvserve.predictor.models.imports import HashedFinder
-from cvserve.values import class_reference
 
 
 def source_path(where: str) -> Path:

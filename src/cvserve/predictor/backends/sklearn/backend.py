@@ -29,8 +29,8 @@ class EstimatorBackend:
     """
 
     def __init__(self, estimator: Any, scores: str) -> None:
-        # A picture's values have no names, also where an estimator was trained with a table that had. scikit-learn's own
-        # are told to forget them when they are loaded; LightGBM's cannot.
+        # A picture's values have no names, also where an estimator was trained with a table that had. Those of
+        # scikit-learn are told to forget them when they are loaded; LightGBM's cannot.
         warnings.filterwarnings("ignore", message="X does not have valid feature names", category=UserWarning)
         self.estimator = estimator
         self.scores = scores

@@ -15,6 +15,7 @@ from cvserve.predictor.backends.downloads import refuse_downloads
 from cvserve.predictor.backends.timm.labels import find_labels
 from cvserve.predictor.backends.torch.module import MadeModule, load_module
 from cvserve.predictor.contract import LoadedModel
+from cvserve.predictor.models.config_place import find_config_place
 from cvserve.predictor.models.fault import ModelFault, about
 from cvserve.predictor.models.file import check_sha256, read_model_file, read_weights, with_weights
 from cvserve.predictor.models.presets import expand_preset
@@ -51,7 +52,8 @@ def load_timm(name: str, source: ModelSource) -> LoadedModel:
     require_trust(code, trust=source.trust or not source.named_by_file, sha256=source.sha256)
     with about(f"{_PREFIX}{name}"):
         _check_name(name)
-        config = read_config(Path(name), source.config)
+        named = f"{_PREFIX}{name}"
+        config = read_config(find_config_place(named, code.path), source.config, named=named)
         _check_arguments(config)
         if source.weights is None:
             raise ModelFault(

@@ -2,8 +2,8 @@
 
 A checkpoint is a pickle. PyTorch reads it with `weights_only`: tensors, numbers, texts, lists and dictionaries, and
 nothing that it would have to call. Scripts of training write a few other things beside the weights (their arguments,
-a metric as a NumPy number, a path). Those of the list below are not made either: an empty stand-in takes their place,
-since nothing of them is needed. Whatever is not on the list is refused.
+a metric as a NumPy number, a path). Those that `beside_weights.py` lists are not made either: an empty stand-in takes
+their place, since nothing of them is needed. Whatever is not listed is refused.
 """
 
 import io
@@ -13,6 +13,7 @@ from typing import Any
 
 from cvserve.predictor.backends.torch.archive import check_whole
 from cvserve.predictor.backends.torch.library import import_part
+from cvserve.predictor.models.beside_weights import DICTIONARIES, STOOD_IN
 from cvserve.predictor.models.fault import ModelFault
 from cvserve.predictor.models.file import ModelFile
 from cvserve.predictor.models.foreign import explain_foreign
@@ -21,36 +22,6 @@ from cvserve.predictor.models.incomplete import find_pickled_classes
 from cvserve.predictor.models.kinds import SAFETENSORS, TORCH, TORCH_EXPORT, TORCHSCRIPT
 
 _TENSORS = "cvserve.predictor.backends.torch.tensors"
-# What is written beside weights by timm and torchvision (argparse), by most scripts (a best metric and states of
-# random numbers by NumPy, paths), by fastai (a list) and by MMEngine (its log). Names only: none is imported.
-_STOOD_IN = (
-    "argparse.Namespace",
-    "datetime.datetime",
-    "datetime.timedelta",
-    "fastcore.foundation.L",
-    "mmengine.logging.history_buffer.HistoryBuffer",
-    "numpy.dtype",
-    "numpy.ndarray",
-    *(
-        f"{package}.{name}"
-        for package in ("numpy.core", "numpy._core")
-        for name in ("multiarray.scalar", "multiarray._reconstruct", "numeric._frombuffer")
-    ),
-    *(
-        f"{module}.{name}"
-        for module in ("pathlib", "pathlib._local")
-        for name in ("Path", "PosixPath", "WindowsPath", "PurePosixPath", "PureWindowsPath")
-    ),
-    *(f"{module}.{name}" for module in ("builtins", "__builtin__") for name in ("dict", "float", "int", "list")),
-)
-# Dictionaries with something added, which may have the weights in them: read as plain ones.
-_DICTIONARIES = (
-    "collections.defaultdict",
-    "lightning.fabric.utilities.data.AttributeDict",
-    "lightning.pytorch.utilities.parsing.AttributeDict",
-    "lightning_fabric.utilities.data.AttributeDict",
-    "pytorch_lightning.utilities.parsing.AttributeDict",
-)
 
 
 class StandIn:
@@ -94,7 +65,7 @@ def read_checkpoint(torch: Any, file: ModelFile) -> Any:
         )
     if file.data.startswith(b"PK"):
         check_whole(file, "torch.save")
-    allowed = [*((StandIn, name) for name in _STOOD_IN), *((PlainDict, name) for name in _DICTIONARIES)]
+    allowed = [*((StandIn, name) for name in STOOD_IN), *((PlainDict, name) for name in DICTIONARIES)]
     try:
         with warnings.catch_warnings(), torch.serialization.safe_globals(allowed):
             warnings.simplefilter("ignore")
