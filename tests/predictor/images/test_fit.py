@@ -64,6 +64,19 @@ def test_torchvision(photos: dict[str, bytes]) -> None:
         compare(photos, transforms.Compose([*steps, *end]), spec)
 
 
+def test_grey_of_torchvision(photos: dict[str, bytes]) -> None:
+    """Of a colour JPEG its luma would be a grey level away in places."""
+    transforms = pytest.importorskip("torchvision.transforms")
+    steps = (transforms.Grayscale(), transforms.Resize(32), transforms.CenterCrop(28), transforms.ToTensor())
+    spec = InputSpec((28, 28), "L", "crop", short_side=32, decode="exact")
+    compare(photos, transforms.Compose(steps), spec)
+
+
+def test_ultralytics_itself(photos: dict[str, bytes]) -> None:
+    augment = pytest.importorskip("ultralytics.data.augment", reason="pip install ultralytics, and this test runs")
+    compare(photos, augment.classify_transforms(224), InputSpec((224, 224), resize="crop", decode="exact"))
+
+
 def make_crop(size: tuple[int, int], **fields: Any) -> InputSpec:
     return InputSpec(size, resize="crop", decode="exact", **{**IMAGENET, **fields})
 
