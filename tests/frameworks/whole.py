@@ -5,8 +5,6 @@ or their weights random, but their heads are spread as trained ones are.
 """
 
 import importlib
-import os
-import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -48,8 +46,9 @@ def torchvision(folder: Path) -> Case:
     transform = models.ResNet18_Weights.DEFAULT.transforms()
     _spread_on_photos(module, module.fc, transform)
     torch.save(module.state_dict(), folder / "best.pth")
-    (folder / "input.toml").write_text('[input]\npreset = "imagenet"\n', encoding="utf-8")
-    load = {"weights": folder / "best.pth", "config": folder / "input.toml"}
+    config = folder / "models.toml"
+    config.write_text('[input]\npreset = "imagenet"\n', encoding="utf-8")
+    load = {"weights": folder / "best.pth", "config": config}
     return Case("torchvision.models:resnet18", lambda photo: _ask(module, transform(photo)), load)
 
 
@@ -84,34 +83,6 @@ def huggingface(folder: Path) -> Case:
     return Case(folder / "animals", lambda photo: _ask(module, transform(photo)))
 
 
-def keras(folder: Path) -> Case:
-    """A Keras network that scales its pixels itself, exported to ONNX by Keras."""
-    os.environ.setdefault("KERAS_BACKEND", "torch")
-    keras_ = pytest.importorskip("keras", reason=_NEEDS)
-    keras_.utils.set_random_seed(0)
-    layers = keras_.layers
-    inputs = keras_.Input((64, 64, 3))
-    x = layers.Rescaling(1 / 255)(inputs)
-    x = layers.Conv2D(8, 5, strides=4, activation="relu")(x)
-    x = layers.GlobalAveragePooling2D()(x)
-    head = layers.Dense(4)
-    model = keras_.Model(inputs, layers.Softmax()(head(x)))
-    pixels = np.stack([np.asarray(photo.resize((64, 64), 2), np.float32) for photo in photos().values()])
-    features = keras_.Model(inputs, x).predict(pixels, verbose=0)
-    weight = head.get_weights()[0]
-    factor = 2 / (features @ weight).std(axis=0)
-    head.set_weights([weight * factor, -(features @ weight).mean(axis=0) * factor])
-    model.predict(pixels, verbose=0)  # Keras exports what was asked once
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the exporter talks about itself
-        model.export(folder / "keras.onnx", format="onnx", verbose=False)
-
-    def predict(photo: Any) -> Any:
-        return model.predict(np.asarray(photo.resize((64, 64), 2), np.float32)[None], verbose=0)[0]
-
-    return Case(folder / "keras.onnx", predict)
-
-
 def _ask(module: nn.Module, picture: torch.Tensor) -> Any:
     with torch.inference_mode():
         answer = module(picture[None])
@@ -122,5 +93,4 @@ WHOLE: dict[str, Callable[[Path], Case]] = {
     "torchvision": torchvision,
     "timm": timm,
     "Hugging Face": huggingface,
-    "Keras": keras,
 }
