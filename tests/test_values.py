@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from cvserve import model_name, values
+from cvserve import values
 
 
 @pytest.mark.parametrize("text", ["", "-1", "１", "٣", "1_0", " 1", "1 ", "1.0", "1e3", "9" * 25, "+1", "0x1", "nan"])
@@ -129,28 +129,3 @@ def test_lists_are_separated_by_commas() -> None:
 )
 def test_loopback(host: str, loopback: bool) -> None:
     assert values.is_loopback(host) is loopback
-
-
-@pytest.mark.parametrize(
-    ("text", "halves"),
-    [
-        ("my_model.py:MaskModel", ("my_model.py", "MaskModel")),
-        ("/a folder/v1:2/my_model.py:Größe", ("/a folder/v1:2/my_model.py", "Größe")),
-        ("package.module:MaskModel", ("package.module", "MaskModel")),
-        ("module:_M1", ("module", "_M1")),
-        ("model.pkl", None),
-        ("models/v1:2.skops", None),
-        ("models/v1:2", None),
-        ("../package.module:M", None),
-        ("my_model.py:", None),
-        (":M", None),
-        ("my_model.py", None),
-        ("my_model.py:a.b", None),
-        ("timm:resnet18.a1_in1k", ("timm", "resnet18.a1_in1k")),
-        ("timm:create_model", ("timm", "create_model")),
-        ("timm:../x", None),
-        ("other:resnet18.a1_in1k", None),
-    ],
-)
-def test_a_class_is_named_by_its_file_or_its_module(text: str, halves: tuple[str, str] | None) -> None:
-    assert model_name.class_reference(text) == halves

@@ -64,6 +64,20 @@ def read_inside(folder: Path, name: str | os.PathLike[str], max_bytes: int) -> t
         OSError: it cannot be opened or read.
         ValueError: the name cannot be one.
     """
+    return _read_descriptor(open_inside(folder, name), max_bytes)
+
+
+def open_inside(folder: Path, name: str | os.PathLike[str]) -> int:
+    """Open for reading what is in a folder when all links are followed.
+
+    Returns:
+        The descriptor of whatever it is, for the caller to look at and to close.
+
+    Raises:
+        LeadsOut: it is not in the folder.
+        OSError: it cannot be opened.
+        ValueError: the name cannot be one.
+    """
     root = os.path.realpath(folder)
     target = os.path.realpath(os.path.join(root, name))
     if os.path.commonpath((root, target)) != root:
@@ -76,10 +90,9 @@ def read_inside(folder: Path, name: str | os.PathLike[str], max_bytes: int) -> t
             inner = os.open(part, _FOLDER_FLAGS | os.O_NOFOLLOW, dir_fd=place)
             os.close(place)
             place = inner
-        descriptor = os.open(last, _READ_FLAGS | os.O_NOFOLLOW, dir_fd=place)
+        return os.open(last, _READ_FLAGS | os.O_NOFOLLOW, dir_fd=place)
     finally:
         os.close(place)
-    return _read_descriptor(descriptor, max_bytes)
 
 
 def _read_descriptor(descriptor: int, max_bytes: int) -> tuple[bytes, os.stat_result]:

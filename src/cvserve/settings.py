@@ -31,7 +31,7 @@ class Settings:
     )
     weights: Path | None = setting(
         None,
-        "File with the weights of the model's class, such as best.pth.",
+        "File with the weights of the model's class, such as best.pth; or a folder.",
         values.path,
         loads_model=True,
         of_one_model=True,

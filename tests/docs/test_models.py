@@ -1,14 +1,19 @@
 """Who follows the sections about code of one's own gets what they promise."""
 
+import importlib.util
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from subprocess import PIPE
 from typing import Any
 
+import numpy as np
 import pytest
 
+from cvserve import Predictor
 from frameworks.photos import photo_files
 from support.command import cvserve
 from support.pages import ROOT, blocks
@@ -46,6 +51,37 @@ def test_your_own_class(home: Path, server_process: Callable[..., ServerProcess]
     alone = f"from my_model import Daylight; print(Daylight().predict({str(SAMPLE)!r}).label)"
     ended = subprocess.run([sys.executable, "-c", alone], cwd=home, capture_output=True, text=True, check=True)
     assert ended.stdout == "day\n"
+
+
+def test_a_picture_of_no_class(home: Path) -> None:
+    (code,), (config,) = (blocks(PAGE, language, "A picture of no class") for language in ("python", "toml"))
+    (home / "careful.py").write_text(code, encoding="utf-8")
+    (home / "careful.toml").write_text(config, encoding="utf-8")
+    for level, warning in ((200, "There is nothing in it."), (None, "Half of it is night."), (150, None)):
+        pixels = np.full((64, 64), level) if level else np.tile(np.arange(0, 256, 4), (64, 1))
+        pixels[0, :20] = 0 if level == 150 else pixels[0, 0]
+        answer = Predictor.load("careful.py:Careful").predict(pixels.astype(np.uint8))
+        assert answer.warning == (
+            warning or "The best score is 0.586, under 0.6: the picture may be of no class that is known."
+        )
+
+
+@needs_torch
+@pytest.mark.slow
+def test_keras_and_tensorflow(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    if not importlib.util.find_spec("keras"):
+        pytest.skip("pip install keras, and this test runs")
+    monkeypatch.setenv("KERAS_BACKEND", "torch")
+    section = "Keras and TensorFlow"
+    (code,) = blocks(PAGE, "python", section)
+    (config,) = blocks(PAGE, "toml", section)
+    subprocess.run([sys.executable, "-W", "ignore", "-c", code], cwd=home, check=True, timeout=120, stdout=PIPE)
+    (home / "model.toml").write_text(config, encoding="utf-8")
+    ((inspect, _serve),) = [block.splitlines() for block in blocks(PAGE, "sh", section)]
+    said = run(inspect)
+    assert "night, dusk, day" in said
+    assert re.search(r"input\.scale +1 +file", said)
+    assert cvserve("predict", str(SAMPLE), "--model", "model.onnx", "--no-history").code == 0
 
 
 @needs_torch

@@ -75,6 +75,7 @@ ELSEWHERE = {
     "predictor/backends/sklearn/": ("predictor/backends/sklearn/test_load.py",),
     "predictor/backends/torch/": ("predictor/backends/torch/test_load.py", "predictor/backends/torch/test_library.py"),
     "predictor/backends/torch/tensors.py": ("predictor/backends/torch/test_checkpoint.py",),
+    "predictor/backends/tried.py": ("predictor/backends/test_probe.py", "predictor/backends/test_score_kind.py"),
     "predictor/backends/torch/vision.py": ("predictor/backends/torch/test_module.py",),
     "predictor/steps.py": ("predictor/test_predictor.py",),
     "predictor/contract.py": ("predictor/test_predictor.py", "predictor/test_loading.py"),

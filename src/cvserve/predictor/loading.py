@@ -5,7 +5,6 @@ import os
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from cvserve.errors import InvalidSetting
 from cvserve.model_name import TIMM, TIMM_FUNCTION, class_reference
@@ -39,7 +38,10 @@ _LOADERS = {
     "torch-export": "cvserve.predictor.backends.torch.load:load_export",
 }
 # Folders bring their own preparation, so that these make the whole model.
-_FOLDER_LOADERS = {"huggingface": "cvserve.predictor.backends.huggingface.load:load_folder"}
+_FOLDER_LOADERS = {
+    "huggingface": "cvserve.predictor.backends.huggingface.load:load_folder",
+    "timm-folder": "cvserve.predictor.backends.huggingface.timm_folder:load_timm_folder",
+}
 _PLUGIN_LOADER = "cvserve.predictor.backends.plugin:load_plugin"
 _TIMM_LOADER = "cvserve.predictor.backends.timm.load"
 # What skl2onnx knows.
@@ -120,8 +122,7 @@ def _load_file(path: str | os.PathLike[str], source: ModelSource) -> LoadedModel
         # The config is cheap to check and a pickle is not: its faults come first.
         config = read_config(find_config_place(path, file.path), source.config)
         if isinstance(file, ModelFolder):
-            load: _FolderLoader = _find_function(_FOLDER_LOADERS[file.kind.key])
-            return load(file, config, source)
+            return _load_folder(file, config, source)
         read = partial(_read_facts, file, source)
         has_transform = TRANSFORM in config.values
         if has_transform and source.compile == "require":
@@ -133,6 +134,12 @@ def _load_file(path: str | os.PathLike[str], source: ModelSource) -> LoadedModel
         from cvserve.predictor.backends.sklearn.compiled import load_compiled  # with what it needs
 
         return load_compiled(file, config, source, read)
+
+
+def _load_folder(folder: ModelFolder, config: ModelConfig, source: ModelSource) -> LoadedModel:
+    module, _, function = _FOLDER_LOADERS[folder.kind.key].partition(":")
+    load: _FolderLoader = getattr(import_part(module, "timm", "timm"), function)
+    return load(folder, config, source)
 
 
 def is_served(file: ModelFile) -> bool:
@@ -149,12 +156,6 @@ def _check_served(file: ModelFile) -> None:
 
 
 def _read_facts(file: ModelFile, source: ModelSource) -> ModelFacts:
-    loader: _Loader = _find_function(_LOADERS.get(file.kind.key, _PLUGIN_LOADER))
+    module, _, function = _LOADERS.get(file.kind.key, _PLUGIN_LOADER).partition(":")
+    loader: _Loader = getattr(importlib.import_module(module), function)
     return loader(file, source)
-
-
-def _find_function(place: str) -> Callable[..., Any]:
-    """The function `package.module:name`, whose module is imported now."""
-    module, _, function = place.partition(":")
-    found: Callable[..., Any] = getattr(importlib.import_module(module), function)
-    return found

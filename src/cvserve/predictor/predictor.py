@@ -43,7 +43,7 @@ class Predictor(ConfiguredSteps):
         labels: names of the classes; default: "0", "1", …
         scores: what `infer` gives: `probabilities`, `logits`, `sigmoid` or `labels`; default: seen at warm-up.
         unknown_below: an answer whose best score is less gets a warning, 0…1; default: none does.
-        weights: file that `setup` may read, as `--weights` named it; default: none.
+        weights: file or folder that `setup` may read, as `--weights` named it; default: none.
         limits: pixels, frames and formats of the pictures.
         info: which model this is (name, version, format).
         guessed: what about it was neither said nor read from its file, such as `scale`.
@@ -85,7 +85,7 @@ class Predictor(ConfiguredSteps):
             trust_types: names of skops types outside of scikit-learn that may be loaded.
             compile: `auto`: a scikit-learn estimator runs as ONNX where that gives the same answers, if the extra
                 `onnx` is installed; `never`; `require`: it is an error otherwise.
-            weights: file for a class: the state dict of a PyTorch module, or whatever the class makes of it.
+            weights: file for a class: the state dict of a PyTorch module, or a file or folder that the class reads.
             device: where it computes, as `--device` takes it: `auto` (CUDA where there is one), `cpu`, `cuda:1`, …
             half: compute in half precision: float16, on the CPU bfloat16.
 

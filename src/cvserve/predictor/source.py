@@ -26,7 +26,7 @@ class ModelSource:
     Attributes:
         path: a model file; a class as `my_model.py:MaskModel` or `package.module:MaskModel`; None: the built-in
             model for one digit.
-        weights: file for a class: the state dict of a PyTorch module, or whatever the class makes of it.
+        weights: file for a class: the state dict of a PyTorch module, or a file or folder that the class reads.
         config: a `model.toml` that is read instead of the one beside the model.
         sha256: load only if the file has this hash, 64 hex digits; it also counts as trust.
         trust_types: names of types outside of scikit-learn that a skops file may hold.

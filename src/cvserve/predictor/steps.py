@@ -21,7 +21,7 @@ class Steps:
         labels: names of the classes; default: as the `model.toml` of the module's stem says, else "0", "1", …
         scores: what `infer` gives: `probabilities`, `logits`, `sigmoid` or `labels`; default: seen at warm-up.
         unknown_below: an answer whose best score is less gets a warning, 0…1; default: none does.
-        weights: file that `setup` may read, as `--weights` named it; default: none.
+        weights: file or folder that `setup` may read, as `--weights` named it; default: none.
         device: where `setup` should put the model, as `--device` said: `cpu`, `cuda:0`, …; a class may name its own.
         half: whether `--half` asks for half precision.
     """

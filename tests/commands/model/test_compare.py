@@ -1,8 +1,9 @@
 """A model beside the pipeline of its own framework: the same, or what is wrong."""
 
 import json
+import sys
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from frameworks.photos import photo_files
 from support.command import Said
 
 COUNT = 8
+MODULES = {"linear", "train"}
 MODEL = """import numpy as np
 
 
@@ -34,7 +36,7 @@ std = [0.229, 0.224, 0.225]
 TRAIN = """import numpy as np
 from PIL import Image
 
-from model import Linear
+from linear import Linear
 
 MEAN, STD = np.float32((0.485, 0.456, 0.406)), np.float32((0.229, 0.224, 0.225))
 
@@ -83,7 +85,10 @@ PLANTED = {
     ),
     "half": ((INPUT[INPUT.index("mean") :], "mean = 0.5\nstd = 0.5\n"), None),
     "BGR": (("size = [", 'mode = "BGR"\nsize = ['), {"mode": "RGB"}),
-    "scale": (("size = [", "scale = 1\nsize = ["), None),
+    "scale": (
+        (INPUT[INPUT.index("mean") :], "scale = 1\n"),
+        {"scale": 1 / 255, "mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]},
+    ),
     "inverted": (("size = [", "invert = true\nsize = ["), {"invert": False}),
     "ratio": (("0.875", "1.0"), {"crop_ratio": 0.875}),
     "stretch": (('"crop"\ncrop_ratio = 0.875', '"stretch"'), {"resize": "crop", "crop_ratio": 0.875}),
@@ -95,18 +100,27 @@ PLANTED = {
 }
 
 
+@pytest.fixture(autouse=True)
+def fresh_modules() -> Iterator[None]:
+    known = sys.modules.keys() & MODULES
+    assert not known, known
+    yield
+    for name in MODULES:
+        sys.modules.pop(name, None)
+
+
 @pytest.fixture
 def compare(home: Path, run: Callable[..., Said]) -> Callable[..., Said]:
     """`cvserve model compare` with a function of `train.py` and some photos."""
-    (home / "model.py").write_text(MODEL, encoding="utf-8")
-    (home / "model.toml").write_text(INPUT, encoding="utf-8")
+    (home / "linear.py").write_text(MODEL, encoding="utf-8")
+    (home / "linear.toml").write_text(INPUT, encoding="utf-8")
     (home / "train.py").write_text(TRAIN, encoding="utf-8")
     (home / "photos").mkdir()
     for name, data in list(photo_files().items())[:COUNT]:
         (home / "photos" / name).write_bytes(data)
 
     def call(function: str, *options: str) -> Said:
-        return run("model", "compare", "model.py:Linear", "photos", "--reference", f"train.py:{function}", *options)
+        return run("model", "compare", "linear.py:Linear", "photos", "--reference", f"train.py:{function}", *options)
 
     return call
 
@@ -121,14 +135,14 @@ def test_the_same_scores_are_said_to_be_the_same(compare: Callable[..., Said], f
 @pytest.mark.parametrize("name", PLANTED)
 def test_a_wrong_value_is_found(home: Path, compare: Callable[..., Said], name: str) -> None:
     (old, new), expected = PLANTED[name]
-    (home / "model.toml").write_text(INPUT.replace(old, new), encoding="utf-8")
+    (home / "linear.toml").write_text(INPUT.replace(old, new), encoding="utf-8")
     said = compare("predict")
     assert said.code == 1
     lines = said.out.partition("[input]\n")[2]
     assert expected in (None, tomllib.loads(lines))
-    assert ('# as preset = "imagenet"' in lines) == (name in ("mean and std", "half"))
+    assert ('# as preset = "imagenet"' in lines) == (name in ("mean and std", "half", "scale"))
     # What it says to write makes them the same.
-    (home / "model.toml").write_text(_merge(INPUT.replace(old, new), lines), encoding="utf-8")
+    (home / "linear.toml").write_text(_merge(INPUT.replace(old, new), lines), encoding="utf-8")
     assert compare("predict").code == 0
 
 
@@ -140,7 +154,7 @@ def _merge(config: str, lines: str) -> str:
 
 
 def test_json_has_every_picture_and_the_cause(home: Path, compare: Callable[..., Said]) -> None:
-    (home / "model.toml").write_text(f'{INPUT}mode = "BGR"\n', encoding="utf-8")
+    (home / "linear.toml").write_text(f'{INPUT}mode = "BGR"\n', encoding="utf-8")
     said = compare("predict", "--json", "--most", "1")
     found = json.loads(said.out)
     assert not found["same"]
@@ -159,7 +173,7 @@ def test_scores_of_independent_labels_are_found(compare: Callable[..., Said]) ->
 
 
 def test_what_the_reference_gives_can_be_said(home: Path, compare: Callable[..., Said]) -> None:
-    (home / "model.toml").write_text(f'{INPUT}\n[output]\nscores = "sigmoid"\n', encoding="utf-8")
+    (home / "linear.toml").write_text(f'{INPUT}\n[output]\nscores = "sigmoid"\n', encoding="utf-8")
     assert compare("logits").code == 0
     said = compare("logits", "--reference-scores", "logits")
     assert said.code == 1

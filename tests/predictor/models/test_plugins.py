@@ -16,6 +16,7 @@ from cvserve.predictor.models import plugins
 from cvserve.predictor.models.file import read_model_file
 from cvserve.predictor.models.plugins import PluginWarning
 from support.command import cvserve, loaded_modules
+from support.process import ServerProcess
 
 # A model that answers "b" with 0.75, whatever the picture.
 WORKING = """
@@ -209,15 +210,22 @@ def test_a_format_in_which_code_can_hide_needs_trust(install: Callable[..., None
 @pytest.mark.parametrize(
     ("body", "words"),
     [
-        ("return 1 // 0", ["ZeroDivisionError in line 5 of cvs_bad.py"]),
+        ("return 1 // 0", ["ZeroDivisionError in line 5 of cvs_bad.py: integer division"]),
         ("return __import__('json').loads('{')", ["JSONDecodeError in line 5 of cvs_bad.py"]),
+        (
+            r"raise ValueError('8 trees\x1b[2J\nand 9 leaves')",
+            ["ValueError in line 5 of cvs_bad.py: 8 trees", "and 9 leaves;"],
+        ),
         ("raise ModelLoadError('of another day')", ["of another day"]),
         ("return 3", ["gave a int for 'model.xyz', not ModelFacts"]),
         ("return facts([[0.1, 0.2, 0.7]])", ["has 2 labels and gives 3 scores"]),
         ("return facts([[0.7]])", ["It gives one number for a picture"]),
         ("return facts([[float('nan'), 0]])", ["not a finite number"]),
         ("return facts('text')", ["not an array of numbers"]),
-        ("return facts(None, 'a')", ["TypeError in line"]),
+        (
+            "return facts(None, 'a')",
+            ["TypeError in line", "; it was given float32 [1, 3, 4, 4], as size, mode and layout"],
+        ),
     ],
 )
 def test_a_plugin_that_fails_at_the_load_is_named(
@@ -239,8 +247,37 @@ def test_a_plugin_that_fails_at_the_load_is_named(
         Predictor.load(model("anything"))
     for word in words:
         assert word in str(caught.value)
+    assert caught.value.args[0].isprintable()
     if "another day" not in body:
         assert "'bad' of cvs-bad 1.0" in str(caught.value)
+
+
+def test_what_a_plugin_says_of_a_picture_stays_out_of_answers(
+    install: Callable[..., None],
+    model: Callable[..., Path],
+    picture: Path,
+    server_process: Callable[..., ServerProcess],
+) -> None:
+    source = """
+        import numpy
+        from types import SimpleNamespace
+        from cvserve.backends import BackendPlugin, Kind, ModelFacts
+        def infer(batch):
+            if abs(batch - 200 / 255).max() < 0.01:
+                raise ValueError("the word is sesame")
+            return numpy.tile([0.25, 0.75], (len(batch), 1))
+        def load(file):
+            backend = SimpleNamespace(infer=infer)
+            return ModelFacts("x", lambda probe, wanted: (backend, "probabilities"), input={"size": (4, 4)})
+        plugin = BackendPlugin(Kind("picky", "picky", ()), lambda data: True, load)
+    """
+    install("picky", source=source)
+    server = server_process("--model", str(model("anything")), "--workers", "1", "--no-auth")
+    with server.client() as client:
+        answer = client.post("/predict", content=picture.read_bytes())
+    assert (answer.status_code, answer.json()["code"]) == (500, "model_error")
+    assert "sesame" not in answer.text
+    assert "cvs_picky" not in answer.text
 
 
 def test_a_file_that_nobody_knows_is_still_refused(install: Callable[..., None], model: Callable[..., Path]) -> None:

@@ -15,6 +15,7 @@ from cvserve.predictor.models.toml_read import read_config
 from cvserve.predictor.models.toml_write import format_config, write_config
 from cvserve.predictor.predictor import LoadedPredictor, Predictor
 from cvserve.predictor.properties import collect_properties
+from support.own_models import PLAIN
 
 _texts = st.text(min_size=1, max_size=20).filter(lambda text: bool(text.strip()) and text.isprintable())
 _three = st.lists(st.floats(0.01, 300), min_size=3, max_size=3)
@@ -72,3 +73,29 @@ def test_a_model_with_many_labels_is_written_one_a_line(tmp_path: Path) -> None:
 def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     with pytest.raises(InvalidSetting, match=r"m.toml' cannot be written: No such file or directory"):
         write_config(tmp_path / "none" / "m.toml", "", overwrite=False)
+
+
+def test_arguments_are_written_on_one_line_and_read_back(tmp_path: Path) -> None:
+    arguments = {"classes": 3, "names": {"a b": [*range(14)], "q": 'x"y', "none": {}}, "rate": 0.5, "on": True}
+    (tmp_path / "m.toml").write_text(format_config({}, {"model.args": arguments}))
+    assert (tmp_path / "m.toml").read_text().count("\n") == 2
+    assert read_config(tmp_path / "m.py").values["model.args"] == arguments
+
+
+def test_a_preset_is_written_as_the_values_that_it_stands_for(tmp_path: Path) -> None:
+    (tmp_path / "written_model.py").write_text(PLAIN)
+    path = tmp_path / "written_model.toml"
+    path.write_text('[input]\npreset = "imagenet"\nshort_side = 240\n[output]\nunknown_below = 0.25\n')
+    reference = f"{tmp_path / 'written_model.py'}:Plain"
+    predictor = Predictor.load(reference)
+    assert isinstance(predictor, LoadedPredictor)
+    path.write_text(format_config(collect_properties(predictor), read_config(tmp_path / "written_model.py").values))
+    text = path.read_text()
+    assert "preset" not in text
+    assert "short_side = 240\n" in text
+    assert "crop_ratio" not in text
+    assert "unknown_below = 0.25\n" in text
+    again = Predictor.load(reference)
+    assert isinstance(again, LoadedPredictor)
+    assert again.model.preparation == predictor.model.preparation
+    assert again.guessed == ()

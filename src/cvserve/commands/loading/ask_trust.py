@@ -9,6 +9,7 @@ from cvserve.errors import CvserveError
 from cvserve.files import is_inside, read_once
 from cvserve.predictor.backends.python.module import file_of
 from cvserve.predictor.loading import is_served
+from cvserve.predictor.models.config_place import find_config_place
 from cvserve.predictor.models.file import ModelFile, with_imports
 from cvserve.predictor.models.folder import read_model
 from cvserve.predictor.models.toml_read import read_config
@@ -49,11 +50,11 @@ def ask_trust_of_transform(settings: Settings) -> bool:
     assert settings.model is not None
     try:
         path = file_of(settings.model)
-        path = path / "model" if path.is_dir() else path
-        beside = path.with_suffix(".toml") if settings.model_config is None else Path(settings.model_config)
+        place = find_config_place(settings.model, path)
+        beside = place.with_suffix(".toml") if settings.model_config is None else Path(settings.model_config)
         if b"transform" not in read_once(beside, _MAX_CONFIG_BYTES)[0]:
             return True  # before anything is loaded that a preset may need
-        file = read_transform(read_config(path, settings.model_config))
+        file = read_transform(read_config(place, settings.model_config))
     except (CvserveError, OSError, ValueError):
         return True
     is_meant = settings.model_is_code and file is not None and is_inside(file.path, path.parent)

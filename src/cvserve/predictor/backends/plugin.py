@@ -15,6 +15,9 @@ from cvserve.predictor.models.file import ModelFile
 from cvserve.predictor.models.plugins import Plugin, find_plugin
 from cvserve.predictor.models.resolve import ModelFacts
 from cvserve.predictor.source import ModelSource
+from cvserve.texts import escape_unprintable, to_one_line
+
+_MAX_TEXT_CHARACTERS = 300
 
 
 def load_plugin(file: ModelFile, _source: ModelSource) -> ModelFacts:
@@ -44,7 +47,10 @@ def load_plugin(file: ModelFile, _source: ModelSource) -> ModelFacts:
         format=file.kind.key,
         extra={"plugin": plugin.title, **facts.extra},
         title=title,
-        describe_failure=lambda error, _batch: _describe(plugin, error),
+        describe_failure=lambda error, batch: (
+            f"{_describe(plugin, error)}; it was given {batch.dtype} {list(batch.shape)}, as size, mode and layout of "
+            "[input] have it"
+        ),
     )
 
 
@@ -56,12 +62,15 @@ def _name_plugin(plugin: Plugin, title: str) -> Iterator[None]:
     except ModelLoadError:
         raise
     except (Exception, SystemExit) as error:
-        raise ModelLoadError(f"{title} {_describe(plugin, error)}") from error
+        raise ModelLoadError(
+            f"{title} {_describe(plugin, error)}; the file may be damaged, or the plugin is."
+        ) from error
 
 
 def _describe(plugin: Plugin, error: BaseException) -> str:
-    place = _place(plugin, error)
-    return f"failed with {type(error).__name__} in {place}; the file may be damaged, or the plugin is."
+    # A plugin is a package that the user has installed: its words say what is wrong. They may quote a stranger's file.
+    text = escape_unprintable(to_one_line(str(error), _MAX_TEXT_CHARACTERS))
+    return f"failed with {type(error).__name__} in {_place(plugin, error)}{f': {text}' if text else ''}"
 
 
 def _place(plugin: Plugin, error: BaseException) -> str:

@@ -5,23 +5,21 @@ with one sentence for each fault, and not by somebody's first request.
 """
 
 import logging
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from cvserve.errors import ModelError, ModelLoadError
-from cvserve.predictor.backends.consistency import check_consistency
 from cvserve.predictor.backends.preparation import make_preparation
 from cvserve.predictor.backends.samples import prepare_samples
-from cvserve.predictor.backends.score_kind import INDEPENDENT, is_independent, settle_kind
-from cvserve.predictor.backends.training_mode import watch_training
+from cvserve.predictor.backends.tried import Tried, try_backend
 from cvserve.predictor.contract import Backend, LoadedModel, Preparation, Prepared, scores_of
 from cvserve.predictor.models.fault import ModelFault, about
-from cvserve.predictor.models.file import ModelFile, with_parts
-from cvserve.predictor.models.identity import identify_model
+from cvserve.predictor.models.file import ModelFile
+from cvserve.predictor.models.identity import make_info
 from cvserve.predictor.models.input_spec import InputSpec
 from cvserve.predictor.models.outputs import SeveralOutputs
 from cvserve.predictor.models.resolve import (
@@ -33,27 +31,10 @@ from cvserve.predictor.models.resolve import (
     title_of,
 )
 from cvserve.predictor.models.toml_read import ModelConfig
-from cvserve.predictor.prediction import ModelInfo
 from cvserve.predictor.scores import count_classes, to_rows
 from cvserve.predictor.trial import run_trial
 
 _GREY = 127
-
-
-class Tried(NamedTuple):
-    """A backend that has answered.
-
-    Attributes:
-        backend: to be used.
-        kind: of its scores; None: not known yet.
-        classes: for how many it gives scores.
-        notes: what was found out, with its origin.
-    """
-
-    backend: Backend
-    kind: str | None
-    classes: int
-    notes: Origins
 
 
 def make_model(facts: ModelFacts, config: ModelConfig, file: ModelFile) -> LoadedModel:
@@ -120,21 +101,24 @@ def assemble_model(
             raise ModelFault('has [output] unknown_below, but its scores are "labels", of which each is 1; remove it.')
     if "batch" in tried.notes:
         logging.getLogger("cvserve").warning("%s is asked %s", title_of(facts, file), tried.notes["batch"][0])
-    name = config.values.get("name", facts.name or file.path.stem)
-    variant = {**facts.variant, **({"precision": "half"} if facts.half else {})}
-    sha256 = identify_model(with_parts(file, facts.parts), config, preparation, variant)
-    info = ModelInfo(name, sha256, facts.format, facts.device)
-    found: Origins = {"name": (name, "default")} | {key: (value, "file") for key, value in facts.extra.items()}
-    if labels is not None:
-        found["labels"] = (list(labels), "file")
-    found |= origins | tried.notes
-    said = {"output.use": config.values.get("output.use", use), "output.unknown_below": unknown_below}
-    found |= {key: (value, "file") for key, value in said.items() if value is not None}
+    info = make_info(facts, config, file, preparation)
+    known = {"output.use": config.values.get("output.use", use), "output.unknown_below": unknown_below}
+    found = _collect_origins(facts, config, {"name": info.name, "labels": labels}, origins | tried.notes, known)
+    return LoadedModel(info, preparation, tried.backend, labels, tried.kind, found, unknown_below)
+
+
+def _collect_origins(
+    facts: ModelFacts, config: ModelConfig, first: Mapping[str, Any], made: Origins, last: Mapping[str, Any]
+) -> Origins:
+    """All values in the order in which people see them, each with its origin; None is none."""
+    found: Origins = {"name": (first["name"], "default")} | {key: (value, "file") for key, value in facts.extra.items()}
+    if first["labels"] is not None:
+        found["labels"] = (list(first["labels"]), "file")
+    found |= made | {key: (value, "file") for key, value in last.items() if value is not None}
     if facts.half:
         found["half"] = (True, "settings")
-    # What is said in `model.toml` was compared with what was found; where an object is fed by itself, `origins` knows.
-    found |= {key: (found[key][0], origin) for key, origin in config.origins.items() if key in found}
-    return LoadedModel(info, preparation, tried.backend, labels, tried.kind, found, unknown_below)
+    # What is said in `model.toml` was compared with what was found.
+    return found | {key: (found[key][0], origin) for key, origin in config.origins.items() if key in found}
 
 
 def _connect_of(facts: ModelFacts, config: ModelConfig) -> Connect:
@@ -145,38 +129,6 @@ def _connect_of(facts: ModelFacts, config: ModelConfig) -> Connect:
     if facts.pick is None:
         raise ModelFault(f"has one output, and {config.file_name} has [output] use = {use!r}; remove use.")
     return facts.pick(use)
-
-
-def try_backend(
-    backend: Backend, kind: str | None, classes: int, facts: ModelFacts, samples: Sequence[NDArray[Any]]
-) -> Tried:
-    """Ask a backend about pictures alone and together, and see from its answers what its scores are.
-
-    Args:
-        backend: has answered about a grey picture.
-        kind: of its scores, as it says; None: not known.
-        classes: how many it knows.
-        facts: what the file says of itself.
-        samples: pictures, prepared, each a batch of one.
-
-    Raises:
-        ModelFault: answers depend on chance, or on the batch in a way that cannot be mended; or it cannot be seen what
-            its scores are.
-    """
-    with watch_training() as watch:
-        own = getattr(backend, "own", None)
-        checked = check_consistency(backend, samples, facts.format, lambda: watch.describe(own), half=facts.half)
-    notes: Origins = {} if checked.note is None else {"batch": (checked.note, "warm-up")}
-    if len(checked.answers):
-        settled = settle_kind(kind, checked.answers, checked.backend, samples[0])
-        if settled is not None:
-            notes["output.scores"] = (settled, "warm-up" if kind is None else "file")
-        if is_independent(settled, checked.answers):
-            notes["labels are"] = (INDEPENDENT, "warm-up")
-        kind = settled
-    elif kind is not None:
-        notes["output.scores"] = (kind, "file")
-    return Tried(checked.backend, kind, classes, notes)
 
 
 def prepare_grey(preparation: Preparation) -> NDArray[Any]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from cvserve.errors import InvalidSetting, ModelLoadError, Unsafe
 from cvserve.files import describe_read_error, read_once
 from cvserve.predictor.models.fault import ModelFault, about
+from cvserve.predictor.models.folder_hash import hash_folder
 from cvserve.predictor.models.imports import ImportedModule, combine_hashes, find_imports
 from cvserve.predictor.models.kinds import (
     JOBLIB,
@@ -20,6 +21,7 @@ from cvserve.predictor.models.kinds import (
     SERVED_SUFFIXES,
     UNKNOWN,
     UNSERVED,
+    WEIGHTS_FOLDER,
     Kind,
     kind_of,
     kinds_of_suffix,
@@ -97,13 +99,16 @@ def read_model_file(path: str | os.PathLike[str], *, max_bytes: int = MAX_BYTES)
 
 
 def read_weights(path: str | os.PathLike[str]) -> ModelFile:
-    """Read a file of weights whole; what is in it is for its class to say.
+    """Read a file of weights whole; what is in it is for its class to say. Of a folder only the hash is taken.
 
     Raises:
-        ModelLoadError: there is no such file, it is a folder, a pipe, empty or too large.
-        Unsafe: everybody may write to it.
+        ModelLoadError: there is no such file, it is a pipe, empty or too large; or a file in the folder is.
+        Unsafe: everybody may write to it, or a file leads out of the folder.
     """
     path = Path(path)
+    if path.is_dir():
+        status = path.stat()
+        return ModelFile(path, b"", hash_folder(path), WEIGHTS_FOLDER, status.st_uid, stat.S_IMODE(status.st_mode))
     data, status = _read(path, MAX_BYTES)
     kind = kind_of(data) or UNKNOWN
     return ModelFile(path, data, hashlib.sha256(data).hexdigest(), kind, status.st_uid, stat.S_IMODE(status.st_mode))

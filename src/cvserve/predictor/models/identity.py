@@ -10,12 +10,29 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from cvserve.predictor.models.file import ModelFile
+from cvserve.predictor.models.file import ModelFile, with_parts
 from cvserve.predictor.models.input_spec import InputSpec
+from cvserve.predictor.models.resolve import ModelFacts
 from cvserve.predictor.models.toml_read import ModelConfig
+from cvserve.predictor.prediction import ModelInfo
 
 # How a model is called changes no answer.
 _IDLE_KEYS = ("name",)
+
+
+def make_info(facts: ModelFacts, config: ModelConfig, file: ModelFile, preparation: object) -> ModelInfo:
+    """Name, version and format of a model.
+
+    Args:
+        facts: what the file says of itself.
+        config: its `model.toml` and its labels.
+        file: with the parts that were read beside it.
+        preparation: as for `identify_model`.
+    """
+    name = config.values.get("name", facts.name or file.path.stem)
+    variant = {**facts.variant, **({"precision": "half"} if facts.half else {})}
+    sha256 = identify_model(with_parts(file, facts.parts), config, preparation, variant)
+    return ModelInfo(name, sha256, facts.format, facts.device)
 
 
 def identify_model(

@@ -43,6 +43,7 @@ HUGGINGFACE = Kind("huggingface", "a Hugging Face folder", ())
 TIMM_FOLDER = Kind("timm-folder", "a folder of timm", ())
 PYTHON = Kind("python", "a Python file", (".py",), hides_code=True)
 ZIP = Kind("zip", "a zip archive", (".zip", ".npz"))
+WEIGHTS_FOLDER = Kind("folder", "a folder", ())
 UNKNOWN = Kind("unknown", "a file of a format that cvserve does not know", ())
 
 KINDS = (SKOPS, PICKLE, JOBLIB, ONNX, TORCHSCRIPT, TORCH, TORCH_EXPORT, HDF5, KERAS, LITERT, SAFETENSORS, PYTHON, ZIP)

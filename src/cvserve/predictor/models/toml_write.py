@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from cvserve.predictor.models.input_spec import CROPS
 from cvserve.predictor.models.toml_keys import CHECKS
 
 _MAX_ITEMS_A_LINE = 12
+_BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 _GUESSED = "guessed: neither said nor read from the file"
 _ONLY_FOR_CROPS = ("input.crop_ratio", "input.short_side", "input.crop_rounding")
 _COMMENTS = {
@@ -41,7 +43,9 @@ def format_config(found: Mapping[str, tuple[Any, str]], stated: Mapping[str, Any
             section = prefix
         notes = [_COMMENTS.get(key, ""), _GUESSED if origin == "guessed" else ""]
         comment = "; ".join(note for note in notes if note)
-        lines.append(f"{name} = {_to_toml(value)}" + (f"  # {comment}" if comment else ""))
+        lines.append(
+            f"{name} = {_to_toml(value, is_inline=isinstance(value, dict))}" + (f"  # {comment}" if comment else "")
+        )
     return "\n".join(lines) + "\n"
 
 
@@ -73,12 +77,14 @@ def _is_worth_a_line(key: str, properties: Mapping[str, tuple[Any, str]]) -> boo
     return True
 
 
-def _to_toml(value: Any) -> str:
+def _to_toml(value: Any, *, is_inline: bool = False) -> str:
+    """A value; one that is inline takes one line, as an inline table must."""
     if isinstance(value, dict):
-        return f"{{ {', '.join(f'{_to_toml(key)} = {_to_toml(item)}' for key, item in value.items())} }}"
+        items = [f"{_to_key(key)} = {_to_toml(item, is_inline=True)}" for key, item in value.items()]
+        return f"{{ {', '.join(items)} }}" if items else "{}"
     if isinstance(value, (list, tuple)):
-        items = [_to_toml(item) for item in value]
-        if len(items) > _MAX_ITEMS_A_LINE:
+        items = [_to_toml(item, is_inline=is_inline) for item in value]
+        if len(items) > _MAX_ITEMS_A_LINE and not is_inline:
             return "[\n" + "".join(f"  {item},\n" for item in items) + "]"
         return f"[{', '.join(items)}]"
     if isinstance(value, str):
@@ -87,3 +93,7 @@ def _to_toml(value: Any) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     return repr(value) if isinstance(value, (int, float)) else str(value)
+
+
+def _to_key(key: str) -> str:
+    return key if _BARE_KEY.fullmatch(key) else _to_toml(key)

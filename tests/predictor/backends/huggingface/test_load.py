@@ -16,7 +16,7 @@ import pytest
 from PIL import Image
 
 from cvserve import Predictor
-from cvserve.errors import CvserveError, ModelLoadError
+from cvserve.errors import CvserveError, ModelLoadError, UntrustedModel
 from cvserve.predictor.predictor import LoadedPredictor
 from support.hf_folders import (
     FAMILIES,
@@ -32,7 +32,7 @@ from support.photos import open_upright, thirty_photos
 
 pytestmark = needs_transformers
 IS_LONG = os.environ.get("CVSERVE_TEST_LONG") == "1"
-QUICK = ("vit", "convnext", "clip")
+QUICK = ("vit", "convnext")
 
 
 def all_scores(predictor: LoadedPredictor, data: bytes) -> Any:
@@ -216,6 +216,16 @@ def test_model_toml_changes_a_part_of_the_preparation(folder: Path) -> None:
     assert after.model.preparation.size == (224, 224)
     assert after.info.sha256 != before.info.sha256
     assert before.predict(picture()).top != after.predict(picture()).top
+
+
+def test_code_that_its_model_toml_names_needs_trust(folder: Path) -> None:
+    (folder / "model.toml").write_text('[input]\ntransform = "own.py:change"\n', "utf-8")
+    (folder / "own.py").write_text("raise SystemExit(9)", "utf-8")
+    with pytest.raises(UntrustedModel, match="cvserve model trust"):
+        Predictor.load(folder)
+    code = "import numpy as np\n\ndef change(image):\n    return np.zeros((3, 224, 224), np.float32)\n"
+    (folder / "own.py").write_text(code, "utf-8")
+    assert Predictor.load(folder, trust=True).predict(picture()).label in LABELS
 
 
 def test_another_file_is_another_version(folder: Path) -> None:

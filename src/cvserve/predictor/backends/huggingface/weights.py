@@ -1,6 +1,6 @@
 """The weights of a Hugging Face folder in the class that it names: every one of them, or none."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from cvserve.predictor.backends.huggingface.architecture import Architecture
@@ -29,8 +29,9 @@ def make_module(torch: Any, architecture: Architecture, folder: ModelFolder) -> 
     Raises:
         ModelFault: the weights are damaged, or of another network than `config.json` says.
     """
-    state = _read_state(torch, folder)
-    _compare_sizes(torch, architecture, state)
+    state = read_weights(torch, folder)
+    name = architecture.model_class.__name__
+    check_numbers(torch, name, lambda: architecture.model_class(architecture.config), state)
     try:
         module, said = architecture.model_class.from_pretrained(
             None,  # no name: nothing is looked for
@@ -42,15 +43,19 @@ def make_module(torch: Any, architecture: Architecture, folder: ModelFolder) -> 
             local_files_only=True,
         )
     except Exception as error:  # whatever a network raises that its configuration does not fit
-        raise _misfit(architecture, f"transformers raises {type(error).__name__}") from None
+        raise _misfit(name, f"it raises {type(error).__name__}") from None
     differences = list(_list_differences(said))
     if differences:
-        raise _misfit(architecture, "; ".join(differences))
+        raise _misfit(name, "; ".join(differences))
     return module.eval()
 
 
-def _read_state(torch: Any, folder: ModelFolder) -> dict[str, Any]:
-    """All tensors of all files of weights, each floating one as float32."""
+def read_weights(torch: Any, folder: ModelFolder) -> dict[str, Any]:
+    """All tensors of all files of weights, each floating one as float32.
+
+    Raises:
+        ModelLoadError: one of them is damaged, or holds other things.
+    """
     state: dict[str, Any] = {}
     for name, data in folder.files.items():
         is_safe = name.endswith(SAFETENSORS.suffixes)
@@ -66,17 +71,29 @@ def _read_state(torch: Any, folder: ModelFolder) -> dict[str, Any]:
     return {key: value.to(torch.float32) if value.is_floating_point() else value for key, value in state.items()}
 
 
-def _compare_sizes(torch: Any, architecture: Architecture, state: Mapping[str, Any]) -> None:
-    """Before memory is taken: a network is not much larger than its weights."""
+def check_numbers(torch: Any, name: str, make: Callable[[], Any], state: Mapping[str, Any]) -> None:
+    """Before memory is taken: a network is not much larger than its weights.
+
+    Args:
+        torch: the library.
+        name: of the class.
+        make: of the network.
+        state: the weights.
+
+    Raises:
+        ModelFault: it is, or cannot be made.
+    """
     with torch.device("meta"):
         try:
-            empty = architecture.model_class(architecture.config)
-        except Exception as error:  # as above
-            raise _misfit(architecture, f"transformers raises {type(error).__name__}") from None
+            empty = make()
+        except ModelFault:  # a sentence already
+            raise
+        except Exception as error:  # whatever a network raises that its configuration does not fit
+            raise _misfit(name, f"it raises {type(error).__name__}") from None
     needs = sum(weight.numel() for weight in empty.parameters())
     has = sum(weight.numel() for weight in state.values())
     if needs > _TIMES_LARGER * has + _MIN_NUMBERS:
-        raise _misfit(architecture, f"it needs {needs:,} numbers, and there are {has:,}")
+        raise _misfit(name, f"it needs {needs:,} numbers, and there are {has:,}")
 
 
 def _list_differences(said: Mapping[str, Any]) -> Iterable[str]:
@@ -89,8 +106,8 @@ def _list_differences(said: Mapping[str, Any]) -> Iterable[str]:
     return (f"{what}: {list_some(sorted(keys), _MAX_SHOWN)}" for what, keys in parts if keys)
 
 
-def _misfit(architecture: Architecture, why: str) -> ModelFault:
+def _misfit(name: str, why: str) -> ModelFault:
     return ModelFault(
-        f"has other weights than those of {architecture.model_class.__name__} in its config.json: {why}; take both "
-        "files of one model, as model.save_pretrained writes them."
+        f"has other weights than those of {name} in its config.json: {why}; take both files of one model, as they were "
+        "saved together."
     )
