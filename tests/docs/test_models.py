@@ -3,6 +3,7 @@
 import hashlib
 import importlib.util
 import json
+import os
 import re
 import subprocess
 import sys
@@ -24,6 +25,7 @@ from support.process import ServerProcess
 from support.torch_models import needs_torch
 
 PAGE = "docs/models.md"
+IS_LONG = os.environ.get("CVSERVE_TEST_LONG") == "1"
 SAMPLE = next((ROOT / "src/cvserve/samples").glob("digit-4*"))
 
 
@@ -150,3 +152,89 @@ def test_presets_and_transforms(home: Path) -> None:
         r"^\| `(\w+)` \| (?:short side|mean and std|BGR)", (ROOT / PAGE).read_text(encoding="utf-8"), re.M
     )
     assert set(rows) == set(PRESETS)
+
+
+@needs_torch
+@pytest.mark.slow
+def test_torchvision(home: Path, server_process: Callable[..., ServerProcess]) -> None:
+    torchvision = pytest.importorskip("torchvision")
+    import torch
+
+    torch.save({"model": torchvision.models.resnet18(num_classes=3).state_dict()}, home / "best.pth")
+    (_, serve), (inspect,) = [block.splitlines() for block in blocks(PAGE, "sh", "torchvision")]
+    assert serve == inspect.replace("model inspect", "serve --model")
+    assert "224, 224" in run(inspect)
+    if IS_LONG:  # as every server with a class; it takes its time
+        assert served(serve, server_process)["label"] in ("0", "1", "2")
+
+
+@needs_torch
+@pytest.mark.slow
+def test_timm_and_the_state_of_a_checkpoint(home: Path, server_process: Callable[..., ServerProcess]) -> None:
+    timm = pytest.importorskip("timm")
+    import safetensors.torch
+    import torch
+
+    state = timm.create_model("resnet18").state_dict()
+    safetensors.torch.save_file(state, home / "best.safetensors")
+    (_, serve), (inspect,) = [block.splitlines() for block in blocks(PAGE, "sh", "timm")]
+    assert serve == inspect.replace("model inspect", "serve --model")
+    if IS_LONG:
+        assert "tench, Tinca tinca" in run(inspect)
+        assert served(serve, server_process)["model"]["name"] == "resnet18.a1_in1k"
+    torch.save({"state_dict": state, "state_dict_ema": state}, home / "model_best.pth.tar")
+    (config,) = blocks(PAGE, "toml", "Checkpoints")
+    (home / "resnet18.toml").write_text(config, encoding="utf-8")
+    assert "state_dict_ema" in run(inspect.replace("best.safetensors", "model_best.pth.tar"))
+
+
+@needs_torch
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+def test_fastai_by_onnx(home: Path, server_process: Callable[..., ServerProcess]) -> None:
+    """The page's own lines, and the command that is printed for a pickled Learner."""
+    pytest.importorskip("fastai")
+    train = """
+from pathlib import Path
+import numpy as np
+from PIL import Image
+from fastai.vision.all import ImageDataLoaders, Resize, resnet18, vision_learner
+for name in ("cat", "dog"):
+    Path("pictures", name).mkdir(parents=True)
+    for index in range(4):
+        pixels = np.random.default_rng(index).integers(0, 256, (40, 40, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(f"pictures/{name}/{index}.png")
+loaders = ImageDataLoaders.from_folder("pictures", valid_pct=0.5, item_tfms=Resize(32), bs=2, num_workers=0)
+vision_learner(loaders, resnet18, pretrained=False).export(Path("export.pkl").absolute())
+"""
+    subprocess.run([sys.executable, "-W", "ignore", "-c", train], cwd=home, check=True, timeout=300)
+    (code,) = blocks(PAGE, "python", "Lightning, fastai, Ultralytics")
+    subprocess.run([sys.executable, "-W", "ignore", "-c", code], cwd=home, check=True, timeout=300)
+    assert served("cvserve serve --model export.onnx", server_process)["label"] in ("cat", "dog")
+    for made in ("export.onnx", "labels.txt"):
+        (home / made).unlink()
+    said = cvserve("model", "inspect", "export.pkl")
+    assert said.code == 5
+    export, _, serve = said.err.strip().partition("python -c ")[2].partition(" && ")
+    line = f"{sys.executable} -W ignore -c {export}"
+    subprocess.run(line, shell=True, cwd=home, check=True, timeout=300)
+    assert served(serve, server_process)["label"] in ("cat", "dog")
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+def test_ultralytics_by_onnx(
+    home: Path, server_process: Callable[..., ServerProcess], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("ultralytics")
+    monkeypatch.setenv("YOLO_CONFIG_DIR", str(home))
+    monkeypatch.setenv("YOLO_OFFLINE", "true")
+    make = "from ultralytics import YOLO; YOLO('yolo11n-cls.yaml').save('best.pt')"
+    subprocess.run([sys.executable, "-W", "ignore", "-c", make], cwd=home, check=True, timeout=300)
+    (block,) = blocks(PAGE, "sh", "Lightning, fastai, Ultralytics")
+    said = cvserve("model", "inspect", "best.pt")
+    assert said.code == 5
+    assert said.err.strip().endswith(" && ".join(block.strip().splitlines()))
+    yolo = Path(sys.executable).with_name("yolo")
+    subprocess.run([yolo, *block.split()[1:4]], cwd=home, check=True, timeout=300)
+    assert served(block.splitlines()[1], server_process)["model"]["name"] == "best"
