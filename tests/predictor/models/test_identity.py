@@ -104,3 +104,22 @@ def test_a_class_used_by_itself_has_the_version_of_the_loaded_one(home: Path, to
     finally:
         for name in ("own_model", "beside_own_model"):
             sys.modules.pop(name, None)
+
+
+def test_a_transform_counts_also_for_a_class_used_by_itself(home: Path) -> None:
+    path = home / "own_model.py"
+    start, end = BRIGHTNESS.index("    def preprocess"), BRIGHTNESS.index("    def infer")
+    path.write_text(BRIGHTNESS[:start] + BRIGHTNESS[end:])
+    path.with_suffix(".toml").write_text('[input]\ntransform = "steps_of_ours.py:prepare"\n')
+    steps = path.with_name("steps_of_ours.py")
+    versions = set()
+    for factor in ("1", "2"):
+        steps.write_text(f"import numpy as np\n\n\ndef prepare(image):\n    return np.ones(1, np.float32) * {factor}\n")
+        try:
+            loaded = Predictor.load(f"{path}:Brightness")
+            assert sys.modules["own_model"].Brightness().info == loaded.info
+            versions.add(loaded.info.version)
+        finally:
+            for name in ("own_model", "steps_of_ours"):
+                sys.modules.pop(name, None)
+    assert len(versions) == 2

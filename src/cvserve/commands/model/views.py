@@ -30,8 +30,10 @@ def show_properties(
     facts = _describe_file(predictor, file)
     if as_json:
         entries = {key: {"value": value, "from": origin} for key, (value, origin) in properties.items()}
-        print_document({**facts, "properties": entries, "guessed": list(predictor.guessed)})
+        parts = dict(predictor.model.parts)
+        print_document({**facts, "parts": parts, "properties": entries, "guessed": list(predictor.guessed)})
         return
+    facts |= {f"sha256 of {name}": sha256 for name, sha256 in predictor.model.parts}
     table = Table("property", "value", "from", box=None, pad_edge=False, header_style="bold")
     for key, value in facts.items():
         table.add_row(key, Text(_to_text(value), overflow="fold"), Text("file", "default"))

@@ -104,7 +104,8 @@ def assemble_model(
     info = make_info(facts, config, file, preparation)
     known = {"output.use": config.values.get("output.use", use), "output.unknown_below": unknown_below}
     found = _collect_origins(facts, config, {"name": info.name, "labels": labels}, origins | tried.notes, known)
-    return LoadedModel(info, preparation, tried.backend, labels, tried.kind, found, unknown_below)
+    parts = (*file.parts, *facts.parts)
+    return LoadedModel(info, preparation, tried.backend, labels, tried.kind, found, unknown_below, parts)
 
 
 def _collect_origins(

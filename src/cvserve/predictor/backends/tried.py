@@ -46,7 +46,9 @@ def try_backend(
     """
     with watch_training() as watch:
         own = getattr(backend, "own", None)
-        checked = check_consistency(backend, samples, facts.format, lambda: watch.describe(own), half=facts.half)
+        checked = check_consistency(
+            backend, samples, facts.format, lambda: watch.describe(own), half=facts.half, device=facts.device
+        )
     notes: Origins = {} if checked.note is None else {"batch": (checked.note, "warm-up")}
     if len(checked.answers):
         settled = settle_kind(kind, checked.answers, checked.backend, samples[0])

@@ -76,7 +76,8 @@ class InputSpec:
 
     def want(self) -> Want:
         """What to ask of the decoder."""
-        mode = "L" if self.mode == "L" else "RGB"
+        # Grey is the luma of a JPEG; frameworks decode its colours and make grey of them, which rounds elsewhere.
+        mode = "L" if self.mode == "L" and self.decode != "exact" else "RGB"
         if self.decode == "exact" or self.resize == "exact":
             return Want(mode)
         width, height = (side * SOURCE_PIXELS_PER_INPUT_PIXEL for side in self._scaled)
@@ -86,7 +87,7 @@ class InputSpec:
         """The array of one upright picture.
 
         Args:
-            image: mode L for a grey model, else RGB.
+            image: mode RGB, or L for a grey model.
 
         Returns:
             float (or `dtype`) [C, H, W], [H, W, C] or [H × W × C], after `layout`.
@@ -94,7 +95,8 @@ class InputSpec:
         Raises:
             ImageTooLarge: `resize` is `exact` and the picture has another size.
         """
-        pixels = to_pixels(self._resize(image))
+        is_grey = self.mode == "L" and image.mode != "L"
+        pixels = to_pixels(self._resize(image.convert("L") if is_grey else image))
         if self.invert:
             pixels = 255 - pixels
         if self.mode == "BGR":

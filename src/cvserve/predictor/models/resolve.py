@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from cvserve.errors import ModelLoadError
 from cvserve.predictor.contract import Backend
-from cvserve.predictor.models.fault import ModelFault, about
+from cvserve.predictor.models.fault import ModelFault
 from cvserve.predictor.models.file import ModelFile
 from cvserve.predictor.models.input_spec import InputSpec
 from cvserve.predictor.models.origins import GUESSED, find_origin, find_shape_origin
@@ -146,7 +146,8 @@ def resolve_input(facts: InputFacts, config: ModelConfig, file: ModelFile) -> tu
     """How a picture becomes an array, and where each value of that came from, by `input.` and its name.
 
     Raises:
-        ModelLoadError: file and config contradict each other, or the size of the pictures is known from neither.
+        ModelLoadError: file and config contradict each other.
+        ModelFault: the size of the pictures is known from neither; to be used in `about(…)`.
     """
     config = config.yield_preset(facts.said)
     said = {key.removeprefix("input."): value for key, value in config.values.items() if key.startswith("input.")}
@@ -156,8 +157,7 @@ def resolve_input(facts: InputFacts, config: ModelConfig, file: ModelFile) -> tu
                 f"{config.file_name} says {key} = {said[key]!r}, but '{file.path.name}' takes {value!r}; "
                 f"remove {key} from {config.file_name}."
             )
-    with about(file):
-        shape = _resolve_size_and_mode(facts, said, config.file_name)
+    shape = _resolve_size_and_mode(facts, said, config.file_name)
     spec = InputSpec(**{**facts.defaults, **facts.told, **facts.said, **shape, **said})
     check_input(spec, tuple(said), config.file_name)
     return spec, _find_origins(facts, config, spec, shape)

@@ -1,6 +1,7 @@
 """Folders of timm, as they lie on the hub: the scores of timm's own pipeline, and nothing but data is taken."""
 
 import importlib
+import json
 import shutil
 import warnings
 from pathlib import Path
@@ -76,6 +77,18 @@ def test_words_for_the_classes(folder: Path) -> None:
     assert Predictor.load(folder).labels == ("tabby", "husky", "n2")
     changed_json(folder / "config.json", label_names=None)
     assert Predictor.load(folder).labels is None
+
+
+def test_names_of_imagenet_where_the_tag_says_so(home: Path) -> None:
+    timm = importlib.import_module("timm")
+    module = timm.create_model("test_efficientnet.r160_in1k")
+    importlib.import_module("timm.models").save_for_hf(module, home / "net", safe_serialization=True)
+    labels = Predictor.load(home / "net").labels
+    assert labels is not None
+    assert (len(labels), labels[0]) == (1000, "tench, Tinca tinca")
+    says = json.loads((home / "net" / "config.json").read_text("utf-8"))
+    changed_json(home / "net" / "config.json", pretrained_cfg={**says["pretrained_cfg"], "tag": "mine"})
+    assert Predictor.load(home / "net").labels is None
 
 
 @pytest.mark.parametrize(

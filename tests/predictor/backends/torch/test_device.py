@@ -37,6 +37,11 @@ def torch() -> Any:
     return importlib.import_module("torch")
 
 
+@pytest.fixture(scope="module")
+def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return exported(trained(), tmp_path_factory.mktemp("export") / "net.pt2")
+
+
 @pytest.fixture
 def weights(tmp_path: Path, torch: Any) -> Path:
     path = tmp_path / "best.pth"
@@ -72,9 +77,12 @@ def test_the_cpu_is_the_default_where_there_is_no_cuda(weights: Path, device: st
         ("openvino", "runs ONNX models; export it with torch.onnx.export, or use --device cuda"),
     ],
 )
-def test_what_is_not_there_is_named_with_the_way_out(weights: Path, device: str, reason: str, torch: Any) -> None:
-    if torch.version.cuda or torch.backends.mps.is_available():
-        pytest.skip("a PyTorch with devices")
+def test_what_is_not_there_is_named_with_the_way_out(
+    weights: Path, device: str, reason: str, torch: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.version, "cuda", None)
+    monkeypatch.setattr(torch.version, "hip", None)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
     assert f"BaseModel in model.py cannot compute on {device}" in (said := refusal(weights, device))
     assert reason in said
 
@@ -120,10 +128,9 @@ def _scripted(folder: Path) -> Path:
     return scripted(trained(), folder / "net.pt")
 
 
-def test_an_exported_program_has_its_precision_in_it(tmp_path: Path) -> None:
-    path = exported(trained(), tmp_path / "net.pt2")
+def test_an_exported_program_has_its_precision_in_it(program: Path) -> None:
     with pytest.raises(ModelLoadError, match=r"'net.pt2' has its precision in it and cannot be halved; .* --half out"):
-        Predictor.load(path, trust=True, half=True)
+        Predictor.load(program, trust=True, half=True)
 
 
 def test_module_and_batch_are_on_one_device(torch: Any) -> None:
@@ -144,10 +151,10 @@ def test_bytes_stay_bytes_in_half_precision(torch: Any) -> None:
     assert _placement(torch, "cpu", half=True).send(BATCH).dtype == torch.bfloat16
 
 
-def test_an_exported_program_can_be_moved(tmp_path: Path, torch: Any) -> None:
+def test_an_exported_program_can_be_moved(program: Path, torch: Any) -> None:
     with contextlib.redirect_stderr(io.StringIO()):
-        program = torch.export.load(exported(trained(), tmp_path / "net.pt2"))
-        moved = importlib.import_module(_DEVICE).move_export(torch, program, "meta").module()
+        loaded = torch.export.load(program)
+        moved = importlib.import_module(_DEVICE).move_export(torch, loaded, "meta").module()
     with torch.inference_mode():
         assert moved(torch.from_numpy(BATCH).to("meta")).device.type == "meta"
 

@@ -15,6 +15,7 @@ from timm.data import resolve_data_config
 from cvserve.predictor.backends.downloads import refuse_downloads
 from cvserve.predictor.backends.huggingface.weights import check_numbers, read_weights
 from cvserve.predictor.backends.probe import make_model
+from cvserve.predictor.backends.timm.labels import find_labels
 from cvserve.predictor.backends.torch.device import choose_placement
 from cvserve.predictor.backends.torch.library import import_torch
 from cvserve.predictor.backends.torch.module import make_facts
@@ -34,6 +35,8 @@ _OF_PICTURES = ("input_size", "interpolation", "crop_pct", "crop_mode", "mean", 
 _WRAPPER = "timm_model."
 _RESIZE_OF_CROP_MODE = {"center": "crop", "squash": "squash"}
 _RESAMPLE = ("bilinear", "bicubic")
+# How the tags of weights end that were trained last with a list of classes that timm knows
+_OF_IMAGENET = ("_in1k", "_in12k", "_in21k", "_in22k")
 _CHANNELS_TO_MODE = {1: "L", 3: "RGB"}
 _MAX_SIDE_PX, _MAX_SHOWN = 4096, 60
 
@@ -60,7 +63,8 @@ def load_timm_folder(folder: ModelFolder, config: ModelConfig, source: ModelSour
         module = make()
     put_weights(module, find_state(torch, state, module.state_dict(), None, "its weights"), "its weights")
     facts = make_facts(placement, placement.place(module).eval(), extra={"class": f"timm:{name}"}, name=folder.name)
-    return make_model(replace(facts, told=prepared, labels=_read_labels(says, module.num_classes)), config, folder)
+    labels = _read_labels(says, module.num_classes) or (find_labels(module) if _is_of_imagenet(says) else None)
+    return make_model(replace(facts, told=prepared, labels=labels), config, folder)
 
 
 def _choose_name(says: Mapping[str, Any]) -> str:
@@ -118,6 +122,13 @@ def _describe_pictures(says: Mapping[str, Any]) -> dict[str, Any]:
             "has a pretrained_cfg in config.json that describes pictures which [input] cannot make (input_size, "
             "crop_mode, interpolation, mean, std); serve it by its class: --model timm:NAME --weights FILE."
         ) from None
+
+
+def _is_of_imagenet(says: Mapping[str, Any]) -> bool:
+    """Whether the tag of its weights says so, such as `a1_in1k`: a folder of 1,000 classes may be of other ones."""
+    own = says.get("pretrained_cfg")
+    tag = str(own.get("tag", "")) if isinstance(own, dict) else ""
+    return tag.endswith(_OF_IMAGENET)
 
 
 def _read_labels(says: Mapping[str, Any], classes: int) -> tuple[str, ...] | None:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
 from cvserve.errors import ModelLoadError
-from cvserve.predictor.backends.preparation import make_preparation
+from cvserve.predictor.backends.preparation import MadePreparation, make_preparation
 from cvserve.predictor.contract import Preparation
 from cvserve.predictor.models.fault import about
 from cvserve.predictor.models.file import ModelFile
@@ -100,17 +100,23 @@ class ConfiguredSteps(Steps):
         found = self._class_config
         if found is None:
             return ModelInfo(name_of(self), _UNKNOWN_SHA256, self.model_format)
-        sha256 = identify_model(found.file, found.config, self._preparation, found.variant)
+        made = self._made_preparation
+        file, preparation = (found.file, None) if made is None else (made.file, made.preparation)
+        sha256 = identify_model(file, found.config, preparation, found.variant)
         return ModelInfo(found.config.values.get("name", name_of(self)), sha256, self.model_format)
 
     @cached_property
     def _preparation(self) -> Preparation | None:
+        return None if self._made_preparation is None else self._made_preparation.preparation
+
+    @cached_property
+    def _made_preparation(self) -> MadePreparation | None:
         found = self._class_config
         if found is None or not needs_input(self, found.config, found.file.path.name):
             return None
         # Whoever uses a class from Python has run the code of its folder.
-        with run_on_purpose(trust=False, folder=found.file.path.parent):
-            return make_preparation(InputFacts(), found.config, found.file, layout=None).preparation
+        with about(found.file), run_on_purpose(trust=False, folder=found.file.path.parent):
+            return make_preparation(InputFacts(), found.config, found.file, layout=None)
 
     def _read_config(self) -> None:
         """Read all that `model.toml` says, if that was not done.

@@ -30,7 +30,14 @@ from cvserve.predictor.backends.python.class_config import (
     variant_of,
 )
 from cvserve.predictor.backends.python.device import offer_device, read_device
-from cvserve.predictor.backends.python.module import code_folder, hashed_only, importable, run_module, source_path
+from cvserve.predictor.backends.python.module import (
+    code_folder,
+    find_package_version,
+    hashed_only,
+    importable,
+    run_module,
+    source_path,
+)
 from cvserve.predictor.backends.torch.module import MadeModule, load_module
 from cvserve.predictor.backends.torch.vision import find_completion
 from cvserve.predictor.contract import Backend, LoadedModel
@@ -42,6 +49,7 @@ from cvserve.predictor.models.file import (
     read_model_file,
     read_weights,
     with_imports,
+    with_parts,
     with_weights,
 )
 from cvserve.predictor.models.imports import is_installed
@@ -82,7 +90,8 @@ def load_class(where: str, name: str, source: ModelSource) -> LoadedModel:
     named = f"{where}:{name}"
     model_config = read_config(find_config_place(named, code.path), source.config, named=named)
     weights_file = None if source.weights is None else read_weights(source.weights)
-    file = code if weights_file is None else with_weights(code, weights_file)
+    file = with_parts(code, find_package_version(where, code.path))
+    file = file if weights_file is None else with_weights(file, weights_file)
     folder = code_folder(where, code.path)
     title = f"{name} in {where if code.path.name == '__init__.py' else code.path.name}"
     # Whoever vouches for a hash vouches for nothing else; a class that a person names may import what it likes.

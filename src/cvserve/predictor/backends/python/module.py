@@ -1,5 +1,6 @@
 """The module of a class: found without running anything; a file is then run from the very bytes that were hashed."""
 
+import hashlib
 import importlib
 import importlib.util
 import os
@@ -7,6 +8,7 @@ import re
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from importlib import metadata
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import ModuleType
@@ -14,7 +16,7 @@ from types import ModuleType
 from cvserve.errors import ModelLoadError
 from cvserve.model_name import class_reference
 from cvserve.predictor.models.file import ModelFile
-from cvserve.predictor.models.imports import HashedFinder
+from cvserve.predictor.models.imports import HashedFinder, is_installed
 
 
 def source_path(where: str) -> Path:
@@ -40,6 +42,22 @@ def file_of(model: str | os.PathLike[str]) -> Path:
     """
     reference = class_reference(os.fspath(model))
     return Path(model) if reference is None else source_path(reference[0])
+
+
+def find_package_version(where: str, source: Path) -> list[tuple[str, str]]:
+    """What stands for the code of an installed package, of which one file alone is hashed: a hash of its version.
+
+    Returns:
+        As `with_parts` takes it; empty for a file of one's own, and for a package without a version.
+    """
+    package = where.partition(".")[0]
+    if not is_installed(source):
+        return []
+    try:
+        version = metadata.version(package)
+    except metadata.PackageNotFoundError:  # a distribution of another name
+        return []
+    return [(f"package {package}", hashlib.sha256(version.encode("utf-8")).hexdigest())]
 
 
 def code_folder(where: str, source: Path) -> Path:

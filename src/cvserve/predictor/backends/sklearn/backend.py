@@ -1,5 +1,6 @@
 """A scikit-learn classifier as a backend: from its methods to scores [N, C]."""
 
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -28,6 +29,9 @@ class EstimatorBackend:
     """
 
     def __init__(self, estimator: Any, scores: str) -> None:
+        # A picture's values have no names, also where an estimator was trained with a table that had. Those of
+        # scikit-learn are told to forget them when they are loaded; LightGBM's cannot.
+        warnings.filterwarnings("ignore", message="X does not have valid feature names", category=UserWarning)
         self.estimator = estimator
         self.scores = scores
         direct = direct_forest(estimator) if scores == "probabilities" else None
