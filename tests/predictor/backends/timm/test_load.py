@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from cvserve import Predictor
 from cvserve.errors import UntrustedModel
 from cvserve.predictor.predictor import LoadedPredictor, load_predictor
 from cvserve.predictor.source import ModelSource
@@ -125,6 +126,18 @@ def test_what_model_toml_says_comes_first() -> None:
     assert origins["input.size"] == ((96, 64), "model.toml")
     assert origins["input.mean"][1] == "timm"
     assert (predictor.info.name, predictor.labels) == ("mine", ("cat", "dog", "mouse"))
+
+
+def test_a_transform_of_ones_own_comes_first(photos: list[Image.Image]) -> None:
+    net = new(NAME)
+    Path("train.py").write_text(
+        "import timm\n"
+        f"val = timm.data.create_transform(**timm.data.resolve_data_config(model=timm.create_model({NAME!r})))\n"
+    )
+    Path("test_resnet.toml").write_text('[input]\ntransform = "train.py:val"\n')
+    predictor = Predictor.load(f"timm:{NAME}", weights=saved(net), trust=True)
+    assert difference(predictor, net, photos) < 1e-6
+    assert predictor.guessed == ()
 
 
 @pytest.mark.parametrize(

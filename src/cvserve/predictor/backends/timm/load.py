@@ -30,6 +30,8 @@ _FOLDER = Path(timm.__file__).parent
 # Arguments of `timm.create_model` that read weights from elsewhere
 _OF_WEIGHTS = ("pretrained", "checkpoint", "cache_dir")
 _ARGUMENTS, _CLASSES = "model.args", "num_classes"
+# One's own, which takes the place of all other keys of [input]
+_TRANSFORM = "input.transform"
 _MAX_SHOWN = 8
 
 
@@ -106,17 +108,22 @@ def _complete(name: str, config: ModelConfig, module: Any) -> ModelConfig:
     """The config with what timm knows of the name, where the config does not say it."""
     values, origins = dict(config.values), dict(config.origins)
     side = config.values.get(_ARGUMENTS, {}).get("img_size")
-    if isinstance(side, int) and "input.size" not in values:
+    if isinstance(side, int) and not any(key in values for key in ("input.size", _TRANSFORM)):
         values["input.size"], origins["input.size"] = (side, side), "model.toml"
     said = set(values)
+    if _TRANSFORM not in values:
+        _add_preset(name, values, origins, module)
+    labels = find_labels(module)
+    if labels is not None:
+        values.setdefault("labels", labels)
+    origins |= dict.fromkeys(values.keys() - said, "timm")
+    return replace(config, values=values, origins=origins)
+
+
+def _add_preset(name: str, values: dict[str, Any], origins: dict[str, str], module: Any) -> None:
     values["input.preset"] = f"{_PREFIX}{name}"
     try:
         expand_preset(values, origins)
     except ModelFault:  # a crop that [input] cannot say: its size at least is known
         _, height, width = module.pretrained_cfg["input_size"]
         values.setdefault("input.size", (width, height))
-    labels = find_labels(module)
-    if labels is not None:
-        values.setdefault("labels", labels)
-    origins |= dict.fromkeys(values.keys() - said, "timm")
-    return replace(config, values=values, origins=origins)
