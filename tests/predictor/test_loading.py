@@ -185,19 +185,6 @@ def test_a_right_scale_gives_the_estimators_own_scores(
         assert np.allclose([got[index] for index in range(10)], expected, atol=1e-5)
 
 
-@pytest.mark.parametrize(
-    ("name", "data", "word"),
-    [
-        ("m.safetensors", (20).to_bytes(8, "little") + b'{"__metadata__":{}}' + bytes(20), "a safetensors file"),
-    ],
-)
-def test_formats_of_a_later_version_are_refused_by_name(tmp_path: Path, name: str, data: bytes, word: str) -> None:
-    path = tmp_path / name
-    path.write_bytes(data)
-    with pytest.raises(ModelLoadError, match=f"is {word}, and cvserve serves scikit-learn files"):
-        load_model(path, trust=True)
-
-
 def test_a_bad_hash_is_a_bad_argument(skops_file: Path) -> None:
     with pytest.raises(InvalidSetting):
         load_model(skops_file, sha256="12345678")
