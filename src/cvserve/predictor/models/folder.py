@@ -15,7 +15,6 @@ from cvserve.files import LeadsOut, describe_read_error, read_inside
 from cvserve.predictor.models.fault import ModelFault, about
 from cvserve.predictor.models.file import MAX_BYTES, ModelFile, read_model_file
 from cvserve.predictor.models.kinds import HUGGINGFACE, SERVED_SUFFIXES, TIMM_FOLDER
-from cvserve.predictor.models.unserved import refuse_saved_model
 from cvserve.texts import list_some
 
 CONFIG, PROCESSORS = "config.json", ("preprocessor_config.json", "processor_config.json")
@@ -82,7 +81,7 @@ def _read_folder(path: Path) -> ModelFolder:
     config = _read(path, CONFIG, _MAX_TEXT_BYTES)
     if config is None:
         with about(f"'{path.name}'"):
-            refuse_saved_model(path)
+            _refuse_saved_model(path)
         raise ModelLoadError(
             f"'{path}' is a folder; name the model file in it, {_list_models(path)}, or a folder with {CONFIG} and "
             f"{SAFETENSORS}, as save_pretrained of Hugging Face writes it."
@@ -204,3 +203,17 @@ def _list_models(folder: Path) -> str:
         some = []
     found = sorted(name for name in some if name.endswith(suffixes) and name.isprintable())
     return list_some(found, _MAX_SHOWN) if found else SERVED_SUFFIXES
+
+
+def _refuse_saved_model(folder: Path) -> None:
+    """Say what to do with a folder as TensorFlow saves a model.
+
+    Raises:
+        ModelFault: it is one.
+    """
+    if (folder / "saved_model.pb").is_file():
+        made = shlex.quote(f"{folder.resolve().name}.onnx")
+        raise ModelFault(
+            "is a SavedModel of TensorFlow, which is served as ONNX; make it where TensorFlow and tf2onnx are "
+            f"installed: python -m tf2onnx.convert --saved-model {shlex.quote(str(folder))} --output {made}"
+        )

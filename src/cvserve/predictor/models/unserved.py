@@ -40,20 +40,6 @@ def explain_unserved(file: ModelFile) -> ModelFault:
     return ModelFault(f"is {file.kind.title}, and cvserve serves {SERVED_FORMATS}; export it to ONNX.")
 
 
-def refuse_saved_model(folder: Path) -> None:
-    """Say what to do with a folder as TensorFlow saves a model.
-
-    Raises:
-        ModelFault: it is one.
-    """
-    if (folder / "saved_model.pb").is_file():
-        made = shlex.quote(f"{folder.resolve().name}.onnx")
-        raise ModelFault(
-            "is a SavedModel of TensorFlow, which is served as ONNX; make it where TensorFlow and tf2onnx are "
-            f"installed: python -m tf2onnx.convert --saved-model {shlex.quote(str(folder))} --output {made}"
-        )
-
-
 def _export_keras(path: Path) -> str:
     """The command that makes ONNX of a Keras model."""
     code = (
