@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 from cvserve.errors import ModelLoadError
 from cvserve.predictor.contract import Backend, Inferred
-from cvserve.predictor.models.file import ModelFile
-from cvserve.predictor.models.kinds import Kind
+from cvserve.predictor.models.files.file import ModelFile
+from cvserve.predictor.models.formats.kinds import Kind
 from cvserve.predictor.models.resolve import ModelFacts
 
 __all__ = ["Backend", "BackendPlugin", "Inferred", "Kind", "ModelFacts", "ModelFile", "ModelLoadError"]

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from cvserve import Predictor
-from cvserve.predictor.models.presets import PRESETS
+from cvserve.predictor.models.config.presets import PRESETS
 from frameworks.photos import photo_files
 from support.command import cvserve
 from support.onnx_models import linear

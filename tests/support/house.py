@@ -59,6 +59,8 @@ ELSEWHERE = {
     "engine/suspects.py": _ENGINE,
     "engine/thread_pool.py": _ENGINE,
     "engine/worker_main.py": _ENGINE,
+    # What a comparison finds is what its command prints.
+    "comparison/": ("commands/model/test_compare.py",),
     # Errors have no behaviour of their own; who raises them is tested for it.
     "errors/": ("server/test_problems.py", "docs/test_pages.py"),
     # Who may say what is asked in a folder that is a stranger's.
@@ -69,30 +71,33 @@ ELSEWHERE = {
     "predictor/backends/builtin/": ("predictor/backends/builtin/test_digits.py",),
     "predictor/backends/huggingface/": ("predictor/backends/huggingface/test_load.py",),
     "predictor/backends/onnx/": ("predictor/backends/onnx/test_load.py",),
-    "predictor/backends/plugin.py": ("predictor/models/test_plugins.py", "examples/test_plugin.py"),
+    "predictor/backends/plugin.py": ("predictor/models/formats/test_plugins.py", "examples/test_plugin.py"),
     "predictor/backends/preparation.py": ("predictor/backends/python/test_transform.py",),
     "predictor/backends/python/": ("predictor/backends/python/test_load.py",),
     "predictor/backends/sklearn/": ("predictor/backends/sklearn/test_load.py",),
     "predictor/backends/torch/": ("predictor/backends/torch/test_load.py", "predictor/backends/torch/test_library.py"),
     "predictor/backends/torch/tensors.py": ("predictor/backends/torch/test_checkpoint.py",),
-    "predictor/backends/tried.py": ("predictor/backends/test_probe.py", "predictor/backends/test_score_kind.py"),
+    "predictor/backends/probe/answers.py": (
+        "predictor/backends/probe/test_model.py",
+        "predictor/backends/probe/test_score_kind.py",
+    ),
     "predictor/backends/torch/vision.py": ("predictor/backends/torch/test_module.py",),
     "predictor/steps.py": ("predictor/test_predictor.py",),
     "predictor/contract.py": ("predictor/test_predictor.py", "predictor/test_loading.py"),
-    "predictor/models/config_files.py": ("e2e/test_strangers_folder.py", "predictor/models/test_toml_read.py"),
-    "predictor/models/foreign.py": ("predictor/backends/torch/test_checkpoint.py",),
-    "predictor/models/incomplete.py": (
+    "predictor/models/config/files.py": ("e2e/test_strangers_folder.py", "predictor/models/config/test_read.py"),
+    "predictor/models/advice/whole_pickles.py": ("predictor/backends/torch/test_checkpoint.py",),
+    "predictor/models/advice/incomplete.py": (
         "predictor/backends/torch/test_load.py",
         "predictor/backends/python/test_load.py",
     ),
-    "predictor/models/kinds.py": ("predictor/models/test_file.py",),
-    "predictor/models/pickle_scan.py": ("predictor/models/test_trust.py",),
+    "predictor/models/formats/kinds.py": ("predictor/models/files/test_file.py",),
+    "predictor/models/files/pickle_scan.py": ("predictor/models/code/test_trust.py",),
     "predictor/models/resolve.py": ("predictor/test_loading.py",),
-    "predictor/models/toml_keys.py": ("predictor/models/test_toml_read.py",),
-    "predictor/models/zip_limits.py": ("predictor/backends/sklearn/test_load.py",),
+    "predictor/models/config/keys.py": ("predictor/models/config/test_read.py",),
+    "predictor/models/formats/zip_limits.py": ("predictor/backends/sklearn/test_load.py",),
     "predictor/user_code.py": ("predictor/backends/python/test_load.py",),
     # A record of this user's is looked at where trust is kept in one.
-    "trust/private_record.py": ("predictor/models/test_trust.py",),
+    "trust/private_record.py": ("predictor/models/code/test_trust.py",),
     # The server is asked over a socket.
     "server/app.py": _SERVED,
     "server/context.py": ("server/middleware/test_access_log.py", "server/test_problems.py"),

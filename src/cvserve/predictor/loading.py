@@ -8,22 +8,22 @@ from pathlib import Path
 
 from cvserve.errors import InvalidSetting
 from cvserve.model_name import TIMM, TIMM_FUNCTION, class_reference
-from cvserve.predictor.backends.placement import check_device_name, check_placement
-from cvserve.predictor.backends.probe import make_model
+from cvserve.predictor.backends.device_check import check_device_name, check_placement
+from cvserve.predictor.backends.probe.model import make_model
 from cvserve.predictor.backends.torch.library import import_part
 from cvserve.predictor.contract import LoadedModel
-from cvserve.predictor.models.config_place import find_config_place
+from cvserve.predictor.models.advice.incomplete import explain_incomplete
+from cvserve.predictor.models.advice.unserved import explain_unserved
+from cvserve.predictor.models.code.transforms import TRANSFORM, run_on_purpose
+from cvserve.predictor.models.code.trust import require_trust
+from cvserve.predictor.models.config.place import find_config_place
+from cvserve.predictor.models.config.read import ModelConfig, read_config
 from cvserve.predictor.models.fault import ModelFault, about
-from cvserve.predictor.models.file import ModelFile, check_sha256, compare_sha256, with_imports
-from cvserve.predictor.models.folder import ModelFolder, read_model
-from cvserve.predictor.models.incomplete import explain_incomplete
-from cvserve.predictor.models.kinds import PYTHON, SAFETENSORS, TORCH
-from cvserve.predictor.models.plugins import find_plugin
+from cvserve.predictor.models.files.file import ModelFile, check_sha256, compare_sha256, with_imports
+from cvserve.predictor.models.files.folder import ModelFolder, read_model
+from cvserve.predictor.models.formats.kinds import PYTHON, SAFETENSORS, TORCH
+from cvserve.predictor.models.formats.plugins import find_plugin
 from cvserve.predictor.models.resolve import ModelFacts
-from cvserve.predictor.models.toml_read import ModelConfig, read_config
-from cvserve.predictor.models.transforms import TRANSFORM, run_on_purpose
-from cvserve.predictor.models.trust import require_trust
-from cvserve.predictor.models.unserved import explain_unserved
 from cvserve.predictor.source import ModelSource
 from cvserve.predictor.trial import limit_trials
 
@@ -40,7 +40,7 @@ _LOADERS = {
 # Folders bring their own preparation, so that these make the whole model.
 _FOLDER_LOADERS = {
     "huggingface": "cvserve.predictor.backends.huggingface.load:load_folder",
-    "timm-folder": "cvserve.predictor.backends.huggingface.timm_folder:load_timm_folder",
+    "timm-folder": "cvserve.predictor.backends.timm.folder:load_timm_folder",
 }
 _PLUGIN_LOADER = "cvserve.predictor.backends.plugin:load_plugin"
 _TIMM_LOADER = "cvserve.predictor.backends.timm.load"

@@ -19,8 +19,8 @@ from typer.testing import CliRunner, Result
 from cvserve.commands.loading.ask_trust import ask_trust
 from cvserve.commands.model.app import model_app
 from cvserve.errors import InvalidSetting, ModelLoadError, UntrustedModel
-from cvserve.predictor.models.file import read_model_file
-from cvserve.predictor.models.trust import is_trusted, record
+from cvserve.predictor.models.code.trust import is_trusted, record
+from cvserve.predictor.models.files.file import read_model_file
 from support.command import cvserve
 from support.models import load_model
 

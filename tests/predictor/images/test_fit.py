@@ -15,8 +15,8 @@ from PIL import Image
 from cvserve.predictor.images.decode import decode
 from cvserve.predictor.images.fit import cut_centre, keep_shape, pad
 from cvserve.predictor.images.limits import Limits, Want
+from cvserve.predictor.models.config.presets import PRESETS, find_preset
 from cvserve.predictor.models.input_spec import InputSpec
-from cvserve.predictor.models.presets import PRESETS, find_preset
 from support.photos import open_upright, thirty_photos
 
 pytest.importorskip("skimage", reason="pip install scikit-image, and this test runs")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from cvserve import Predictor
-from cvserve.predictor.models.file import read_model_file
+from cvserve.predictor.models.files.file import read_model_file
 from support.models import load_model
 from support.own_models import BRIGHTNESS, PLAIN, SIZE
 

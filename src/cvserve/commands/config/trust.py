@@ -15,8 +15,8 @@ from cvserve.commands.terminal.output import say
 from cvserve.configuration import Configuration, load_configuration
 from cvserve.errors import InvalidSetting, ModelLoadError, Unsafe
 from cvserve.predictor.backends.python.module import file_of
-from cvserve.predictor.models.config_place import find_config_place
-from cvserve.predictor.models.toml_read import read_config
+from cvserve.predictor.models.config.place import find_config_place
+from cvserve.predictor.models.config.read import read_config
 from cvserve.settings import Settings
 from cvserve.trust.claims import trust_file
 from cvserve.trust.vouched import is_vouched, vouch

@@ -9,12 +9,12 @@ from cvserve.errors import CvserveError
 from cvserve.files import is_inside, read_once
 from cvserve.predictor.backends.python.module import file_of
 from cvserve.predictor.loading import is_served
-from cvserve.predictor.models.config_place import find_config_place
-from cvserve.predictor.models.file import ModelFile, with_imports
-from cvserve.predictor.models.folder import read_model
-from cvserve.predictor.models.toml_read import read_config
-from cvserve.predictor.models.transforms import read_transform
-from cvserve.predictor.models.trust import describe_parts, is_trusted, record
+from cvserve.predictor.models.code.transforms import read_transform
+from cvserve.predictor.models.code.trust import describe_parts, is_trusted, record
+from cvserve.predictor.models.config.place import find_config_place
+from cvserve.predictor.models.config.read import read_config
+from cvserve.predictor.models.files.file import ModelFile, with_imports
+from cvserve.predictor.models.files.folder import read_model
 from cvserve.settings import Settings
 
 _MAX_CONFIG_BYTES = 16 * 1024**2

@@ -6,9 +6,9 @@ from rich.table import Table
 from rich.text import Text
 
 from cvserve.commands.terminal.output import make_console, print_document
-from cvserve.predictor.models.file import ModelFile
-from cvserve.predictor.models.hidden_code import find_names
-from cvserve.predictor.models.pickle_scan import PickleGlobals
+from cvserve.predictor.models.code.hidden_code import find_names
+from cvserve.predictor.models.files.file import ModelFile
+from cvserve.predictor.models.files.pickle_scan import PickleGlobals
 
 # What runs code by its mere name; shown in red, which is a hint for the eye and no judgement.
 _HARMLESS_PREFIXES = (

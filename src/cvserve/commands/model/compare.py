@@ -6,14 +6,14 @@ from pathlib import Path
 from typing import Any
 
 from cvserve.commands.loading.load import load_for_command
-from cvserve.commands.model.causes import find_cause
-from cvserve.commands.model.comparison import REFERENCE_KINDS, Comparison, compare
 from cvserve.commands.model.comparison_views import show_comparison
-from cvserve.commands.model.reference import load_reference
 from cvserve.commands.terminal.options import parse_option
 from cvserve.commands.terminal.output import say, say_cause
 from cvserve.commands.terminal.pictures import find_pictures
 from cvserve.commands.terminal.progress import show_progress
+from cvserve.comparison.causes import find_cause
+from cvserve.comparison.comparison import REFERENCE_KINDS, Comparison, compare
+from cvserve.comparison.reference import load_reference
 from cvserve.configuration import load_configuration
 from cvserve.errors import InvalidSetting
 from cvserve.predictor.predictor import LoadedPredictor

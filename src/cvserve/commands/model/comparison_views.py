@@ -4,12 +4,12 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
-from cvserve.commands.model.causes import Cause
-from cvserve.commands.model.comparison import Compared, Comparison, describe
 from cvserve.commands.terminal.columns import Column, Row
 from cvserve.commands.terminal.output import print_document
 from cvserve.commands.terminal.table import print_table
-from cvserve.predictor.models.presets import PRESETS
+from cvserve.comparison.causes import Cause
+from cvserve.comparison.comparison import Compared, Comparison, describe
+from cvserve.predictor.models.config.presets import PRESETS
 
 _MAX_LABEL_CHARACTERS = 24
 

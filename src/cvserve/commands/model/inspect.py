@@ -11,11 +11,11 @@ from cvserve.commands.terminal.output import say
 from cvserve.configuration import load_configuration
 from cvserve.errors import InvalidSetting, UntrustedModel
 from cvserve.predictor.backends.python.module import file_of
-from cvserve.predictor.models.config_place import find_config_place
-from cvserve.predictor.models.file import ModelFile, with_imports
-from cvserve.predictor.models.folder import read_model
-from cvserve.predictor.models.toml_read import read_config
-from cvserve.predictor.models.toml_write import format_config, write_config
+from cvserve.predictor.models.config.place import find_config_place
+from cvserve.predictor.models.config.read import read_config
+from cvserve.predictor.models.config.write import format_config, write_config
+from cvserve.predictor.models.files.file import ModelFile, with_imports
+from cvserve.predictor.models.files.folder import read_model
 from cvserve.predictor.properties import Properties, collect_properties
 from cvserve.settings import Settings
 from cvserve.trust.claims import OF_MODELS

@@ -8,9 +8,9 @@ import typer
 from cvserve.commands.loading.ask_trust import ask_for_hash, is_terminal
 from cvserve.commands.terminal.output import say
 from cvserve.errors import InvalidSetting, UntrustedModel
-from cvserve.predictor.models.file import check_sha256, with_imports
-from cvserve.predictor.models.folder import read_model
-from cvserve.predictor.models.trust import describe_parts, record
+from cvserve.predictor.models.code.trust import describe_parts, record
+from cvserve.predictor.models.files.file import check_sha256, with_imports
+from cvserve.predictor.models.files.folder import read_model
 
 
 def trust_file(path: str, sha256: str | None) -> None:

@@ -6,7 +6,7 @@ from rich.table import Table
 from rich.text import Text
 
 from cvserve.commands.terminal.output import make_console, print_document
-from cvserve.predictor.models.file import ModelFile
+from cvserve.predictor.models.files.file import ModelFile
 from cvserve.predictor.predictor import LoadedPredictor
 from cvserve.predictor.properties import Properties
 from cvserve.texts import list_some, replace_unprintable

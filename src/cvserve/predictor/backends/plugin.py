@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from cvserve.errors import ModelLoadError
 from cvserve.predictor.contract import Backend
-from cvserve.predictor.models.file import ModelFile
-from cvserve.predictor.models.plugins import Plugin, find_plugin
+from cvserve.predictor.models.files.file import ModelFile
+from cvserve.predictor.models.formats.plugins import Plugin, find_plugin
 from cvserve.predictor.models.resolve import ModelFacts
 from cvserve.predictor.source import ModelSource
 from cvserve.texts import escape_unprintable, to_one_line

@@ -4,10 +4,10 @@ import importlib
 from typing import NamedTuple
 
 from cvserve.predictor.contract import Preparation
-from cvserve.predictor.models.file import ModelFile, with_parts
+from cvserve.predictor.models.code.transforms import TRANSFORM, find_transform
+from cvserve.predictor.models.config.read import ModelConfig
+from cvserve.predictor.models.files.file import ModelFile, with_parts
 from cvserve.predictor.models.resolve import InputFacts, Origins, resolve_input
-from cvserve.predictor.models.toml_read import ModelConfig
-from cvserve.predictor.models.transforms import TRANSFORM, find_transform
 
 # It runs Python files, which few models need, and those that have a class know this module.
 _TRANSFORM_LOADER = "cvserve.predictor.backends.python.transform"

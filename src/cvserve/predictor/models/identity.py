@@ -10,10 +10,10 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from cvserve.predictor.models.file import ModelFile, with_parts
+from cvserve.predictor.models.config.read import ModelConfig
+from cvserve.predictor.models.files.file import ModelFile, with_parts
 from cvserve.predictor.models.input_spec import InputSpec
 from cvserve.predictor.models.resolve import ModelFacts
-from cvserve.predictor.models.toml_read import ModelConfig
 from cvserve.predictor.prediction import ModelInfo
 
 # How a model is called changes no answer.

@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 
 from cvserve.errors import ModelLoadError
 from cvserve.predictor.contract import Backend
+from cvserve.predictor.models.config.conflicts import check_input, check_order
+from cvserve.predictor.models.config.read import ModelConfig
 from cvserve.predictor.models.fault import ModelFault
-from cvserve.predictor.models.file import ModelFile
+from cvserve.predictor.models.files.file import ModelFile
 from cvserve.predictor.models.input_spec import InputSpec
 from cvserve.predictor.models.origins import GUESSED, find_origin, find_shape_origin
-from cvserve.predictor.models.toml_conflicts import check_input, check_order
-from cvserve.predictor.models.toml_read import ModelConfig
 
 # Fewer values than this are measurements (iris flowers have 4), not pixels, unless the config says otherwise.
 _SMALLEST_SIDE_PX = 4

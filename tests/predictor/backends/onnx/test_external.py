@@ -13,7 +13,7 @@ from cvserve import Predictor
 from cvserve.errors import ModelLoadError, Unsafe
 from cvserve.predictor.backends.onnx.graph import read_graph
 from cvserve.predictor.backends.onnx.runtime import open_session
-from cvserve.predictor.models.file import read_model_file
+from cvserve.predictor.models.files.file import read_model_file
 from support.models import load_model
 from support.onnx_models import linear, weights_of
 

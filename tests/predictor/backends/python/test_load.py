@@ -13,7 +13,7 @@ from PIL import Image
 from cvserve import Predictor
 from cvserve.errors import InvalidSetting, ModelError, ModelLoadError, Unsafe, UntrustedModel
 from cvserve.predictor.backends.python.backend import UserPreparation
-from cvserve.predictor.models import trust
+from cvserve.predictor.models.code import trust
 from support.models import load_model
 from support.own_models import BRIGHTNESS, PLAIN, SIZE
 

@@ -43,7 +43,7 @@ from cvserve.errors import ModelLoadError
 from cvserve.predictor.backends.sklearn.backend import EstimatorBackend
 from cvserve.predictor.backends.sklearn.parts import parts
 from cvserve.predictor.contract import ModelVersionWarning
-from cvserve.predictor.models import zip_limits
+from cvserve.predictor.models.formats import zip_limits
 from support.models import load_model
 
 ESTIMATORS = {

@@ -15,15 +15,15 @@ from cvserve.predictor.backends.huggingface.input import describe_input
 from cvserve.predictor.backends.huggingface.library import closed_library, import_transformers
 from cvserve.predictor.backends.huggingface.preparation import ProcessorPreparation, make_processor
 from cvserve.predictor.backends.huggingface.weights import make_module
-from cvserve.predictor.backends.probe import assemble_model, make_model
+from cvserve.predictor.backends.probe.model import assemble_model, make_model
 from cvserve.predictor.backends.torch.backend import TorchBackend
 from cvserve.predictor.backends.torch.device import Placement, choose_placement
 from cvserve.predictor.backends.torch.library import import_torch
 from cvserve.predictor.contract import Backend, LoadedModel
+from cvserve.predictor.models.config.read import ModelConfig
 from cvserve.predictor.models.fault import ModelFault
-from cvserve.predictor.models.folder import ModelFolder
+from cvserve.predictor.models.files.folder import ModelFolder
 from cvserve.predictor.models.resolve import ModelFacts
-from cvserve.predictor.models.toml_read import ModelConfig
 from cvserve.predictor.source import ModelSource
 
 _GREY = 127

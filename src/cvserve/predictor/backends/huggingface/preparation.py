@@ -13,7 +13,7 @@ from cvserve.predictor.backends.huggingface.input import describe_input
 from cvserve.predictor.backends.huggingface.library import take_class
 from cvserve.predictor.images.limits import Want
 from cvserve.predictor.models.fault import ModelFault
-from cvserve.predictor.models.folder import PROCESSORS, ModelFolder
+from cvserve.predictor.models.files.folder import PROCESSORS, ModelFolder
 from cvserve.predictor.models.input_spec import InputSpec
 from cvserve.texts import to_one_line
 

@@ -6,9 +6,9 @@ from typing import Any
 from cvserve.predictor.backends.huggingface.architecture import Architecture
 from cvserve.predictor.backends.torch.checkpoint import read_checkpoint
 from cvserve.predictor.models.fault import ModelFault, about
-from cvserve.predictor.models.file import ModelFile
-from cvserve.predictor.models.folder import TORCH_WEIGHTS, ModelFolder
-from cvserve.predictor.models.kinds import SAFETENSORS, UNKNOWN, kind_of
+from cvserve.predictor.models.files.file import ModelFile
+from cvserve.predictor.models.files.folder import TORCH_WEIGHTS, ModelFolder
+from cvserve.predictor.models.formats.kinds import SAFETENSORS, UNKNOWN, kind_of
 from cvserve.texts import list_some
 
 _MAX_SHOWN = 3

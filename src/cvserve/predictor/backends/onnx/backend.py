@@ -10,7 +10,7 @@ from cvserve.predictor.backends.fixed_batch import FixedBatchBackend
 from cvserve.predictor.backends.onnx.input import GraphInput, check_values, format_shape
 from cvserve.predictor.backends.onnx.output import check_places, flatten_scores
 from cvserve.predictor.backends.onnx.runtime import make_run_options
-from cvserve.predictor.backends.probe import describe_failure
+from cvserve.predictor.backends.probe.model import describe_failure
 from cvserve.predictor.contract import Backend
 from cvserve.predictor.models.fault import ModelFault
 from cvserve.predictor.trial import when_given_up

@@ -10,7 +10,7 @@ from cvserve.predictor.backends.onnx.metadata import Metadata, read_metadata
 from cvserve.predictor.backends.onnx.pixel_range import find_pixel_range
 from cvserve.predictor.backends.onnx.training import check_mode
 from cvserve.predictor.models.fault import ModelFault
-from cvserve.predictor.models.file import ModelFile
+from cvserve.predictor.models.files.file import ModelFile
 from cvserve.texts import escape_unprintable
 
 # Domains of operators that ONNX Runtime brings along.

@@ -13,7 +13,7 @@ from cvserve.predictor.backends.onnx.output import find_places, find_scores, siz
 from cvserve.predictor.backends.onnx.providers import check_loaded
 from cvserve.predictor.backends.onnx.runtime import VERSION, find_provider, open_session
 from cvserve.predictor.models.fault import ModelFault
-from cvserve.predictor.models.file import ModelFile
+from cvserve.predictor.models.files.file import ModelFile
 from cvserve.predictor.models.outputs import SeveralOutputs, missing_output
 from cvserve.predictor.models.resolve import Connect, ModelFacts
 from cvserve.predictor.source import ModelSource

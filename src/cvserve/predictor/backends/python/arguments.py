@@ -4,9 +4,9 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
+from cvserve.predictor.models.config.read import ModelConfig
 from cvserve.predictor.models.fault import ModelFault
 from cvserve.predictor.models.resolve import SIZE_AND_MODE
-from cvserve.predictor.models.toml_read import ModelConfig
 
 _NAMED = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 

@@ -16,15 +16,15 @@ from typing import Any, ClassVar, NamedTuple
 from cvserve.errors import ModelLoadError
 from cvserve.predictor.backends.preparation import MadePreparation, make_preparation
 from cvserve.predictor.contract import Preparation
+from cvserve.predictor.models.code.transforms import run_on_purpose
+from cvserve.predictor.models.config.keys import check_labels
+from cvserve.predictor.models.config.read import ModelConfig, read_config
 from cvserve.predictor.models.fault import about
-from cvserve.predictor.models.file import ModelFile
+from cvserve.predictor.models.files.file import ModelFile
+from cvserve.predictor.models.files.imports import find_imports
+from cvserve.predictor.models.formats.kinds import PYTHON
 from cvserve.predictor.models.identity import identify_model
-from cvserve.predictor.models.imports import find_imports
-from cvserve.predictor.models.kinds import PYTHON
 from cvserve.predictor.models.resolve import InputFacts
-from cvserve.predictor.models.toml_keys import check_labels
-from cvserve.predictor.models.toml_read import ModelConfig, read_config
-from cvserve.predictor.models.transforms import run_on_purpose
 from cvserve.predictor.prediction import ModelInfo
 from cvserve.predictor.steps import Steps
 

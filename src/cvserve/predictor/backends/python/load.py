@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from cvserve.errors import ModelLoadError, Unsafe
 from cvserve.predictor.backends.downloads import refuse_downloads
 from cvserve.predictor.backends.preparation import make_preparation
-from cvserve.predictor.backends.probe import assemble_model, prepare_grey
+from cvserve.predictor.backends.probe.model import assemble_model, prepare_grey
 from cvserve.predictor.backends.python.arguments import check_arguments, takes
 from cvserve.predictor.backends.python.backend import UserBackend, UserPreparation, set_up
 from cvserve.predictor.backends.python.class_config import (
@@ -41,9 +41,12 @@ from cvserve.predictor.backends.python.module import (
 from cvserve.predictor.backends.torch.module import MadeModule, load_module
 from cvserve.predictor.backends.torch.vision import find_completion
 from cvserve.predictor.contract import Backend, LoadedModel
-from cvserve.predictor.models.config_place import find_config_place
+from cvserve.predictor.models.code.trust import require_trust
+from cvserve.predictor.models.config.keys import CHECKS
+from cvserve.predictor.models.config.place import find_config_place
+from cvserve.predictor.models.config.read import ModelConfig, read_config
 from cvserve.predictor.models.fault import ModelFault, about
-from cvserve.predictor.models.file import (
+from cvserve.predictor.models.files.file import (
     ModelFile,
     check_sha256,
     read_model_file,
@@ -52,11 +55,8 @@ from cvserve.predictor.models.file import (
     with_parts,
     with_weights,
 )
-from cvserve.predictor.models.imports import is_installed
+from cvserve.predictor.models.files.imports import is_installed
 from cvserve.predictor.models.resolve import InputFacts, ModelFacts
-from cvserve.predictor.models.toml_keys import CHECKS
-from cvserve.predictor.models.toml_read import ModelConfig, read_config
-from cvserve.predictor.models.trust import require_trust
 from cvserve.predictor.scores import KINDS
 from cvserve.predictor.source import ModelSource
 from cvserve.predictor.steps import Steps

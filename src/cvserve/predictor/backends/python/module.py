@@ -15,8 +15,8 @@ from types import ModuleType
 
 from cvserve.errors import ModelLoadError
 from cvserve.model_name import class_reference
-from cvserve.predictor.models.file import ModelFile
-from cvserve.predictor.models.imports import HashedFinder, is_installed
+from cvserve.predictor.models.files.file import ModelFile
+from cvserve.predictor.models.files.imports import HashedFinder, is_installed
 
 
 def source_path(where: str) -> Path:

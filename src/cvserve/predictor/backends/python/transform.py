@@ -11,8 +11,8 @@ from PIL import Image
 from cvserve.predictor.backends.python.module import hashed_only, importable, run_module
 from cvserve.predictor.images.limits import Want
 from cvserve.predictor.images.render import render_values
+from cvserve.predictor.models.code.transforms import TransformCode
 from cvserve.predictor.models.fault import ModelFault, about
-from cvserve.predictor.models.transforms import TransformCode
 from cvserve.predictor.user_code import explain_errors
 
 _SIZE_PX = (320, 240)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cvserve.predictor.backends.probe import describe_failure
+from cvserve.predictor.backends.probe.model import describe_failure
 from cvserve.predictor.backends.sklearn.forest import direct_forest
 from cvserve.predictor.models.fault import ModelFault
 

@@ -19,12 +19,12 @@ from typing import Any
 from numpy.typing import NDArray
 
 from cvserve.errors import ModelLoadError
-from cvserve.predictor.backends.probe import make_model
+from cvserve.predictor.backends.probe.model import make_model
 from cvserve.predictor.backends.sklearn.cache import read_cached, write_cached
 from cvserve.predictor.contract import Backend, LoadedModel, ModelVersionWarning
-from cvserve.predictor.models.file import ModelFile
+from cvserve.predictor.models.config.read import ModelConfig
+from cvserve.predictor.models.files.file import ModelFile
 from cvserve.predictor.models.resolve import ModelFacts
-from cvserve.predictor.models.toml_read import ModelConfig
 from cvserve.predictor.source import ModelSource
 
 _PACKAGES = ("cvserve", "numpy", "onnx", "onnxruntime", "scikit-learn", "skl2onnx", "skops")

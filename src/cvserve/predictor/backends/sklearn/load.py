@@ -25,10 +25,10 @@ from cvserve.predictor.backends.sklearn.own_modules import importable_beside
 from cvserve.predictor.backends.sklearn.parts import keep_to_answers
 from cvserve.predictor.backends.sklearn.unreadable import explain_unreadable
 from cvserve.predictor.contract import Backend, ModelVersionWarning
+from cvserve.predictor.models.config.keys import MAX_SIDE_PX
 from cvserve.predictor.models.fault import ModelFault
-from cvserve.predictor.models.file import ModelFile
+from cvserve.predictor.models.files.file import ModelFile
 from cvserve.predictor.models.resolve import ModelFacts
-from cvserve.predictor.models.toml_keys import MAX_SIDE_PX
 from cvserve.predictor.source import ModelSource
 from cvserve.texts import escape_unprintable
 

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Iterator
 
 from cvserve.predictor.backends.python.module import hashed_only
-from cvserve.predictor.models.file import ModelFile
+from cvserve.predictor.models.files.file import ModelFile
 
 
 @contextlib.contextmanager

@@ -7,9 +7,9 @@ from io import BytesIO
 import sklearn
 
 from cvserve.predictor.models.fault import ModelFault
-from cvserve.predictor.models.file import ModelFile
-from cvserve.predictor.models.pickle_scan import unpack
-from cvserve.predictor.models.zip_limits import SCHEMA
+from cvserve.predictor.models.files.file import ModelFile
+from cvserve.predictor.models.files.pickle_scan import unpack
+from cvserve.predictor.models.formats.zip_limits import SCHEMA
 
 # An estimator's state has a text of this name, and after it its value: with an opcode and a length in a pickle, of
 # which an opcode that keeps the name may come between; as a node in the JSON of skops.

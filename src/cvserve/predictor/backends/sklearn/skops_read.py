@@ -19,8 +19,8 @@ from cvserve.predictor.backends.sklearn.saved_version import (
     is_compiled_part,
 )
 from cvserve.predictor.models.fault import ModelFault
-from cvserve.predictor.models.file import ModelFile
-from cvserve.predictor.models.zip_limits import SCHEMA, check_archive
+from cvserve.predictor.models.files.file import ModelFile
+from cvserve.predictor.models.formats.zip_limits import SCHEMA, check_archive
 
 
 def read_skops(file: ModelFile, trust_types: Sequence[str]) -> Any:

@@ -2,8 +2,8 @@
 
 from cvserve.predictor.backends.sklearn.saved_version import explain_version, find_other_version, is_compiled_part
 from cvserve.predictor.models.fault import ModelFault
-from cvserve.predictor.models.file import ModelFile
-from cvserve.predictor.models.pickle_scan import scan_pickle
+from cvserve.predictor.models.files.file import ModelFile
+from cvserve.predictor.models.files.pickle_scan import scan_pickle
 from cvserve.predictor.user_code import describe_error
 from cvserve.texts import list_some
 

@@ -15,12 +15,12 @@ from cvserve.predictor.backends.downloads import refuse_downloads
 from cvserve.predictor.backends.timm.labels import find_labels
 from cvserve.predictor.backends.torch.module import MadeModule, load_module
 from cvserve.predictor.contract import LoadedModel
-from cvserve.predictor.models.config_place import find_config_place
+from cvserve.predictor.models.code.trust import require_trust
+from cvserve.predictor.models.config.place import find_config_place
+from cvserve.predictor.models.config.presets import expand_preset
+from cvserve.predictor.models.config.read import ModelConfig, read_config
 from cvserve.predictor.models.fault import ModelFault, about
-from cvserve.predictor.models.file import check_sha256, read_model_file, read_weights, with_weights
-from cvserve.predictor.models.presets import expand_preset
-from cvserve.predictor.models.toml_read import ModelConfig, read_config
-from cvserve.predictor.models.trust import require_trust
+from cvserve.predictor.models.files.file import check_sha256, read_model_file, read_weights, with_weights
 from cvserve.predictor.source import ModelSource
 from cvserve.predictor.user_code import explain_errors
 from cvserve.texts import did_you_mean, list_some

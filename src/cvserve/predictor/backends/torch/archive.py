@@ -4,8 +4,8 @@ import io
 import zipfile
 
 from cvserve.predictor.models.fault import ModelFault
-from cvserve.predictor.models.file import ModelFile
-from cvserve.predictor.models.zip_limits import check_archive
+from cvserve.predictor.models.files.file import ModelFile
+from cvserve.predictor.models.formats.zip_limits import check_archive
 
 
 def check_whole(file: ModelFile, saver: str) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from cvserve.predictor.backends.probe import describe_failure
+from cvserve.predictor.backends.probe.model import describe_failure
 from cvserve.predictor.backends.torch.device import Placement
 from cvserve.predictor.backends.torch.outputs import find_scores
 from cvserve.predictor.user_code import describe_error

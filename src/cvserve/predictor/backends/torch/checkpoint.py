@@ -13,13 +13,13 @@ from typing import Any
 
 from cvserve.predictor.backends.torch.archive import check_whole
 from cvserve.predictor.backends.torch.library import import_part
-from cvserve.predictor.models.beside_weights import DICTIONARIES, STOOD_IN
+from cvserve.predictor.models.advice.incomplete import find_pickled_classes
+from cvserve.predictor.models.advice.whole_pickles import explain_foreign
+from cvserve.predictor.models.code.hidden_code import find_names
 from cvserve.predictor.models.fault import ModelFault
-from cvserve.predictor.models.file import ModelFile
-from cvserve.predictor.models.foreign import explain_foreign
-from cvserve.predictor.models.hidden_code import find_names
-from cvserve.predictor.models.incomplete import find_pickled_classes
-from cvserve.predictor.models.kinds import SAFETENSORS, TORCH, TORCH_EXPORT, TORCHSCRIPT
+from cvserve.predictor.models.files.file import ModelFile
+from cvserve.predictor.models.formats.checkpoint_types import DICTIONARIES, STOOD_IN
+from cvserve.predictor.models.formats.kinds import SAFETENSORS, TORCH, TORCH_EXPORT, TORCHSCRIPT
 
 _TENSORS = "cvserve.predictor.backends.torch.tensors"
 

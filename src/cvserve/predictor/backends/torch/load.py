@@ -17,7 +17,7 @@ from cvserve.predictor.backends.torch.library import import_torch
 from cvserve.predictor.backends.torch.module import make_facts
 from cvserve.predictor.backends.torch.training import check_program, export_nodes, script_nodes
 from cvserve.predictor.models.fault import ModelFault
-from cvserve.predictor.models.file import ModelFile
+from cvserve.predictor.models.files.file import ModelFile
 from cvserve.predictor.models.resolve import ModelFacts
 from cvserve.predictor.source import ModelSource
 

@@ -9,17 +9,17 @@ from typing import Any
 from numpy.typing import NDArray
 
 from cvserve.predictor.backends.fixed_batch import FixedBatchBackend
-from cvserve.predictor.backends.probe import make_model
+from cvserve.predictor.backends.probe.model import make_model
 from cvserve.predictor.backends.torch.backend import TorchBackend, explain_failure
 from cvserve.predictor.backends.torch.device import Placement, choose_placement
 from cvserve.predictor.backends.torch.library import import_torch
 from cvserve.predictor.backends.torch.state import State
 from cvserve.predictor.backends.torch.weights import count_classes, put_weights, read_state
 from cvserve.predictor.contract import Backend, LoadedModel
+from cvserve.predictor.models.config.read import ModelConfig
 from cvserve.predictor.models.fault import ModelFault
-from cvserve.predictor.models.file import ModelFile
+from cvserve.predictor.models.files.file import ModelFile
 from cvserve.predictor.models.resolve import ModelFacts
-from cvserve.predictor.models.toml_read import ModelConfig
 from cvserve.predictor.source import ModelSource
 
 _STATE_KEY = "model.state"

@@ -10,7 +10,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load
 
 from cvserve.predictor.models.fault import ModelFault
-from cvserve.predictor.models.file import ModelFile
+from cvserve.predictor.models.files.file import ModelFile
 
 
 def read_tensors(file: ModelFile) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from cvserve.predictor.models.toml_read import ModelConfig
+from cvserve.predictor.models.config.read import ModelConfig
 
 _MODULE = "torchvision.models"
 _CROP = ("resize", "short_side", "crop_ratio")

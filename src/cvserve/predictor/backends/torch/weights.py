@@ -6,7 +6,7 @@ from typing import Any
 from cvserve.predictor.backends.torch.checkpoint import read_checkpoint
 from cvserve.predictor.backends.torch.state import State, find_state
 from cvserve.predictor.models.fault import ModelFault, about
-from cvserve.predictor.models.file import ModelFile
+from cvserve.predictor.models.files.file import ModelFile
 from cvserve.texts import list_some, to_one_line
 
 _MAX_SHOWN = 3

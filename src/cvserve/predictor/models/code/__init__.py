@@ -1,0 +1,1 @@
+"""Whether code of a model may run."""

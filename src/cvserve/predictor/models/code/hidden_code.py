@@ -1,0 +1,52 @@
+"""What the code in a model file would import, found without running it, for the person who decides about trust."""
+
+import ast
+import io
+import zipfile
+
+from cvserve.predictor.models.files.file import ModelFile
+from cvserve.predictor.models.files.pickle_scan import MAX_UNPACKED_BYTES, PickleGlobals, scan_pickle
+from cvserve.predictor.models.formats.kinds import PYTHON
+
+_ZIP_MAGIC = b"PK"
+
+
+def find_names(file: ModelFile) -> PickleGlobals:
+    """Find the modules that a Python file imports, or `module.name` of all that the pickles in another file would make.
+
+    Raises nothing, whatever is in the file: what cannot be read makes the result incomplete.
+    """
+    if file.kind is PYTHON:
+        return _find_imports(file.data)
+    if file.data.startswith(_ZIP_MAGIC):
+        return _find_names_in_archive(file.data)
+    return scan_pickle(file.data)
+
+
+def _find_imports(source: bytes) -> PickleGlobals:
+    try:
+        nodes = list(ast.walk(ast.parse(source)))
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return PickleGlobals((), complete=False)
+    names = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+    names |= {"." * node.level + (node.module or "") for node in nodes if isinstance(node, ast.ImportFrom)}
+    return PickleGlobals(tuple(sorted(names)), complete=True)
+
+
+def _find_names_in_archive(data: bytes) -> PickleGlobals:
+    names: set[str] = set()
+    complete = True
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            for member in archive.infolist():
+                if not member.filename.endswith(".pkl"):
+                    continue
+                if member.file_size > MAX_UNPACKED_BYTES:
+                    complete = False
+                    continue
+                found = scan_pickle(archive.read(member))
+                names.update(found.names)
+                complete = complete and found.complete
+    except Exception:  # zipfile raises a dozen kinds on bad bytes
+        complete = False
+    return PickleGlobals(tuple(sorted(names)), complete)

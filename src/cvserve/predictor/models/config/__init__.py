@@ -1,0 +1,1 @@
+"""`model.toml`, labels and presets: where they stand, what they may say."""

@@ -1,0 +1,1 @@
+"""A model's files: read once, hashed, and searched for what they import."""

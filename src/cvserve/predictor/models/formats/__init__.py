@@ -1,0 +1,1 @@
+"""The formats of model files, and what of them is safe to read."""

@@ -1,0 +1,146 @@
+"""What a Python file imports from beside it belongs to its hash, and runs from the bytes that were hashed."""
+
+import hashlib
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from cvserve.errors import ModelLoadError, UntrustedModel
+from cvserve.predictor.contract import LoadedModel
+from cvserve.predictor.models.code.trust import describe_parts, record, store_path
+from cvserve.predictor.models.files.file import read_model_file, with_imports
+from cvserve.predictor.models.files.imports import find_imports
+from support.command import cvserve
+from support.models import load_model
+
+MODEL = """
+import json
+import numpy as np
+{imports}
+
+class Plain:
+    labels = ["a", "b"]
+    def preprocess(self, image):
+        return np.zeros(2)
+    def infer(self, batch):
+        return np.array([{scores}] * len(batch))
+"""
+
+
+@pytest.fixture
+def folder(home: Path) -> Iterator[Path]:
+    """A folder with a model, `helper.py` beside it and what that imports; its modules are forgotten afterwards."""
+    before = set(sys.modules)
+    finders = list(sys.meta_path)
+    (home / "cvserve.toml").write_text('model = "my_model.py:Plain"\n')
+    (home / "my_model.py").write_text(MODEL.format(imports="import my_helper", scores="my_helper.SCORES"))
+    (home / "my_helper.py").write_text("from my_tools.colour import SCORES\n")
+    (home / "my_tools").mkdir()
+    (home / "my_tools" / "__init__.py").write_text("")
+    (home / "my_tools" / "colour.py").write_text("SCORES = [0.25, 0.75]\n")
+    yield home
+    sys.meta_path[:] = finders
+    for name in set(sys.modules) - before:
+        del sys.modules[name]
+
+
+def load(folder: Path, sha256: str | None = None) -> LoadedModel:
+    return load_model(f"{folder / 'my_model.py'}:Plain", named_by_file=True, sha256=sha256)
+
+
+def trust(folder: Path) -> str:
+    file = with_imports(read_model_file(folder / "my_model.py"))
+    record(file.code_sha256, file.path, file.size, "test", describe_parts(file))
+    return file.code_sha256
+
+
+def test_everything_that_is_imported_from_beside_it_is_found(folder: Path) -> None:
+    source = (folder / "my_model.py").read_bytes()
+    found = find_imports(folder / "my_model.py", source)
+    assert [module.name for module in found] == ["my_helper", "my_tools", "my_tools.colour"]
+    (folder / "my_tools" / "inner.py").write_text("")
+    (folder / "my_tools" / "colour.py").write_text("from . import inner\ndef late():\n    import my_late\n")
+    (folder / "my_late.py").write_text("import my_model\n")
+    names = [module.name for module in find_imports(folder / "my_model.py", source)]
+    assert names == ["my_helper", "my_late", "my_tools", "my_tools.colour", "my_tools.inner"]
+
+
+def test_a_module_of_a_package_is_found_by_its_whole_name(folder: Path) -> None:
+    path = folder / "my_tools" / "net.py"
+    found = find_imports(path, b"from .colour import SCORES\nfrom my_helper import SCORES\n")
+    assert [module.name for module in found] == ["my_helper", "my_tools", "my_tools.colour"]
+
+
+def test_a_file_that_imports_nothing_beside_it_has_the_hash_that_it_had(tmp_path: Path) -> None:
+    path = tmp_path / "alone.py"
+    path.write_text(MODEL.format(imports="import os.path", scores="[0.5, 0.5]"))
+    file = with_imports(read_model_file(path))
+    assert file.code_sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
+    assert describe_parts(file) == {}
+
+
+@pytest.mark.parametrize("changed", ["my_helper.py", "my_tools/colour.py", "my_tools/__init__.py"])
+def test_a_changed_helper_asks_again_and_is_named(folder: Path, changed: str) -> None:
+    sha256 = trust(folder)
+    path = folder / changed
+    canary = folder / "canary"
+    path.write_text(f"open({str(canary)!r}, 'w').close()\n{path.read_text()}")
+    with pytest.raises(UntrustedModel) as caught:
+        load(folder)
+    name = changed.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+    assert f"and {name} changed since: SHA-256" in str(caught.value)
+    with pytest.raises(ModelLoadError, match=sha256):
+        load(folder, sha256=sha256)
+    assert not canary.exists()
+
+
+def test_what_was_trusted_is_loaded(folder: Path) -> None:
+    with pytest.raises(UntrustedModel, match="nobody has vouched for it"):
+        load(folder)
+    sha256 = trust(folder)
+    own = hashlib.sha256((folder / "my_model.py").read_bytes()).hexdigest()
+    assert own != sha256
+    assert load(folder).info == load(folder, sha256=sha256).info
+    with pytest.raises(ModelLoadError, match=sha256):
+        load(folder, sha256=own)  # that of one file says nothing of the others
+
+
+def test_what_is_run_is_what_was_hashed(folder: Path) -> None:
+    """The first module that runs replaces the second one's file, and a forged cache lies ready."""
+    canary = folder / "canary"
+    text = f"import pathlib\npathlib.Path({str(folder / 'my_tools' / 'colour.py')!r}).write_text("
+    text += f"\"open({str(canary)!r}, 'w').close()\\nSCORES = [1, 0]\\n\")\nfrom my_tools.colour import SCORES\n"
+    (folder / "my_helper.py").write_text(text)
+    trust(folder)
+    load(folder)
+    assert not canary.exists()
+    assert sys.modules["my_tools.colour"].SCORES == [0.25, 0.75]
+
+
+def test_an_import_that_cannot_be_seen_is_refused(folder: Path) -> None:
+    (folder / "my_helper.py").write_text("SCORES = getattr(__import__('my_' + 'late'), 'SCORES')\n")
+    (folder / "my_late.py").write_text("SCORES = [1, 0]\n")
+    trust(folder)
+    with pytest.raises(ModelLoadError, match="my_late is beside the model and not in its hash"):
+        load(folder)
+    # A person who names the class on the command line may import what they like.
+    assert load_model(f"{folder / 'my_model.py'}:Plain").labels == ("a", "b")
+
+
+def test_the_command_that_trusts_it_covers_its_helpers(folder: Path, photo: bytes) -> None:
+    (folder / "img.jpg").write_bytes(photo)
+    said = cvserve("predict", "img.jpg")
+    assert said.code == 5
+    sha256 = said.err.partition("SHA-256 ")[2][:64]
+    assert cvserve("model", "trust", "my_model.py", "--sha256", sha256).code == 0
+    assert set(json.loads(store_path().read_text())[sha256]["parts"]) == {
+        *("my_model.py", "my_helper", "my_tools", "my_tools.colour"),
+    }
+    assert cvserve("predict", "img.jpg").code == 0
+    (folder / "my_helper.py").write_text("SCORES = [1, 0]\n")
+    said = cvserve("predict", "img.jpg")
+    assert said.code == 5
+    assert "my_helper, my_tools, my_tools.colour changed since" in said.err
