@@ -85,6 +85,10 @@ ELSEWHERE = {
     "predictor/steps.py": ("predictor/test_predictor.py",),
     "predictor/contract.py": ("predictor/test_predictor.py", "predictor/test_loading.py"),
     "predictor/models/config/files.py": ("e2e/test_strangers_folder.py", "predictor/models/config/test_read.py"),
+    "predictor/models/config/timm_input.py": (
+        "predictor/models/config/test_presets.py",
+        "predictor/backends/timm/test_folder.py",
+    ),
     "predictor/models/advice/whole_pickles.py": ("predictor/backends/torch/test_checkpoint.py",),
     "predictor/models/advice/incomplete.py": (
         "predictor/backends/torch/test_load.py",

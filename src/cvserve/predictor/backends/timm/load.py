@@ -12,6 +12,7 @@ from typing import Any
 import timm
 
 from cvserve.predictor.backends.downloads import refuse_downloads
+from cvserve.predictor.backends.timm.arguments import reads_weights
 from cvserve.predictor.backends.timm.labels import find_labels
 from cvserve.predictor.backends.torch.module import MadeModule, load_module
 from cvserve.predictor.contract import LoadedModel
@@ -27,8 +28,6 @@ from cvserve.texts import did_you_mean, list_some
 
 _PREFIX = "timm:"
 _FOLDER = Path(timm.__file__).parent
-# Arguments of `timm.create_model` that read weights from elsewhere
-_OF_WEIGHTS = ("pretrained", "checkpoint", "cache_dir")
 _ARGUMENTS, _CLASSES = "model.args", "num_classes"
 # One's own, which takes the place of all other keys of [input]
 _TRANSFORM = "input.transform"
@@ -82,7 +81,7 @@ def _check_name(name: str) -> None:
 
 def _check_arguments(config: ModelConfig) -> None:
     for argument in config.values.get(_ARGUMENTS, {}):
-        if argument.startswith(_OF_WEIGHTS):
+        if reads_weights(argument):
             raise ModelFault(
                 f"takes its weights by --weights only; remove {argument} from [model] args in {config.file_name}."
             )
