@@ -4,7 +4,6 @@ Size, crop and normalisation are those that timm has for the name, the number of
 Nothing is downloaded. Needs timm, so that this module is imported when such a name comes.
 """
 
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -105,24 +104,21 @@ def _make(name: str, arguments: dict[str, Any]) -> MadeModule:
 
 def _complete(name: str, config: ModelConfig, module: Any) -> ModelConfig:
     """The config with what timm knows of the name, where the config does not say it."""
-    values, origins = dict(config.values), dict(config.origins)
-    side = config.values.get(_ARGUMENTS, {}).get("img_size")
-    if isinstance(side, int) and not any(key in values for key in ("input.size", _TRANSFORM)):
-        values["input.size"], origins["input.size"] = (side, side), "model.toml"
-    said = set(values)
-    if _TRANSFORM not in values:
-        _add_preset(name, values, origins, module)
+    if _TRANSFORM not in config.values:
+        side = config.values.get(_ARGUMENTS, {}).get("img_size")
+        if isinstance(side, int):
+            config = config.fill({"input.size": (side, side)}, "model.toml")
+        config = config.fill(_read_input(name, config, module), "timm")
     labels = find_labels(module)
-    if labels is not None:
-        values.setdefault("labels", labels)
-    origins |= dict.fromkeys(values.keys() - said, "timm")
-    return replace(config, values=values, origins=origins)
+    return config if labels is None else config.fill({"labels": labels}, "timm")
 
 
-def _add_preset(name: str, values: dict[str, Any], origins: dict[str, str], module: Any) -> None:
-    values["input.preset"] = f"{_PREFIX}{name}"
+def _read_input(name: str, config: ModelConfig, module: Any) -> dict[str, Any]:
+    """What timm knows of the pictures, beside what the config says of them."""
+    values = {**config.values, "input.preset": f"{_PREFIX}{name}"}
     try:
-        expand_preset(values, origins)
+        expand_preset(values, {})
     except ModelFault:  # a crop that [input] cannot say: its size at least is known
         _, height, width = module.pretrained_cfg["input_size"]
-        values.setdefault("input.size", (width, height))
+        return {"input.size": (width, height)}
+    return values
