@@ -46,15 +46,6 @@ def require_trust(file: ModelFile, *, trust: bool, sha256: str | None) -> None:
     )
 
 
-def store_path() -> Path:
-    """`$XDG_CONFIG_HOME/cvserve/trust.json`, default `~/.config`.
-
-    Raises:
-        FileNotFoundError: this user has no home folder.
-    """
-    return _record(None).path
-
-
 def is_trusted(sha256: str, path: Path | None = None) -> bool:
     """Whether this user recorded the hash.
 
