@@ -5,6 +5,7 @@ that names both. What neither says and what changes the scores is marked as gues
 """
 
 import dataclasses
+import logging
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 
 from cvserve.errors import ModelLoadError
 from cvserve.predictor.contract import Backend
-from cvserve.predictor.models.config.conflicts import check_input, check_order
+from cvserve.predictor.models.config.conflicts import check_input, check_order, describe_doubled
 from cvserve.predictor.models.config.read import ModelConfig
 from cvserve.predictor.models.fault import ModelFault
 from cvserve.predictor.models.files.file import ModelFile
@@ -46,6 +47,7 @@ class InputFacts(NamedTuple):
         guessed: fields that the file leaves open although they change the scores.
         features: values in one picture, None when the file does not say.
         suggested: fields that the file says by a convention of its maker; `model.toml` may say otherwise.
+        pixel_steps: as `ModelFacts` has it.
     """
 
     said: Mapping[str, Any] = {}
@@ -53,6 +55,7 @@ class InputFacts(NamedTuple):
     guessed: tuple[str, ...] = ()
     features: int | None = None
     suggested: Mapping[str, Any] = {}
+    pixel_steps: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +84,8 @@ class ModelFacts:
         unknown_below: the score under which the best class is none, as the model itself says; None: it says nothing.
         device: on which it computes: `cpu`, `cuda:0`, …
         half: whether it computes in half precision because `--half` asks for it.
+        pixel_steps: what the model does with pixels by itself, "divides by 255"; `suggested` has the `scale`,
+            `mean` and `std` that go with that, and a config with others gets a warning. None: it cannot be seen.
     """
 
     format: str
@@ -101,11 +106,12 @@ class ModelFacts:
     unknown_below: float | None = None
     device: str = "cpu"
     half: bool = False
+    pixel_steps: str | None = None
 
     @property
     def input_facts(self) -> InputFacts:
         """What of it is about the pictures."""
-        return InputFacts(self.input, self.defaults, self.guessed, self.features, self.suggested)
+        return InputFacts(self.input, self.defaults, self.guessed, self.features, self.suggested, self.pixel_steps)
 
 
 def title_of(facts: ModelFacts, file: ModelFile) -> str:
@@ -159,7 +165,14 @@ def resolve_input(facts: InputFacts, config: ModelConfig, file: ModelFile) -> tu
             )
     shape = _resolve_size_and_mode(facts, said, config.file_name)
     spec = InputSpec(**{**facts.defaults, **facts.suggested, **facts.said, **shape, **said})
-    check_input(spec, tuple(said), config.file_name)
+    doubled = None
+    if facts.pixel_steps is not None:
+        takes = f"'{file.path.name}' {facts.pixel_steps} itself"
+        origins = {key.removeprefix("input."): origin for key, origin in config.origins.items()}
+        doubled = describe_doubled(spec, facts.suggested, origins, takes, config.file_name)
+    check_input(spec, tuple(said), config.file_name, doubled)
+    if doubled is not None:  # what the graph does was concluded, and the user may know better
+        logging.getLogger("cvserve").warning("%s", doubled)
     return spec, _find_origins(facts, config, spec, shape)
 
 

@@ -50,6 +50,7 @@ def load_onnx(file: ModelFile, source: ModelSource) -> ModelFacts:
         defaults=taken.defaults,
         guessed=taken.guessed,
         suggested=_suggest_input(graph, taken),
+        pixel_steps=None if graph.pixels is None else graph.pixels.steps,
         extra=_describe(graph, taken) | ({"runs as": runs_as} if runs_as else {}),
         parts=graph.parts,
         describe_failure=explain_failure,
@@ -82,8 +83,8 @@ def _suggest_input(graph: Graph, taken: GraphInput) -> dict[str, Any]:
     suggested = dict(graph.metadata.input)
     if taken.said["dtype"] == "uint8":
         return suggested | {"scale": 1.0, "mean": (0.0,), "std": (1.0,)}
-    if graph.pixel_scale is not None:
-        return suggested | {"scale": graph.pixel_scale, "mean": (0.0,), "std": (1.0,)}
+    if graph.pixels is not None:
+        return suggested | {"scale": graph.pixels.scale, "mean": (0.0,), "std": (1.0,)}
     return suggested
 
 
