@@ -2,6 +2,7 @@
 
 import socket
 import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -360,3 +361,20 @@ def test_where_nothing_can_be_remembered_tokens_are_named_without_blame(
     assert "which of them you know cannot be remembered here" in second
     assert "not seen" not in second
     assert not (home / "s").exists()
+
+
+def run_as_installed(*arguments: str) -> str:
+    """What `cvserve` says on stderr, as the script that pip installs runs it: the working folder is not on its path."""
+    command = [sys.executable, "-P", "-m", "cvserve", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False).stderr
+
+
+CANARY = "open('ran', 'w').close()\n"
+
+
+def test_the_name_of_an_installed_module_runs_nothing_of_the_folder(clone: Callable[..., Path]) -> None:
+    """Neither a module of that name nor one that the installed module imports."""
+    clone(dict.fromkeys(("sklearn/__init__.py", "sklearn/dummy.py", "scipy/__init__.py", "filecmp.py"), CANARY))
+    said = run_as_installed("model", "inspect", "sklearn.dummy:DummyClassifier")
+    assert "DummyClassifier in dummy.py has no method infer" in said
+    assert not Path("ran").exists()

@@ -53,7 +53,7 @@ def load_folder(folder: ModelFolder, config: ModelConfig, source: ModelSource) -
         facts = _make_facts(placement, module, architecture, labels, folder)
         if any(key.startswith("input.") for key in config.values):
             said = {} if processor is None else describe_input(processor)
-            return make_model(replace(facts, told=said), config, folder)
+            return make_model(replace(facts, suggested=said), config, folder)
         if processor is None:
             raise ModelFault(
                 "has no preprocessor_config.json, which says how pictures are prepared; save it into the folder, "

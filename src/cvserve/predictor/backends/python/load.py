@@ -33,6 +33,7 @@ from cvserve.predictor.backends.python.module import (
     code_folder,
     find_package_version,
     hashed_only,
+    import_folder,
     importable,
     run_module,
     source_path,
@@ -93,7 +94,10 @@ def load_class(where: str, name: str, source: ModelSource) -> LoadedModel:
     title = f"{name} in {where if code.path.name == '__init__.py' else code.path.name}"
     # Whoever vouches for a hash vouches for nothing else; a class that a person names may import what it likes.
     is_strict = source.named_by_file and not source.trust
-    with importable(folder), hashed_only(code, (folder, code.path.parent) if is_strict else ()):
+    with (
+        importable(import_folder(where, code.path)),
+        hashed_only(code, (folder, code.path.parent) if is_strict else ()),
+    ):
         with about(code), explain_errors("its import", folder):
             module = run_module(where, code)
         thing = _find(module, name, code)

@@ -64,7 +64,7 @@ def load_timm_folder(folder: ModelFolder, config: ModelConfig, source: ModelSour
     put_weights(module, find_state(torch, state, module.state_dict(), None, "its weights"), "its weights")
     facts = make_facts(placement, placement.place(module).eval(), extra={"class": f"timm:{name}"}, name=folder.name)
     labels = _read_labels(says, module.num_classes) or (find_labels(module) if _is_of_imagenet(says) else None)
-    return make_model(replace(facts, told=prepared, labels=labels), config, folder)
+    return make_model(replace(facts, suggested=prepared, labels=labels), config, folder)
 
 
 def _choose_name(says: Mapping[str, Any]) -> str:

@@ -1,10 +1,10 @@
 """Whole `[input]` sections by name, so that no number is typed twice: `preset = "imagenet"`, `"timm:resnet18"`."""
 
-import importlib
 from typing import Any
 
 from cvserve.predictor.models.fault import ModelFault
 from cvserve.predictor.models.input_spec import CROPS
+from cvserve.predictor.models.library import import_library
 from cvserve.texts import did_you_mean, list_some
 
 # A framework decodes all of a JPEG, and whoever names one wants its answer.
@@ -39,7 +39,6 @@ PRESETS: dict[str, dict[str, Any]] = {
 # What an origin begins with.
 PRESET = "preset"
 _TIMM = "timm:"
-_INSTALL_TIMM = "pip install timm"
 # timm's `crop_mode`; "border" pads with the mean colour.
 _RESIZE_OF_CROP_MODE = {"center": "crop", "squash": "squash"}
 _CROP_KEYS = ("crop_ratio", "short_side", "crop_rounding")
@@ -97,9 +96,9 @@ def expand_preset(values: dict[str, Any], origins: dict[str, str]) -> None:
 def _read_timm(name: str) -> dict[str, Any]:
     model = name.removeprefix(_TIMM)
     try:
-        timm = importlib.import_module("timm.models")
-    except ImportError:
-        raise ModelFault(f"has preset = {name!r}, and timm is not installed; run: {_INSTALL_TIMM}") from None
+        timm = import_library("timm.models", "timm")
+    except ModelFault as fault:
+        raise ModelFault(f"has preset = {name!r}, which {fault}") from None
     known = timm.list_models() + timm.list_pretrained()
     if model not in known:
         hint = did_you_mean(model, known)
