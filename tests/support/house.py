@@ -95,6 +95,10 @@ ELSEWHERE = {
         "predictor/backends/python/test_load.py",
     ),
     "predictor/models/formats/kinds.py": ("predictor/models/files/test_file.py",),
+    "predictor/models/code/hidden_code.py": (
+        "predictor/models/code/test_trust.py",
+        "predictor/models/formats/test_plugins.py",
+    ),
     "predictor/models/files/pickle_scan.py": ("predictor/models/code/test_trust.py",),
     "predictor/models/resolve.py": ("predictor/test_loading.py",),
     "predictor/models/config/keys.py": ("predictor/models/config/test_read.py",),

@@ -57,8 +57,12 @@ def load_folder(folder: ModelFolder, config: ModelConfig, source: ModelSource) -
                 "processor.save_pretrained(…), or write model.toml in it: [input] size, mean and std."
             )
         preparation = ProcessorPreparation(processor, "L" if _channels_of(architecture) == 1 else "RGB")
-        facts.extra["processor"] = f"{type(processor).__name__} of transformers, with {processor.backend}"
-        facts.extra["pictures"] = " × ".join(map(str, preparation.size))
+        extra = {
+            **facts.extra,
+            "processor": f"{type(processor).__name__} of transformers, with {processor.backend}",
+            "pictures": " × ".join(map(str, preparation.size)),
+        }
+        facts = replace(facts, extra=extra)
         if type(processor).__name__.endswith("Pil"):  # without torchvision: other scores, in the third decimal
             facts = replace(facts, variant={"processor": processor.backend})
         return assemble_model(facts, config, folder, preparation, prepare_grey(preparation), {})
