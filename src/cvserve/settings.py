@@ -37,7 +37,7 @@ class Settings:
         loads_model=True,
         of_one_model=True,
         metavar="FILE",
-        reach=Reach.FOLDER,
+        reach=Reach.INSIDE,
     )
     model_config: Path | None = setting(
         None,

@@ -1,5 +1,6 @@
 """A folder as `git clone` makes it, of somebody who means harm: nothing of the user's leaves, nobody gets in."""
 
+import hashlib
 import socket
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import pytest
 import skops.io
 from sklearn.neighbors import KNeighborsClassifier
 
+from cvserve.predictor.models.code.trust import record
 from support.command import cvserve
 from support.process import ServerProcess
 from support.trusted import trust_settings
@@ -243,6 +245,27 @@ def test_a_model_toml_of_elsewhere_is_not_read(clone: Callable[..., Path], victi
     assert f'"{SECRET}"' in cvserve("model", "inspect", "m.skops", "--model-config", "../secret.toml", "--json").out
 
 
+READS_WEIGHTS = """
+class Net:
+    def setup(self):
+        raise ValueError(open(self.weights).read())
+    def infer(self, batch):
+        return batch
+"""
+
+
+def test_no_file_of_the_user_becomes_weights(clone: Callable[..., Path], photo: bytes) -> None:
+    """They are handed to a class, which the user may trust, and whose mistake tells what it has read."""
+    clone({"net.py": READS_WEIGHTS, "w.bin": "-> ../.ssh/id_rsa", "x.jpg": photo})
+    record(hashlib.sha256(READS_WEIGHTS.encode()).hexdigest(), "net.py", len(READS_WEIGHTS))
+    for named in ("../.ssh/id_rsa", "w.bin"):
+        Path(".env").write_text(f"MODEL_PATH=net.py:Net\nCVSERVE_WEIGHTS={named}\n")
+        said = cvserve("predict", "--no-history", "x.jpg")
+        assert (said.code, said.out) == (4, "")
+        assert f"/{named}' (CVSERVE_WEIGHTS in .env), which leads out of the folder" in said.err
+        assert SECRET not in said.err
+
+
 DOORS = {
     "host and token": {".env": "CVSERVE_TOKEN=known-to-the-stranger\nCVSERVE_HOST=0.0.0.0\n"},
     "host": {"cvserve.toml": 'host = "::"\n'},
@@ -377,4 +400,12 @@ def test_the_name_of_an_installed_module_runs_nothing_of_the_folder(clone: Calla
     clone(dict.fromkeys(("sklearn/__init__.py", "sklearn/dummy.py", "scipy/__init__.py", "filecmp.py"), CANARY))
     said = run_as_installed("model", "inspect", "sklearn.dummy:DummyClassifier")
     assert "DummyClassifier in dummy.py has no method infer" in said
+    assert not Path("ran").exists()
+
+
+def test_a_load_test_runs_nothing_of_the_folder(clone: Callable[..., Path]) -> None:
+    """Its own server is our code, and not a `cvserve/` or a `typer.py` that lies where it is started."""
+    clone(dict.fromkeys(("cvserve/__init__.py", "cvserve/__main__.py", "runpy.py", "typer.py"), CANARY))
+    said = run_as_installed("loadtest", "--model", "none.onnx", "-t", "1")
+    assert "The server for the test did not start: There is no model file 'none.onnx'" in said
     assert not Path("ran").exists()

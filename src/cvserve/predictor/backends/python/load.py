@@ -38,6 +38,7 @@ from cvserve.predictor.backends.python.module import (
     run_module,
     source_path,
 )
+from cvserve.predictor.backends.python.named import check_named
 from cvserve.predictor.backends.python.torch_module import describe_making, is_torch_module
 from cvserve.predictor.backends.torch.module import load_module
 from cvserve.predictor.contract import Backend, LoadedModel
@@ -101,6 +102,8 @@ def load_class(where: str, name: str, source: ModelSource) -> LoadedModel:
         with about(code), explain_errors("its import", folder):
             module = run_module(where, code)
         thing = _find(module, name, code)
+        if is_strict:
+            check_named(thing, name, module, code)
         with about(title):
             is_theirs = is_installed(code.path)
             _check_arguments_named(model_config, is_allowed=not (is_strict and is_theirs))
