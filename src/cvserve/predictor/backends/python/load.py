@@ -82,10 +82,7 @@ def load_class(where: str, name: str, source: ModelSource) -> LoadedModel:
         UntrustedModel: a file of settings named it, and nobody vouched for it.
     """
     code = with_imports(read_model_file(source_path(where)))
-    if source.sha256 is not None:
-        # Who names the class runs it on purpose: for them the hash of its file is enough.
-        check_sha256(code if source.named_by_file else replace(code, imports=()), source.sha256)
-    require_trust(code, trust=source.trust or not source.named_by_file, sha256=source.sha256)
+    _require_vouched(code, source)
     named = f"{where}:{name}"
     model_config = read_config(find_config_place(named, code.path), source.config, named=named)
     weights_file = None if source.weights is None else read_weights(source.weights)
@@ -128,6 +125,14 @@ def load_class(where: str, name: str, source: ModelSource) -> LoadedModel:
                 batch = prepare_grey(fed.preparation)
                 return assemble_model(facts, model_config, fed.file, fed.preparation, batch, fed.origins, own=own)
             return _make_with_preprocess(own, facts, model_config, file, folder)
+
+
+def _require_vouched(code: ModelFile, source: ModelSource) -> None:
+    """Refuse a class that a file of settings names and nobody vouches for, and a file of another hash."""
+    if source.sha256 is not None:
+        # Who names the class runs it on purpose: for them the hash of its file is enough.
+        check_sha256(code if source.named_by_file else replace(code, imports=()), source.sha256)
+    require_trust(code, trust=source.trust or not source.named_by_file, sha256=source.sha256)
 
 
 def _find(module: ModuleType, name: str, source: ModelFile) -> Any:
