@@ -31,6 +31,7 @@ from cvserve.predictor.backends.python.class_config import (
 )
 from cvserve.predictor.backends.python.device import offer_device, read_device
 from cvserve.predictor.backends.python.module import (
+    closed_folders,
     code_folder,
     find_package_version,
     hashed_only,
@@ -38,6 +39,7 @@ from cvserve.predictor.backends.python.module import (
     importable,
     run_module,
     source_path,
+    with_itself,
 )
 from cvserve.predictor.backends.python.named import check_named
 from cvserve.predictor.backends.torch.module import MadeModule, load_module
@@ -100,7 +102,7 @@ def load_class(where: str, name: str, source: ModelSource) -> LoadedModel:
     is_strict = source.named_by_file and not source.trust
     with (
         importable(import_folder(where, code.path)),
-        hashed_only(code, (folder, code.path.parent) if is_strict else ()),
+        hashed_only(with_itself(where, code), closed_folders(where, code.path) if is_strict else ()),
     ):
         with about(code), explain_errors("its import", folder):
             module = run_module(where, code)

@@ -8,15 +8,17 @@ import re
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from importlib import metadata
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import ModuleType
 
 from cvserve.errors import ModelLoadError
+from cvserve.files import is_inside
 from cvserve.model_name import class_reference
 from cvserve.predictor.models.files.file import ModelFile
-from cvserve.predictor.models.files.imports import HashedFinder, is_installed
+from cvserve.predictor.models.files.imports import HashedFinder, ImportedModule, is_installed
 
 
 def source_path(where: str) -> Path:
@@ -71,6 +73,24 @@ def import_folder(where: str, source: Path) -> Path | None:
     Whoever names `torchvision.models` means the package, and not a stranger's folder in which they happen to work.
     """
     return source.parent if where.endswith(".py") else _local_folder(where)
+
+
+def closed_folders(where: str, source: Path) -> tuple[Path, ...]:
+    """From which code that is trusted by its hash may import nothing that is not in the hash.
+
+    Its folder, and the working folder around it: all of it may be one stranger's.
+    """
+    here = Path.cwd()
+    around = (here,) if is_inside(source, here) else ()
+    is_package = not where.endswith(".py") and is_installed(source)
+    return around if is_package else (source.parent, *around)
+
+
+def with_itself(where: str, source: ModelFile) -> ModelFile:
+    """The file as one of its own imports, where it is imported by its name: it then runs from the bytes hashed, too."""
+    if where.endswith(".py"):
+        return source
+    return replace(source, imports=(*source.imports, ImportedModule(where, source.path, source.data)))
 
 
 @contextmanager
@@ -152,7 +172,9 @@ def _local_folder(module: str) -> Path | None:
 
 
 def _find_spec(name: str, search: list[str] | None) -> ModuleSpec | None:
-    found = (finder.find_spec(name, search) for finder in sys.meta_path if hasattr(finder, "find_spec"))
+    """As `import` would find it, were there no code that may import only what was hashed with it."""
+    finders = [one for one in sys.meta_path if hasattr(one, "find_spec") and not isinstance(one, HashedFinder)]
+    found = (finder.find_spec(name, search) for finder in finders)
     return next((candidate for candidate in found if candidate is not None), None)
 
 
