@@ -17,8 +17,13 @@ from types import ModuleType
 from cvserve.errors import ModelLoadError
 from cvserve.files import is_inside
 from cvserve.model_name import class_reference
+from cvserve.predictor.models.fault import about
 from cvserve.predictor.models.files.file import ModelFile
 from cvserve.predictor.models.files.imports import HashedFinder, ImportedModule, is_installed
+from cvserve.predictor.models.library import missing_library
+
+# Libraries whose functions make models, and what brings them
+_LIBRARIES = {"timm": "'cvserve[timm]'", "torchvision": "'cvserve[torch]' torchvision"}
 
 
 def source_path(where: str) -> Path:
@@ -26,6 +31,7 @@ def source_path(where: str) -> Path:
 
     Raises:
         ModelLoadError: there is no such module, or it has no source.
+        ModelFault: it is of a library that is not installed.
     """
     if where.endswith(".py"):
         return Path(where)
@@ -43,7 +49,10 @@ def file_of(model: str | os.PathLike[str]) -> Path:
         ModelLoadError: as `source_path`.
     """
     reference = class_reference(os.fspath(model))
-    return Path(model) if reference is None else source_path(reference[0])
+    if reference is None:
+        return Path(model)
+    with about(f"'{os.fspath(model)}'"):
+        return source_path(reference[0])
 
 
 def find_package_version(where: str, source: Path) -> list[tuple[str, str]]:
@@ -186,6 +195,8 @@ def _spec_of(module: str) -> ModuleSpec:
     for count in range(1, len(parts) + 1):
         name = ".".join(parts[:count])
         spec = _find_spec(name, search)
+        if spec is None and name in _LIBRARIES:
+            raise missing_library(name, _LIBRARIES[name])
         if spec is None or (count < len(parts) and spec.submodule_search_locations is None):
             raise ModelLoadError(
                 f"There is no module '{module}' ('{name}' was not found here or among what is installed); check its "
