@@ -95,13 +95,6 @@ def closed_folders(where: str, source: Path) -> tuple[Path, ...]:
     return around if is_package else (source.parent, *around)
 
 
-def with_itself(where: str, source: ModelFile) -> ModelFile:
-    """The file as one of its own imports, where it is imported by its name: it then runs from the bytes hashed, too."""
-    if where.endswith(".py"):
-        return source
-    return replace(source, imports=(*source.imports, ImportedModule(where, source.path, source.data)))
-
-
 @contextmanager
 def importable(folder: Path | None) -> Iterator[None]:
     """Put a folder first on `sys.path`, as it is for a script in it; None: nothing."""
@@ -135,6 +128,21 @@ def hashed_only(source: ModelFile, folders: Sequence[Path]) -> Iterator[None]:
     finally:
         if not is_kept:
             sys.meta_path.remove(finder)
+
+
+@contextmanager
+def hashed_class(where: str, source: ModelFile, *, is_strict: bool) -> Iterator[None]:
+    """As `hashed_only`, also for the file itself where it is imported by its name.
+
+    Args:
+        where: `my_model.py` or `package.module`.
+        source: its file, with its modules.
+        is_strict: whether it is vouched for by its hash alone.
+    """
+    if not where.endswith(".py"):
+        source = replace(source, imports=(*source.imports, ImportedModule(where, source.path, source.data)))
+    with hashed_only(source, closed_folders(where, source.path) if is_strict else ()):
+        yield
 
 
 def run_module(where: str, source: ModelFile) -> ModuleType:
