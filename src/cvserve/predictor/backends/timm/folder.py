@@ -13,6 +13,7 @@ import timm
 from timm.data import resolve_data_config
 
 from cvserve.predictor.backends.downloads import refuse_downloads
+from cvserve.predictor.backends.huggingface.layer_counts import check_layer_counts
 from cvserve.predictor.backends.huggingface.weights import check_numbers, read_weights
 from cvserve.predictor.backends.probe.model import make_model
 from cvserve.predictor.backends.timm.labels import find_labels
@@ -38,7 +39,7 @@ _RESAMPLE = ("bilinear", "bicubic")
 # How the tags of weights end that were trained last with a list of classes that timm knows
 _OF_IMAGENET = ("_in1k", "_in12k", "_in21k", "_in22k")
 _CHANNELS_TO_MODE = {1: "L", 3: "RGB"}
-_MAX_SIDE_PX, _MAX_SHOWN = 4096, 60
+_MAX_SIDE_PX, _MIN_CROP, _MAX_SHOWN = 4096, 0.1, 60
 
 
 def load_timm_folder(folder: ModelFolder, config: ModelConfig, source: ModelSource) -> LoadedModel:
@@ -82,8 +83,11 @@ def _make(name: str, says: Mapping[str, Any]) -> Any:
     cfg = {key: own[key] for key in _OF_MODEL if key in own} if isinstance(own, dict) else {}
     arguments = {key: says[key] for key in ("num_classes", "global_pool") if key in says}
     arguments |= {key: value for key, value in (given if isinstance(given, dict) else {}).items() if _is_of_model(key)}
+    check_layer_counts(arguments)
     try:
         return timm.create_model(name, pretrained=False, pretrained_cfg_overlay=cfg, **arguments)
+    except ModelFault:  # of too many layers
+        raise
     except Exception as error:  # each model checks its arguments in its own way
         raise ModelFault(
             f"has a config.json with which timm {timm.__version__} makes no {name} ({type(error).__name__}); was it "
@@ -102,7 +106,10 @@ def _describe_pictures(says: Mapping[str, Any]) -> dict[str, Any]:
     data = resolve_data_config({}, pretrained_cfg={key: cfg[key] for key in _OF_PICTURES if key in cfg} or {"mean": ()})
     try:
         channels, height, width = data["input_size"]
-        if not (0 < height <= _MAX_SIDE_PX and 0 < width <= _MAX_SIDE_PX and 0 < data["crop_pct"] <= 1):
+        # A picture is made larger by it before its centre is cut out.
+        if not (_MIN_CROP <= data["crop_pct"] <= 1 and min(height, width) > 0):
+            raise ValueError(data)
+        if max(height, width) / data["crop_pct"] > _MAX_SIDE_PX:
             raise ValueError(data)
         if data["interpolation"] not in _RESAMPLE:
             raise KeyError(data["interpolation"])
