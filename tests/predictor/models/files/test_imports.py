@@ -12,11 +12,12 @@ import pytest
 
 from cvserve.errors import ModelLoadError, UntrustedModel
 from cvserve.predictor.contract import LoadedModel
-from cvserve.predictor.models.code.trust import describe_parts, record, store_path
+from cvserve.predictor.models.code.trust import describe_parts, record
 from cvserve.predictor.models.files.file import read_model_file, with_imports
 from cvserve.predictor.models.files.imports import find_imports
 from support.command import cvserve
 from support.models import load_model
+from support.trusted import store_path
 
 MODEL = """
 import json

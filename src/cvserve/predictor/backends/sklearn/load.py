@@ -20,7 +20,7 @@ from sklearn.exceptions import InconsistentVersionWarning
 from sklearn.pipeline import Pipeline
 
 from cvserve.errors import ModelLoadError
-from cvserve.predictor.backends.sklearn.backend import make_backend
+from cvserve.predictor.backends.sklearn.backend import count_labels, make_backend
 from cvserve.predictor.backends.sklearn.own_modules import importable_beside
 from cvserve.predictor.backends.sklearn.parts import keep_to_answers
 from cvserve.predictor.backends.sklearn.unreadable import explain_unreadable
@@ -100,15 +100,17 @@ def _read_facts(model: Any) -> ModelFacts:
     with _explain_missing_parts():
         keep_to_answers(model)
         _check_classifier(model)
-        n_features = getattr(model, "n_features_in_", None)
-        features = int(n_features) if isinstance(n_features, (int, np.integer)) and n_features > 0 else None
+        features = _count_features(model)
         if features is not None and features > _MOST_FEATURES:
             raise ModelFault(f"takes {features:,} values a picture; at most {_MOST_FEATURES:,} are served.")
+        n_labels = None if features is None else count_labels(model, features)
         return ModelFacts(
             format="sklearn",
-            connect=partial(_make_backend, model),
+            connect=partial(_make_backend, model, n_labels),
             features=features,
-            labels=tuple(_label(value) for value in np.asarray(model.classes_).tolist()),
+            labels=tuple(
+                _label(value) for value in (range(n_labels) if n_labels else np.asarray(model.classes_).tolist())
+            ),
             # Without a count of features it may be somebody's own class, which takes another layout.
             input={} if features is None else {"layout": "flat"},
             defaults={"layout": "flat"},
@@ -116,9 +118,19 @@ def _read_facts(model: Any) -> ModelFacts:
         )
 
 
-def _make_backend(model: Any, batch: NDArray[Any], wanted: str | None) -> tuple[Backend, str | None]:
+def _count_features(model: Any) -> int | None:
+    """Values a picture; None: it does not say. CatBoost says 0 for a model that was loaded, and has all the names."""
+    n_features = getattr(model, "n_features_in_", None)
+    if not n_features and isinstance(names := getattr(model, "feature_names_", None), list):
+        n_features = len(names)
+    return int(n_features) if isinstance(n_features, (int, np.integer)) and n_features > 0 else None
+
+
+def _make_backend(
+    model: Any, n_labels: int | None, batch: NDArray[Any], wanted: str | None
+) -> tuple[Backend, str | None]:
     with _explain_missing_parts():
-        return make_backend(model, batch, wanted)
+        return make_backend(model, batch, wanted, n_labels)
 
 
 @contextmanager

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator
+from sklearn.compose import ColumnTransformer
 
 # `memory` is a folder of pickles, of which only `fit` makes use. What is no parameter of all of scikit-learn's kind is
 # set in its own classes alone.
@@ -40,6 +41,31 @@ def keep_to_answers(model: Any) -> None:
         for key in _QUIET.keys() & own.keys():
             if key == "n_jobs" or type(part).__module__.startswith("sklearn."):
                 own[key] = _QUIET[key]
+        if isinstance(part, ColumnTransformer):
+            _pick_by_index(own)
         if type(part).__module__.startswith("sklearn."):
             # Of a table's columns: scikit-learn would warn of each array that it has none.
             own.pop("feature_names_in_", None)
+
+
+def _pick_by_index(own: dict[str, Any]) -> None:
+    """Let a trained `ColumnTransformer` find by their places the columns that it was told by name.
+
+    Args:
+        own: its attributes; they are left as they are where they are not those of a trained one.
+    """
+    places = own.get("_transformer_to_input_indices")
+    trained = own.get("transformers_")
+    if not isinstance(places, dict) or not isinstance(trained, list):
+        return
+    try:
+        own["transformers_"] = [(name, part, _places(columns, places[name])) for name, part, columns in trained]
+    except (KeyError, TypeError, ValueError, IndexError):  # damaged: it says so itself when it is asked
+        return
+
+
+def _places(columns: Any, indices: Any) -> Any:
+    if isinstance(columns, str):
+        return indices[0]  # one column, which is given as a row and not as a table
+    names = (columns.start, columns.stop) if isinstance(columns, slice) else np.ravel(columns).tolist()
+    return indices if any(isinstance(name, str) for name in names) else columns

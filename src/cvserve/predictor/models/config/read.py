@@ -58,6 +58,16 @@ class ModelConfig:
         values, origins = ({key: of[key] for key in of if key != "input.size"} for of in (self.values, self.origins))
         return replace(self, values=values, origins=origins)
 
+    def fill(self, fields: Mapping[str, Any], origin: str) -> "ModelConfig":
+        """The config with values for keys of which it says nothing.
+
+        Args:
+            fields: checked values by key, e.g. `{"input.size": (224, 224)}`.
+            origin: of those, e.g. `timm`.
+        """
+        new = {key: value for key, value in fields.items() if key not in self.values}
+        return replace(self, values={**self.values, **new}, origins={**self.origins, **dict.fromkeys(new, origin)})
+
 
 def read_config(
     model: Path,
