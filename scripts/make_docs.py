@@ -162,11 +162,11 @@ and `create_app()` without settings; `home` each command that has a history, and
   `HOME` is that folder (a container), name another one by `XDG_CONFIG_HOME`. Your home by the password database is
   yours.
 
-- `model` and `weights` may lead anywhere: a model is checked by its format, and needs
-  [trust](models.md#files-in-which-code-can-hide) where code can hide in it. What is read beside it, `model.toml` and
-  `labels.txt`, would stand in answers: a link from there to a file in another folder is refused (exit code 4), whoever
-  has named the model, until `cvserve config trust --model FILE` vouches for what it leads to. A `model_config` that you
-  name yourself may be a link to anywhere.
+- `model` may lead anywhere: a model is checked by its format, and needs [trust](trust.md) where code can hide in it.
+  `weights` of a file stay in its folder: they are handed to a class, which may show what is in them. What is read
+  beside a model, `model.toml` and `labels.txt`, would stand in answers: a link from there to a file in another folder
+  is refused (exit code 4), whoever has named the model, until `cvserve config trust --model FILE` vouches for what it
+  leads to. A `model_config` that you name yourself may be a link to anywhere.
 - `cvserve health` sends the token to a `host` of a file only when that is this machine, also when the file is trusted;
   else name the server with `--url`. Nor does a file choose the `port` that a token of yours is sent to, from the
   environment or a trusted file: then it asks without. It follows no redirect.

@@ -1,4 +1,4 @@
-"""Runs the commands of README.md, docs/http-api.md and docs/models.md and writes what they print.
+"""Runs the commands of README.md, docs/http-api.md and docs/checking.md and writes what they print.
 
     python scripts/record_docs.py
 
@@ -27,6 +27,6 @@ for page in ("README.md", "docs/http-api.md"):
         print(f"wrote {page}")
 
 with tempfile.TemporaryDirectory() as folder:
-    text = replayed("docs/models.md", ModelGuide(Path(folder)).answer)
-(ROOT / "docs/models.md").write_text(text, encoding="utf-8")
-print("wrote docs/models.md")
+    text = replayed("docs/checking.md", ModelGuide(Path(folder)).answer)
+(ROOT / "docs/checking.md").write_text(text, encoding="utf-8")
+print("wrote docs/checking.md")

@@ -206,6 +206,9 @@ def test_an_unknown_variable_is_a_warning_with_the_nearest_name(home: Path, sour
         ("port = 1\nport = 2", ["cvserve.toml"]),
         ("[port]\nx = 1", ["port", "table"]),
         ("port =", ["cvserve.toml"]),
+        ("port = " + "9" * 5000, ["cvserve.toml is not TOML: a whole number is too large."]),
+        ("port = 0x" + "f" * 5000, ["cvserve.toml is not TOML: a whole number is too large."]),
+        ("port = " + "[" * 100_000, ["cvserve.toml is not TOML: it is nested too deeply."]),
         ("port = true", ["port", "True", "cvserve.toml", "whole number"]),
         ("port = 99999", ["port", "99999", "cvserve.toml", "65535"]),
         (
@@ -213,6 +216,7 @@ def test_an_unknown_variable_is_a_warning_with_the_nearest_name(home: Path, sour
             ["model_sha256", "cvserve.toml", "--model-sha256", "CVSERVE_MODEL_SHA256"],
         ),
     ],
+    ids=lambda value: str(value)[:30],
 )
 def test_a_bad_file_of_settings_is_an_error_that_names_it(home: Path, toml: str, words: list[str]) -> None:
     (home / "cvserve.toml").write_text(toml)

@@ -79,6 +79,30 @@ def test_what_leads_out_of_a_folder_is_not_read(folder: Path, way: str) -> None:
     assert out.value.target == (Path("/nowhere/a") if way == "nowhere" else outside / "a")
 
 
+@pytest.mark.parametrize("swapped", ["a", "sub"])
+def test_what_is_swapped_for_a_link_meanwhile_is_not_read(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, swapped: str
+) -> None:
+    """A stranger who is quick: between the look at where a name leads and the opening it becomes a link."""
+    outside = folder.parent / "outside"
+    for each in (folder / "sub", outside):
+        each.mkdir()
+        (each / "a").write_bytes(b"1")
+    (folder / "a").write_bytes(b"1")
+    really_open = os.open
+
+    def swap_and_open(path: str, flags: int, mode: int = 0o777, *, dir_fd: int | None = None) -> int:
+        if not (folder / swapped).is_symlink():
+            (folder / swapped).rename(folder.parent / "before")
+            (folder / swapped).symlink_to(outside / "a" if swapped == "a" else outside)
+        return really_open(path, flags, mode, dir_fd=dir_fd)
+
+    monkeypatch.setattr(os, "open", swap_and_open)
+    with pytest.raises(OSError, match=r"Too many levels of symbolic links|Not a directory"):
+        read_inside(folder, "a" if swapped == "a" else "sub/a", 5)
+    assert (folder / swapped).is_symlink()
+
+
 def test_all_folders_that_are_made_are_for_this_user_alone(folder: Path) -> None:
     before = os.umask(0)
     try:

@@ -24,19 +24,20 @@ class Settings:
     home: Path = setting(Path(), "Folder of cvserve.db and output.log.", values.path, metavar="DIR", reach=Reach.INSIDE)
     model: str | None = setting(
         None,
-        "Model file, or a class: my_model.py:MyModel; default: builtin, the built-in model for digits.",
+        "Model file or folder, a class or function (my_model.py:MyModel, torchvision.models:resnet18), or timm:NAME; "
+        "default: builtin, the built-in model for digits.",
         values.model,
         alias="MODEL_PATH",
         reach=Reach.FOLDER,
     )
     weights: Path | None = setting(
         None,
-        "File with the weights of the model's class, such as best.pth; or a folder.",
+        "Weights of what --model names, such as best.pth or best.safetensors; or a folder.",
         values.path,
         loads_model=True,
         of_one_model=True,
         metavar="FILE",
-        reach=Reach.FOLDER,
+        reach=Reach.INSIDE,
     )
     model_config: Path | None = setting(
         None,

@@ -16,6 +16,7 @@ from cvserve.setting_field import Reach
 from cvserve.setting_texts import parse_value
 from cvserve.settings import FIELDS, flag, variable
 from cvserve.texts import did_you_mean
+from cvserve.toml_text import NotToml, parse_toml
 
 FILE_NAMES = ("cvserve.toml", ".env")  # the later one wins
 _MAX_BYTES = 1024**2
@@ -130,11 +131,9 @@ def _parse_dotenv(text: str) -> dict[str, str]:
 
 
 def _parse_toml(text: str) -> dict[str, tuple[Any, str]]:
-    import tomllib  # most folders have no cvserve.toml
-
     try:
-        entries = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+        entries = parse_toml(text)
+    except NotToml as error:
         raise InvalidSetting(f"cvserve.toml is not TOML: {error}.") from None
     for key, value in entries.items():
         if key not in FIELDS:

@@ -24,7 +24,7 @@ from support.pages import ROOT, blocks
 from support.process import ServerProcess
 from support.torch_models import needs_torch
 
-PAGE = "docs/models.md"
+PAGE, CONFIG, CHECKING, OWN = (f"docs/{name}.md" for name in ("models", "model-toml", "checking", "own-class"))
 IS_LONG = os.environ.get("CVSERVE_TEST_LONG") == "1"
 SAMPLE = next((ROOT / "src/cvserve/samples").glob("digit-4*"))
 
@@ -58,7 +58,8 @@ def test_your_own_class(home: Path, server_process: Callable[..., ServerProcess]
 
 
 def test_a_picture_of_no_class(home: Path) -> None:
-    (code,), (config,) = (blocks(PAGE, language, "A picture of no class") for language in ("python", "toml"))
+    (code,) = blocks(OWN, "python", "Warnings of its own")
+    (config,) = blocks(CONFIG, "toml", "A picture of no class")
     (home / "careful.py").write_text(code, encoding="utf-8")
     (home / "careful.toml").write_text(config, encoding="utf-8")
     for level, warning in ((200, "There is nothing in it."), (None, "Half of it is night."), (150, None)):
@@ -116,9 +117,9 @@ def test_compare_with_your_framework(home: Path) -> None:
     models = pytest.importorskip("torchvision.models", reason="pip install -r tests/frameworks/requirements.txt")
     torch = pytest.importorskip("torch")
     section = "Compare with your framework"
-    (code,) = blocks(PAGE, "python", section)
-    (config,) = blocks(PAGE, "toml", section)
-    (line,) = blocks(PAGE, "sh", section)
+    (code,) = blocks(CHECKING, "python", section)
+    (config,) = blocks(CHECKING, "toml", section)
+    (line,) = blocks(CHECKING, "sh", section)
     (home / "train.py").write_text(code, encoding="utf-8")
     (home / "input.toml").write_text(config, encoding="utf-8")
     (home / "photos").mkdir()
@@ -135,9 +136,9 @@ def test_presets_and_transforms(home: Path) -> None:
     pytest.importorskip("torchvision")
     onnx = pytest.importorskip("onnx")
     section = "Presets and transforms"
-    preset, named = blocks(PAGE, "toml", section)
-    (code,) = blocks(PAGE, "python", section)
-    (lines,) = blocks(PAGE, "sh", section)
+    preset, named = blocks(CONFIG, "toml", section)
+    (code,) = blocks(CONFIG, "python", section)
+    (lines,) = blocks(CONFIG, "sh", section)
     Path("train.py").write_text(code, encoding="utf-8")
     onnx.save(linear(["n", 3, 224, 224]), "model.onnx")
     Path("model.toml").write_text(preset, encoding="utf-8")
@@ -149,7 +150,7 @@ def test_presets_and_transforms(home: Path) -> None:
     run(f"{trust} --sha256 {hashlib.sha256(code.encode()).hexdigest()}")
     assert "float32 [3, 224, 224], -" in run(try_)
     rows = re.findall(
-        r"^\| `(\w+)` \| (?:short side|mean and std|BGR)", (ROOT / PAGE).read_text(encoding="utf-8"), re.M
+        r"^\| `(\w+)` \| (?:short side|mean and std|BGR)", (ROOT / CONFIG).read_text(encoding="utf-8"), re.M
     )
     assert set(rows) == set(PRESETS)
 
@@ -208,7 +209,7 @@ loaders = ImageDataLoaders.from_folder("pictures", valid_pct=0.5, item_tfms=Resi
 vision_learner(loaders, resnet18, pretrained=False).export(Path("export.pkl").absolute())
 """
     subprocess.run([sys.executable, "-W", "ignore", "-c", train], cwd=home, check=True, timeout=300)
-    (code,) = blocks(PAGE, "python", "Lightning, fastai, Ultralytics")
+    (code,) = blocks(PAGE, "python", "Lightning and fastai")
     subprocess.run([sys.executable, "-W", "ignore", "-c", code], cwd=home, check=True, timeout=300)
     assert served("cvserve serve --model export.onnx", server_process)["label"] in ("cat", "dog")
     for made in ("export.onnx", "labels.txt"):
@@ -231,7 +232,7 @@ def test_ultralytics_by_onnx(
     monkeypatch.setenv("YOLO_OFFLINE", "true")
     make = "from ultralytics import YOLO; YOLO('yolo11n-cls.yaml').save('best.pt')"
     subprocess.run([sys.executable, "-W", "ignore", "-c", make], cwd=home, check=True, timeout=300)
-    (block,) = blocks(PAGE, "sh", "Lightning, fastai, Ultralytics")
+    (block,) = blocks(PAGE, "sh", "Ultralytics")
     said = cvserve("model", "inspect", "best.pt")
     assert said.code == 5
     assert said.err.strip().endswith(" && ".join(block.strip().splitlines()))

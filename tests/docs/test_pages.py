@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from support.guide import Guide
-from support.model_guide import ModelGuide
+from support.model_guide import CHECKING, ModelGuide
 from support.pages import ROOT, blocks, replayed, steady
 
 PAGES = ["README.md", "docs/http-api.md"]
@@ -56,17 +56,15 @@ def test_models_page_trains_and_serves_what_it_says(home: Path, section: str) ->
     assert "four" in ended.stdout or re.search(r"^4 +█", ended.stdout, re.MULTILINE), ended.stdout
 
 
-def test_models_page_counts_what_it_shows(home: Path) -> None:
-    shown = (ROOT / "docs/models.md").read_text(encoding="utf-8")
-    assert steady(replayed("docs/models.md", ModelGuide(home).answer)) == steady(shown), (
-        "run: python scripts/record_docs.py"
-    )
+def test_checking_page_counts_what_it_shows(home: Path) -> None:
+    shown = (ROOT / CHECKING).read_text(encoding="utf-8")
+    assert steady(replayed(CHECKING, ModelGuide(home).answer)) == steady(shown), "run: python scripts/record_docs.py"
 
 
-def test_models_page_shows_how_to_see_that_a_model_was_compiled(home: Path) -> None:
+def test_compiled_page_shows_how_to_see_that_a_model_was_compiled(home: Path) -> None:
     (training,) = blocks("docs/models.md", "python", "scikit-learn")
     subprocess.run([sys.executable, "-c", training], cwd=home, check=True, timeout=120)
-    (block,) = blocks("docs/models.md", "sh", "scikit-learn, compiled")
+    (block,) = blocks("docs/compiled.md", "sh")
     command = block.strip().splitlines()[-1].split()[1:]
     ended = subprocess.run(
         [sys.executable, "-m", "cvserve", *command], cwd=home, capture_output=True, text=True, check=False, timeout=60
@@ -99,8 +97,16 @@ def test_every_relative_link_leads_somewhere() -> None:
         *(ROOT / "docs").glob("*.md"),
         *(ROOT / "examples").rglob("*.md"),
     ]:
-        for target in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text(encoding="utf-8")):
-            assert (page.parent / target).exists(), f"{page.name} links to {target}"
+        for target, anchor in re.findall(r"\]\((?!https?:)([^)#]*)#?([^)]*)\)", page.read_text(encoding="utf-8")):
+            linked = page.parent / target if target else page
+            assert linked.exists(), f"{page.name} links to {target}"
+            assert not anchor or anchor in anchors(linked), f"{page.name} links to {target}#{anchor}"
+
+
+def anchors(page: Path) -> set[str]:
+    """The headings of a page, as links name them."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 @pytest.mark.parametrize("page", sorted(ROOT.glob("*.md")) + sorted(ROOT.glob("docs/*.md")), ids=lambda page: page.name)

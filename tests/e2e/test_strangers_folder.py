@@ -1,7 +1,9 @@
 """A folder as `git clone` makes it, of somebody who means harm: nothing of the user's leaves, nobody gets in."""
 
+import hashlib
 import socket
 import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,6 +13,7 @@ import pytest
 import skops.io
 from sklearn.neighbors import KNeighborsClassifier
 
+from cvserve.predictor.models.code.trust import record
 from support.command import cvserve
 from support.process import ServerProcess
 from support.trusted import trust_settings
@@ -242,6 +245,27 @@ def test_a_model_toml_of_elsewhere_is_not_read(clone: Callable[..., Path], victi
     assert f'"{SECRET}"' in cvserve("model", "inspect", "m.skops", "--model-config", "../secret.toml", "--json").out
 
 
+READS_WEIGHTS = """
+class Net:
+    def setup(self):
+        raise ValueError(open(self.weights).read())
+    def infer(self, batch):
+        return batch
+"""
+
+
+def test_no_file_of_the_user_becomes_weights(clone: Callable[..., Path], photo: bytes) -> None:
+    """They are handed to a class, which the user may trust, and whose mistake tells what it has read."""
+    clone({"net.py": READS_WEIGHTS, "w.bin": "-> ../.ssh/id_rsa", "x.jpg": photo})
+    record(hashlib.sha256(READS_WEIGHTS.encode()).hexdigest(), "net.py", len(READS_WEIGHTS))
+    for named in ("../.ssh/id_rsa", "w.bin"):
+        Path(".env").write_text(f"MODEL_PATH=net.py:Net\nCVSERVE_WEIGHTS={named}\n")
+        said = cvserve("predict", "--no-history", "x.jpg")
+        assert (said.code, said.out) == (4, "")
+        assert f"/{named}' (CVSERVE_WEIGHTS in .env), which leads out of the folder" in said.err
+        assert SECRET not in said.err
+
+
 DOORS = {
     "host and token": {".env": "CVSERVE_TOKEN=known-to-the-stranger\nCVSERVE_HOST=0.0.0.0\n"},
     "host": {"cvserve.toml": 'host = "::"\n'},
@@ -360,3 +384,28 @@ def test_where_nothing_can_be_remembered_tokens_are_named_without_blame(
     assert "which of them you know cannot be remembered here" in second
     assert "not seen" not in second
     assert not (home / "s").exists()
+
+
+def run_as_installed(*arguments: str) -> str:
+    """What `cvserve` says on stderr, as the script that pip installs runs it: the working folder is not on its path."""
+    command = [sys.executable, "-P", "-m", "cvserve", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False).stderr
+
+
+CANARY = "open('ran', 'w').close()\n"
+
+
+def test_the_name_of_an_installed_module_runs_nothing_of_the_folder(clone: Callable[..., Path]) -> None:
+    """Neither a module of that name nor one that the installed module imports."""
+    clone(dict.fromkeys(("sklearn/__init__.py", "sklearn/dummy.py", "scipy/__init__.py", "filecmp.py"), CANARY))
+    said = run_as_installed("model", "inspect", "sklearn.dummy:DummyClassifier")
+    assert "DummyClassifier in dummy.py has no method infer" in said
+    assert not Path("ran").exists()
+
+
+def test_a_load_test_runs_nothing_of_the_folder(clone: Callable[..., Path]) -> None:
+    """Its own server is our code, and not a `cvserve/` or a `typer.py` that lies where it is started."""
+    clone(dict.fromkeys(("cvserve/__init__.py", "cvserve/__main__.py", "runpy.py", "typer.py"), CANARY))
+    said = run_as_installed("loadtest", "--model", "none.onnx", "-t", "1")
+    assert "The server for the test did not start: There is no model file 'none.onnx'" in said
+    assert not Path("ran").exists()

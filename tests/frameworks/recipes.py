@@ -1,6 +1,8 @@
 """What each row of the table "Your framework" in `docs/models.md` begins with: the files, made by that framework."""
 
 import importlib
+import importlib.util
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -15,7 +17,8 @@ import skops.io
 from PIL import Image
 
 from frameworks import estimators
-from frameworks.case import Case
+from frameworks.case import Case, soft_max
+from support.pages import ROOT, blocks
 
 _NEEDS = "pip install -r tests/frameworks/requirements-long.txt"
 # So large that no JPEG among the photos is decoded at a smaller scale.
@@ -61,6 +64,57 @@ def _lightning(folder: Path) -> Case:
     case = _of("torch_nets", "TORCH", "Lightning", folder)
     (folder / "best.pth").rename(folder / "best.ckpt")
     return case
+
+
+def _safetensors(folder: Path) -> Case:
+    case = _of("torch_nets", "TORCH", "state dict", folder)
+    state = importlib.import_module("torch").load(folder / "best.pth")
+    importlib.import_module("safetensors.torch").save_file(state, folder / "best.safetensors")
+    (folder / "best.pth").unlink()
+    return case
+
+
+def _fastai(folder: Path) -> Case:
+    """A Learner, made ONNX by the lines of the page."""
+    fastai = pytest.importorskip("fastai.vision.all", reason=_NEEDS)
+    torch_nets = importlib.import_module("frameworks.torch_nets")
+    for name in "01234":
+        (folder / "pictures" / name).mkdir(parents=True)
+        for number in range(2):
+            Image.new("RGB", (40, 40)).save(folder / "pictures" / name / f"{number}.png")
+    size = fastai.Resize(torch_nets.SIDE_PX)
+    loaders = fastai.ImageDataLoaders.from_folder(folder / "pictures", valid_pct=0.5, item_tfms=size, num_workers=0)
+    loaders.vocab = list("01234")
+    fastai.Learner(loaders, torch_nets.trained()).export(folder / "export.pkl")
+    (code,) = [code for code in blocks("docs/models.md", "python", "Lightning and fastai") if "export.pkl" in code]
+    code = code.replace("224", str(torch_nets.SIDE_PX))
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT / "tests"), *sys.path])}
+    command = [sys.executable, "-W", "ignore", "-c", code]
+    subprocess.run(command, cwd=folder, check=True, env=environment, timeout=300)
+    (folder / "export.toml").write_text(torch_nets.INPUT, encoding="utf-8")
+    return Case(folder / "export.onnx", partial(torch_nets.answer, torch_nets.trained()))
+
+
+def _litert(folder: Path) -> Case:
+    """The plugin, installed into the working folder, and a model that LiteRT's own schema writes."""
+    pytest.importorskip("ai_edge_litert", reason=_NEEDS)
+    options = ["--quiet", "--no-deps", "--no-build-isolation", "--disable-pip-version-check", "--target", str(folder)]
+    example = ROOT / "examples/litert"
+    subprocess.run([sys.executable, "-m", "pip", "install", *options, str(example)], check=True, timeout=120)
+    spec = importlib.util.spec_from_file_location("lite_models", example / "tests/lite_models.py")
+    assert spec
+    assert spec.loader
+    lite_models = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(lite_models)
+    weights = np.random.default_rng(3).normal(0, 0.06, (4, _SIDE_PX**2 * 3)).astype(np.float32)
+    (folder / "model.tflite").write_bytes(lite_models.linear((1, _SIDE_PX, _SIDE_PX, 3), weights))
+    (folder / "model.toml").write_text('[input]\ndecode = "exact"\n', encoding="utf-8")
+
+    def answer(photo: Image.Image) -> Any:
+        pixels = np.asarray(photo.resize((_SIDE_PX, _SIDE_PX), Image.Resampling.BILINEAR), np.float32) / 255
+        return soft_max(weights @ pixels.reshape(-1))
+
+    return Case(folder / "model.tflite", answer)
 
 
 def _ultralytics(folder: Path) -> Case:
@@ -111,13 +165,17 @@ RECIPES: dict[str, Callable[[Path], Case]] = {
     "scikit-learn": _scikit_learn,
     "XGBoost, LightGBM, CatBoost": _booster,
     "PyTorch": partial(_of, "torch_nets", "TORCH", "state dict"),
+    "any weights as safetensors": _safetensors,
     "PyTorch Lightning": _lightning,
+    "fastai": _fastai,
     "`torch.export`": partial(_of, "torch_nets", "TORCH", "torch.export"),
+    "TorchScript": partial(_of, "torch_nets", "TORCH", "TorchScript"),
     "torchvision": partial(_of, "whole", "WHOLE", "torchvision"),
     "timm": partial(_of, "whole", "WHOLE", "timm"),
     "Hugging Face": partial(_of, "whole", "WHOLE", "Hugging Face"),
     "Ultralytics": _ultralytics,
     "Keras": _keras,
     "TensorFlow": _tensorflow,
+    "LiteRT (TensorFlow Lite)": _litert,
     "anything else": _own_class,
 }

@@ -85,12 +85,20 @@ ELSEWHERE = {
     "predictor/steps.py": ("predictor/test_predictor.py",),
     "predictor/contract.py": ("predictor/test_predictor.py", "predictor/test_loading.py"),
     "predictor/models/config/files.py": ("e2e/test_strangers_folder.py", "predictor/models/config/test_read.py"),
+    "predictor/models/config/timm_input.py": (
+        "predictor/models/config/test_presets.py",
+        "predictor/backends/timm/test_folder.py",
+    ),
     "predictor/models/advice/whole_pickles.py": ("predictor/backends/torch/test_checkpoint.py",),
     "predictor/models/advice/incomplete.py": (
         "predictor/backends/torch/test_load.py",
         "predictor/backends/python/test_load.py",
     ),
     "predictor/models/formats/kinds.py": ("predictor/models/files/test_file.py",),
+    "predictor/models/code/hidden_code.py": (
+        "predictor/models/code/test_trust.py",
+        "predictor/models/formats/test_plugins.py",
+    ),
     "predictor/models/files/pickle_scan.py": ("predictor/models/code/test_trust.py",),
     "predictor/models/resolve.py": ("predictor/test_loading.py",),
     "predictor/models/config/keys.py": ("predictor/models/config/test_read.py",),

@@ -1,4 +1,4 @@
-"""Somebody who follows `docs/models.md` with a scikit-learn model."""
+"""Somebody who trains the scikit-learn model of `docs/models.md` and checks it as `docs/checking.md` says."""
 
 import os
 import subprocess
@@ -7,7 +7,7 @@ from pathlib import Path
 
 from support.pages import blocks, run
 
-PAGE = "docs/models.md"
+MODELS, CHECKING = "docs/models.md", "docs/checking.md"
 
 
 class ModelGuide:
@@ -19,10 +19,10 @@ class ModelGuide:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        (config,) = blocks(PAGE, "toml", "scikit-learn")
+        (config,) = blocks(MODELS, "toml", "scikit-learn")
         (folder / "model.toml").write_text(config, encoding="utf-8")
-        for section in ("scikit-learn", "Check a model"):
-            (code,) = blocks(PAGE, "python", section)
+        for page, section in ((MODELS, "scikit-learn"), (CHECKING, "Check it on labelled pictures")):
+            (code,) = blocks(page, "python", section)
             subprocess.run([sys.executable, "-W", "error", "-c", code], cwd=folder, check=True, timeout=120)
 
     def answer(self, line: str) -> str:

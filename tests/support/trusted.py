@@ -1,5 +1,6 @@
-"""A folder whose files of settings the user has read and trusted."""
+"""What a user trusts: the files of settings of a folder, and the record of models."""
 
+import os
 from pathlib import Path
 
 from cvserve.configuration import load_configuration
@@ -11,3 +12,8 @@ def trust_settings(folder: Path) -> None:
     claims = load_configuration({}, {}, folder, refuses=False).foreseen
     for file in {claim.file.path: claim.file for claim in claims}.values():
         trust_file(file, claims, "a test")
+
+
+def store_path() -> Path:
+    """Where the user's record of trusted models is, for tests that set its folder."""
+    return Path(os.environ["XDG_CONFIG_HOME"], "cvserve", "trust.json")

@@ -12,7 +12,7 @@ from PIL import Image
 
 from cvserve.errors import CvserveError, InvalidSetting
 from cvserve.model_name import class_reference
-from cvserve.predictor.backends.python.module import code_folder, run_module, source_path
+from cvserve.predictor.backends.python.module import code_folder, import_folder, run_module, source_path
 from cvserve.predictor.models.files.file import read_model_file
 from cvserve.predictor.user_code import describe_error
 from cvserve.texts import list_some
@@ -70,8 +70,8 @@ def load_reference(name: str) -> Reference:
     except CvserveError as error:
         raise InvalidSetting(f"--reference {name}: {error.detail}") from None
     folder = code_folder(where, file.path).absolute()
-    # It stays there: the function may import when it is called.
-    sys.path.insert(0, str(folder))
+    if import_folder(where, file.path) is not None:
+        sys.path.insert(0, str(folder))  # it stays there: the function may import when it is called
     try:
         module = run_module(where, file)
         function = getattr(module, attribute, None)

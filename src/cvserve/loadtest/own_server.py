@@ -48,10 +48,12 @@ def start_own_server(flags: Mapping[str, str], beside: Path) -> Iterator[Target]
     with _make_folder(beside) as home:
         token = f"loadtest-{secrets.token_urlsafe(24)}"
         environment = {**os.environ, "CVSERVE_TOKEN": token, "CVSERVE_NO_AUTH": "false"}
+        # The same path as here, and not the working folder's code: that is what `-P` is for.
+        environment["PYTHONPATH"] = os.pathsep.join(part or os.getcwd() for part in sys.path)
         options = [part for option, value in flags.items() for part in (option, value)]
         place = ["--host", "127.0.0.1", "--port", "0", "--home", str(home)]
         process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
-            [sys.executable, "-m", _MODULE, str(os.getpid()), "serve", *options, *place],
+            [sys.executable, "-P", "-m", _MODULE, str(os.getpid()), "serve", *options, *place],
             env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
             start_new_session=True,
         )  # fmt: skip

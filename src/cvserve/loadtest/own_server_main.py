@@ -8,4 +8,4 @@ from cvserve.engine.parent import die_with_parent
 if __name__ == "__main__":
     parent, *arguments = sys.argv[1:]
     die_with_parent(int(parent))  # stays over the exec, which leaves nothing else of this process behind
-    os.execv(sys.executable, [sys.executable, "-m", "cvserve", *arguments])  # noqa: S606 - our own interpreter
+    os.execv(sys.executable, [sys.executable, "-P", "-m", "cvserve", *arguments])  # noqa: S606 - our own interpreter

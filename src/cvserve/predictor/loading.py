@@ -10,7 +10,6 @@ from cvserve.errors import InvalidSetting
 from cvserve.model_name import TIMM, TIMM_FUNCTION, class_reference
 from cvserve.predictor.backends.device_check import check_device_name, check_placement
 from cvserve.predictor.backends.probe.model import make_model
-from cvserve.predictor.backends.torch.library import import_part
 from cvserve.predictor.contract import LoadedModel
 from cvserve.predictor.models.advice.incomplete import explain_incomplete
 from cvserve.predictor.models.advice.unserved import explain_unserved
@@ -23,6 +22,7 @@ from cvserve.predictor.models.files.file import ModelFile, check_sha256, compare
 from cvserve.predictor.models.files.folder import ModelFolder, read_model
 from cvserve.predictor.models.formats.kinds import PYTHON, SAFETENSORS, TORCH
 from cvserve.predictor.models.formats.plugins import find_plugin
+from cvserve.predictor.models.library import import_library
 from cvserve.predictor.models.resolve import ModelFacts
 from cvserve.predictor.source import ModelSource
 from cvserve.predictor.trial import limit_trials
@@ -37,10 +37,10 @@ _LOADERS = {
     "torchscript": "cvserve.predictor.backends.torch.load:load_torchscript",
     "torch-export": "cvserve.predictor.backends.torch.load:load_export",
 }
-# Folders bring their own preparation, so that these make the whole model.
+# Folders bring their own preparation, so that these make the whole model; with each, the extra that it needs.
 _FOLDER_LOADERS = {
-    "huggingface": "cvserve.predictor.backends.huggingface.load:load_folder",
-    "timm-folder": "cvserve.predictor.backends.timm.folder:load_timm_folder",
+    "huggingface": ("cvserve.predictor.backends.huggingface.load:load_folder", "hf"),
+    "timm-folder": ("cvserve.predictor.backends.timm.folder:load_timm_folder", TIMM),
 }
 _PLUGIN_LOADER = "cvserve.predictor.backends.plugin:load_plugin"
 _TIMM_LOADER = "cvserve.predictor.backends.timm.load"
@@ -101,7 +101,7 @@ def _find_folder(reference: tuple[str, str] | None, source: ModelSource) -> Path
 
 
 def _load_timm(name: str, source: ModelSource) -> LoadedModel:
-    load: _TimmLoader = import_part(_TIMM_LOADER, TIMM, TIMM).load_timm
+    load: _TimmLoader = import_library(_TIMM_LOADER, TIMM).load_timm
     return load(name, source)
 
 
@@ -137,8 +137,9 @@ def _load_file(path: str | os.PathLike[str], source: ModelSource) -> LoadedModel
 
 
 def _load_folder(folder: ModelFolder, config: ModelConfig, source: ModelSource) -> LoadedModel:
-    module, _, function = _FOLDER_LOADERS[folder.kind.key].partition(":")
-    load: _FolderLoader = getattr(import_part(module, "timm", "timm"), function)
+    place, extra = _FOLDER_LOADERS[folder.kind.key]
+    module, _, function = place.partition(":")
+    load: _FolderLoader = getattr(import_library(module, extra), function)
     return load(folder, config, source)
 
 

@@ -47,7 +47,7 @@ def load(file: ModelFile) -> ModelFacts:
         connect=connect,
         labels=read_labels(file.data, classes) if classes else None,
         input={**_shape_of(taken, file), "dtype": "float32"},
-        told=taken.pixels() if taken.step else {},
+        suggested=taken.pixels() if taken.step else {},
         extra={"takes": taken.dtype, "gives": given.dtype},
     )
 

@@ -6,7 +6,7 @@ from rich.table import Table
 from rich.text import Text
 
 from cvserve.commands.terminal.output import make_console, print_document
-from cvserve.predictor.models.code.hidden_code import find_names
+from cvserve.predictor.models.code.hidden_code import find_names, has_names
 from cvserve.predictor.models.files.file import ModelFile
 from cvserve.predictor.models.files.pickle_scan import PickleGlobals
 
@@ -23,7 +23,7 @@ _HARMLESS_PREFIXES = (
 
 def show_untrusted(file: ModelFile, *, as_json: bool) -> None:
     """Print file, format, hash and what its code would import, on stdout; nothing in it is run."""
-    found = find_names(file)
+    found = find_names(file) if has_names(file) else PickleGlobals((), complete=False)
     if as_json:
         facts = {
             "file": str(file.path),
@@ -55,7 +55,8 @@ def _risk_table(file: ModelFile, found: PickleGlobals) -> Table:
     table.add_row("sha256", Text(file.code_sha256, "bold", overflow="fold"))
     table.add_row("size", f"{file.size:,} bytes")
     table.add_row("owner", f"{_owner(file.owner)}, mode {file.mode:04o}")
-    table.add_row("imports", names)
+    if has_names(file):
+        table.add_row("imports", names)
     return table
 
 

@@ -20,7 +20,8 @@ _File = Annotated[
     str,
     typer.Argument(
         metavar="FILE",
-        help=f"A model file, a class as my_model.py:MyModel, or '{BUILTIN_MODEL}'.",
+        help="A model file or folder, a class or function (my_model.py:MyModel, torchvision.models:resnet18), "
+        f"timm:NAME, or '{BUILTIN_MODEL}'.",
         show_default=False,
     ),
 ]

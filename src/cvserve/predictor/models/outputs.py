@@ -6,6 +6,11 @@ from cvserve.predictor.models.fault import ModelFault
 from cvserve.texts import escape_unprintable, list_some
 
 _MAX_SHOWN = 5
+# What is wrong with a model that sorts its scores.
+TOP_K = (
+    "gives only the best scores of a picture and their classes (top k), which stand for no class; leave that step out: "
+    "cvserve sorts the scores itself."
+)
 
 
 class SeveralOutputs(ModelFault):

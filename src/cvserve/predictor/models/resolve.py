@@ -5,6 +5,7 @@ that names both. What neither says and what changes the scores is marked as gues
 """
 
 import dataclasses
+import logging
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 
 from cvserve.errors import ModelLoadError
 from cvserve.predictor.contract import Backend
-from cvserve.predictor.models.config.conflicts import check_input, check_order
+from cvserve.predictor.models.config.conflicts import check_input, check_order, describe_doubled
 from cvserve.predictor.models.config.read import ModelConfig
 from cvserve.predictor.models.fault import ModelFault
 from cvserve.predictor.models.files.file import ModelFile
@@ -45,14 +46,16 @@ class InputFacts(NamedTuple):
         defaults: fields that suit it when nobody says otherwise.
         guessed: fields that the file leaves open although they change the scores.
         features: values in one picture, None when the file does not say.
-        told: fields that the file tells by a convention, so that a config may say otherwise.
+        suggested: fields that the file says by a convention of its maker; `model.toml` may say otherwise.
+        pixel_steps: as `ModelFacts` has it.
     """
 
     said: Mapping[str, Any] = {}
     defaults: Mapping[str, Any] = {}
     guessed: tuple[str, ...] = ()
     features: int | None = None
-    told: Mapping[str, Any] = {}
+    suggested: Mapping[str, Any] = {}
+    pixel_steps: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +70,8 @@ class ModelFacts:
         input: fields of `InputSpec` that the file says, e.g. `{"layout": "flat"}`.
         defaults: fields of `InputSpec` that suit the format when nobody says otherwise.
         guessed: fields of `InputSpec` that the file leaves open although they change the scores.
-        told: fields of `InputSpec` that the file tells by a convention of its maker, e.g. how pictures are cropped; a
-            config may say otherwise, where what contradicts `input` is an error.
+        suggested: fields of `InputSpec` that the file says by a convention of its maker, e.g. how pictures are
+            cropped; `model.toml` may say otherwise, where what contradicts `input` is an error.
         extra: for people, e.g. `{"estimator": "SVC"}`.
         name: of the model; None: the file's stem.
         title: what sentences about the model begin with; None: the file's name in quotation marks.
@@ -81,6 +84,8 @@ class ModelFacts:
         unknown_below: the score under which the best class is none, as the model itself says; None: it says nothing.
         device: on which it computes: `cpu`, `cuda:0`, …
         half: whether it computes in half precision because `--half` asks for it.
+        pixel_steps: what the model does with pixels by itself, "divides by 255"; `suggested` has the `scale`,
+            `mean` and `std` that go with that, and a config with others gets a warning. None: it cannot be seen.
     """
 
     format: str
@@ -90,7 +95,7 @@ class ModelFacts:
     input: dict[str, Any] = field(default_factory=dict)
     defaults: dict[str, Any] = field(default_factory=dict)
     guessed: tuple[str, ...] = ()
-    told: dict[str, Any] = field(default_factory=dict)
+    suggested: dict[str, Any] = field(default_factory=dict)
     extra: dict[str, Any] = field(default_factory=dict)
     name: str | None = None
     title: str | None = None
@@ -101,11 +106,12 @@ class ModelFacts:
     unknown_below: float | None = None
     device: str = "cpu"
     half: bool = False
+    pixel_steps: str | None = None
 
     @property
     def input_facts(self) -> InputFacts:
         """What of it is about the pictures."""
-        return InputFacts(self.input, self.defaults, self.guessed, self.features, self.told)
+        return InputFacts(self.input, self.defaults, self.guessed, self.features, self.suggested, self.pixel_steps)
 
 
 def title_of(facts: ModelFacts, file: ModelFile) -> str:
@@ -158,8 +164,15 @@ def resolve_input(facts: InputFacts, config: ModelConfig, file: ModelFile) -> tu
                 f"remove {key} from {config.file_name}."
             )
     shape = _resolve_size_and_mode(facts, said, config.file_name)
-    spec = InputSpec(**{**facts.defaults, **facts.told, **facts.said, **shape, **said})
-    check_input(spec, tuple(said), config.file_name)
+    spec = InputSpec(**{**facts.defaults, **facts.suggested, **facts.said, **shape, **said})
+    doubled = None
+    if facts.pixel_steps is not None:
+        takes = f"'{file.path.name}' {facts.pixel_steps} itself"
+        origins = {key.removeprefix("input."): origin for key, origin in config.origins.items()}
+        doubled = describe_doubled(spec, facts.suggested, origins, takes, config.file_name)
+    check_input(spec, tuple(said), config.file_name, doubled)
+    if doubled is not None:  # what the graph does was concluded, and the user may know better
+        logging.getLogger("cvserve").warning("%s", doubled)
     return spec, _find_origins(facts, config, spec, shape)
 
 
@@ -171,7 +184,7 @@ def _find_origins(facts: InputFacts, config: ModelConfig, spec: InputSpec, shape
         name, key = part.name, f"input.{part.name}"
         if key in config.origins:
             origin = config.origins[key]
-        elif name in facts.told:
+        elif name in facts.suggested:
             origin = "file"
         elif name in facts.guessed:
             origin = GUESSED
@@ -185,7 +198,7 @@ def _find_origins(facts: InputFacts, config: ModelConfig, spec: InputSpec, shape
 
 def _resolve_size_and_mode(facts: InputFacts, said: dict[str, Any], toml: str) -> dict[str, Any]:
     """Size and mode, where they were not said, from the number of values in one picture."""
-    said = {**facts.told, **facts.said, **said}
+    said = {**facts.suggested, **facts.said, **said}
     size, mode, features = said.get("size"), said.get("mode"), facts.features
     if features is None and size is not None:
         return {"size": size, "mode": mode or InputSpec(size).mode}

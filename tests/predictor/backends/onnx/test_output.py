@@ -15,7 +15,7 @@ from support.onnx_models import linear, probabilities
 
 SHAPE = ("N", 3, 6, 4)
 PICTURE = np.arange(72, dtype=np.uint8).reshape(6, 4, 3)
-TOP_K = r"'m\.onnx' gives only the best scores of a picture and their classes \(top k\).* without that step"
+TOP_K = r"'m\.onnx' gives only the best scores of a picture and their classes \(top k\).* leave that step out"
 
 
 @pytest.fixture

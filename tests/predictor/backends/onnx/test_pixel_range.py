@@ -9,6 +9,7 @@ import pytest
 from numpy.typing import NDArray
 from onnx import ModelProto, TensorProto, helper, numpy_helper
 
+from cvserve.errors import ModelLoadError
 from support.models import load_model
 from support.onnx_models import linear
 
@@ -54,6 +55,19 @@ def origin(tmp_path: Path) -> Callable[..., tuple[Any, str]]:
         return loaded.origins["input.scale"]
 
     return load
+
+
+@pytest.fixture
+def onnx_with(tmp_path: Path) -> Callable[..., Path]:
+    """A graph that begins with some steps, and its `[input]`."""
+
+    def save(steps: list[Step], said: str) -> Path:
+        path = tmp_path / "m.onnx"
+        path.write_bytes(begins_with(linear(("N", 3, 6, 4)), *steps).SerializeToString())
+        path.with_suffix(".toml").write_text(f"[input]\n{said}\n")
+        return path
+
+    return save
 
 
 PIXELS: dict[str, list[Step]] = {
@@ -133,3 +147,84 @@ def test_a_config_comes_first(tmp_path: Path) -> None:
     path.write_bytes(begins_with(linear(("N", 3, 6, 4)), ("Div", 255)).SerializeToString())
     path.with_suffix(".toml").write_text("[input]\nscale = 0.5\n")
     assert load_model(path).origins["input.scale"] == (0.5, "model.toml")
+
+
+IMAGENET = f"mean = {MEAN.tolist()}\nstd = {STD.tolist()}\n"
+DIVIDES: list[Step] = [("Div", 255)]
+CAFFE: list[Step] = [("Sub", [103.939, 116.779, 123.68])]
+# What the graph does, what model.toml says, and what is said of both.
+TWICE: dict[str, tuple[list[Step], str, str]] = {
+    "scale": (
+        DIVIDES,
+        f"scale = {1 / 255}",
+        "'m.onnx' divides by 255 itself, and m.toml says scale = 0.00392157: the pixels would be scaled twice, to 0…1 "
+        "in place of 0…255; write scale = 1.0.",
+    ),
+    "preset": (
+        DIVIDES,
+        'preset = "imagenet"\nresize = "stretch"',
+        "'m.onnx' divides by 255 itself, and m.toml says preset \"imagenet\": the pixels would be scaled twice, to "
+        "-2.12…2.64 in place of 0…255; write scale = 1.0 and mean = 0.0 and std = 1.0 beside it.",
+    ),
+    "normalised twice": (
+        [("Sub", MEAN), ("Div", STD)],
+        IMAGENET,
+        "'m.onnx' normalises pixels of 0…1 itself, and m.toml says mean = [0.485, 0.456, 0.406] and std = [0.229, "
+        "0.224, 0.225]: the pixels would be -2.12…2.64 in place of 0…1; write mean = 0.0 and std = 1.0.",
+    ),
+    "not scaled": (
+        [("Sub", 0.5), ("Div", 0.5)],
+        "scale = 1",
+        "'m.onnx' normalises pixels of 0…1 itself, and m.toml says scale = 1: the pixels would be 0…255 in place of "
+        "0…1; write scale = 0.00392156862745098.",
+    ),
+    "Caffe twice": (
+        CAFFE,
+        'preset = "caffe"',
+        "'m.onnx' subtracts 103.939, 116.779, 123.68 itself, and m.toml says preset \"caffe\": the pixels would be "
+        "-124…151 in place of 0…255; write mean = 0.0 beside it.",
+    ),
+}
+
+
+@pytest.mark.parametrize(("steps", "said", "words"), TWICE.values(), ids=TWICE)
+def test_who_scales_pixels_that_the_graph_scales_is_warned_and_has_the_last_word(
+    onnx_with: Callable[..., Path], caplog: pytest.LogCaptureFixture, steps: list[Step], said: str, words: str
+) -> None:
+    loaded = load_model(onnx_with(steps, said))
+    assert caplog.messages == [words]
+    origin = loaded.origins["input.mean" if "Caffe" in words or "mean = [" in words else "input.scale"][1]
+    assert origin in ("model.toml", 'preset "imagenet"', 'preset "caffe"')
+    cure = words.partition("; write ")[2].removesuffix(" beside it.").removesuffix(".").replace(" and ", "\n")
+    caplog.clear()
+    beside = "" if "preset" not in said else f"{said}\n"
+    load_model(onnx_with(steps, f"{beside}{cure}"))
+    assert not caplog.messages
+
+
+@pytest.mark.parametrize(
+    ("steps", "said"),
+    [
+        (DIVIDES, "scale = 1"),
+        (DIVIDES, "scale = 0.996"),
+        (DIVIDES, "scale = 1\nmean = 0\nstd = [1, 1, 1]"),
+        (DIVIDES, "scale = -1\nmean = -255"),
+        (DIVIDES, 'resize = "crop"'),
+        ([("Sub", MEAN), ("Div", STD)], f"scale = {1 / 256}"),
+        ([("Abs", None), ("Div", 255)], f"scale = {1 / 255}"),
+        ([], 'preset = "imagenet"'),
+    ],
+    ids=["as the graph", "nearly", "all three", "inverted", "something else", "1/256", "other steps", "no steps"],
+)
+def test_nobody_is_warned_who_says_what_the_graph_takes(
+    onnx_with: Callable[..., Path], caplog: pytest.LogCaptureFixture, steps: list[Step], said: str
+) -> None:
+    load_model(onnx_with(steps, said))
+    assert not caplog.messages
+
+
+def test_numbers_in_the_wrong_unit_are_refused_by_what_the_graph_does(onnx_with: Callable[..., Path]) -> None:
+    with pytest.raises(ModelLoadError) as caught:
+        load_model(onnx_with(DIVIDES, IMAGENET))
+    assert str(caught.value).startswith("'m.onnx' divides by 255 itself, and m.toml says mean = [0.485, 0.456, 0.406]")
+    assert str(caught.value).endswith("; write mean = 0.0 and std = 1.0.")

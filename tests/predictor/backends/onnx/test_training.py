@@ -44,6 +44,14 @@ def dropped(training: bool, *, constant: bool) -> ModelProto:
     return model
 
 
+def passed_on(model: ModelProto) -> ModelProto:
+    """The same with the mode behind another operator."""
+    dropout = next(node for node in model.graph.node if node.op_type == "Dropout")
+    dropout.input[2] = "same mode"
+    model.graph.node.insert(0, helper.make_node("Identity", ["mode"], ["same mode"]))
+    return model
+
+
 def inside(model: ModelProto) -> ModelProto:
     """The same operators in a branch."""
     body = helper.make_graph(
@@ -74,9 +82,10 @@ def load(folder: Path, model: ModelProto) -> Predictor:
         (normalised(1), "BatchNormalization"),
         (dropped(True, constant=True), "Dropout"),
         (dropped(True, constant=False), "Dropout"),
+        (passed_on(dropped(True, constant=False)), "Dropout"),
         (inside(dropped(True, constant=False)), "Dropout"),
     ],
-    ids=["normalisation", "constant", "weight", "in a branch"],
+    ids=["normalisation", "constant", "weight", "passed on", "in a branch"],
 )
 def test_training_mode_is_refused(tmp_path: Path, model: ModelProto, operator: str) -> None:
     with pytest.raises(ModelLoadError) as caught:

@@ -292,7 +292,7 @@ def test_without_the_extra_the_estimator_runs_and_nothing_is_said(
     [
         ("onnxruntime", "'m.skops' needs ONNX Runtime, which cannot be imported here"),
         ("onnx", "'m.skops' needs the package onnx, which cannot be imported here"),
-        ("skl2onnx", "'m.skops' is converted by skl2onnx, which cannot be imported here"),
+        ("skl2onnx", "'m.skops' needs skl2onnx, which cannot be imported here"),
     ],
 )
 def test_a_library_that_is_there_and_broken_is_told_with_the_file(

@@ -6,10 +6,9 @@ import io
 import os
 import pickle
 import struct
-import sys
 import zipfile
 from collections import OrderedDict, defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,26 +16,9 @@ import numpy as np
 import pytest
 
 from support.checkpoints import Checkpoints, difference
-from support.torch_models import needs_torch, trained, written
+from support.torch_models import needs_torch, trained
 
 pytestmark = needs_torch
-
-
-@pytest.fixture(autouse=True)
-def fresh_modules() -> Iterator[None]:
-    """Each test has a `model.py` of its own."""
-    yield
-    sys.modules.pop("model", None)
-
-
-@pytest.fixture(scope="module")
-def net() -> Any:
-    return trained()
-
-
-@pytest.fixture
-def checkpoints(tmp_path: Path) -> Checkpoints:
-    return Checkpoints(written(tmp_path / "net").parent)
 
 
 def trained_state(net: Any) -> dict[str, Any]:

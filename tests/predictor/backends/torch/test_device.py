@@ -7,8 +7,6 @@ part.
 import contextlib
 import importlib
 import io
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,13 +21,6 @@ from support.torch_models import SIDE_PX, exported, needs_torch, scripted, train
 pytestmark = needs_torch
 BATCH = np.random.default_rng(3).random((2, 3, SIDE_PX, SIDE_PX), dtype=np.float32)
 PHOTO = Image.fromarray(np.random.default_rng(3).integers(0, 256, (SIDE_PX, SIDE_PX, 3), dtype=np.uint8))
-
-
-@pytest.fixture(autouse=True)
-def fresh_modules() -> Iterator[None]:
-    """Each test has a `model.py` of its own."""
-    yield
-    sys.modules.pop("model", None)
 
 
 @pytest.fixture

@@ -8,7 +8,6 @@ import pickle
 import subprocess
 import sys
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -34,18 +33,6 @@ from support.torch_models import (
 )
 
 pytestmark = needs_torch
-
-
-@pytest.fixture(autouse=True)
-def fresh_modules() -> Iterator[None]:
-    """Each test has a `model.py` of its own."""
-    yield
-    sys.modules.pop("model", None)
-
-
-@pytest.fixture(scope="module")
-def net() -> Any:
-    return trained()
 
 
 @pytest.fixture

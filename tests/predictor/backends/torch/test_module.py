@@ -1,7 +1,5 @@
 """PyTorch modules that a function gives: of one's own, and of torchvision."""
 
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -37,13 +35,6 @@ def make_seeded():
     torch.manual_seed(7)
     return BaseModel()
 """
-
-
-@pytest.fixture(autouse=True)
-def fresh_modules() -> Iterator[None]:
-    """Each test has a `model.py` of its own."""
-    yield
-    sys.modules.pop("model", None)
 
 
 @pytest.fixture

@@ -1,28 +1,14 @@
 """Which of the weights in a checkpoint are served."""
 
-import sys
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from support.checkpoints import Checkpoints, difference
-from support.torch_models import LABELS, SIZE, needs_torch, trained, written
+from support.torch_models import LABELS, SIZE, needs_torch, trained
 
 pytestmark = needs_torch
-
-
-@pytest.fixture(autouse=True)
-def fresh_modules() -> Iterator[None]:
-    """Each test has a `model.py` of its own."""
-    yield
-    sys.modules.pop("model", None)
-
-
-@pytest.fixture(scope="module")
-def net() -> Any:
-    return trained()
 
 
 @pytest.fixture(scope="module")
@@ -38,11 +24,6 @@ def average(net: Any) -> Any:
     average.update_parameters(net)
     average.update_parameters(other)
     return average.eval()
-
-
-@pytest.fixture
-def checkpoints(tmp_path: Path) -> Checkpoints:
-    return Checkpoints(written(tmp_path / "net").parent)
 
 
 def named(module: Any, start: str) -> dict[str, Any]:

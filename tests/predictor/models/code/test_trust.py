@@ -19,9 +19,10 @@ import numpy as np
 import pytest
 
 from cvserve.errors import CvserveError, ModelLoadError, Unsafe, UntrustedModel
-from cvserve.predictor.models.code.trust import is_trusted, record, store_path
+from cvserve.predictor.models.code.trust import is_trusted, record
 from cvserve.predictor.models.files.pickle_scan import scan_pickle
 from support.models import load_model
+from support.trusted import store_path
 
 SHA = "ab" * 32
 
@@ -310,7 +311,10 @@ def test_the_store_is_in_the_users_folder_whatever_the_working_directory(
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     for value in ("", "relative/path"):
         monkeypatch.setenv("XDG_CONFIG_HOME", value)
-        assert store_path() == tmp_path / "home" / ".config" / "cvserve" / "trust.json"
+        record(SHA, tmp_path / "models" / "m.pkl", 1)
+        store = tmp_path / "home" / ".config" / "cvserve" / "trust.json"
+        assert SHA in store.read_text()
+        store.unlink()
 
 
 def test_all_errors_are_ours(tmp_path: Path) -> None:

@@ -1,10 +1,14 @@
 """Labels in a file of their own, as people have them."""
 
+import json
+import resource
 from pathlib import Path
 
 import pytest
 
 from cvserve.errors import ModelLoadError
+from cvserve.predictor.models.config.label_file import parse_labels
+from cvserve.predictor.models.fault import ModelFault
 from support.models import load_model
 
 NAMES = tuple("abcdefghij")
@@ -74,3 +78,14 @@ def test_what_is_wrong_is_said(labels: Path, text: str, words: str) -> None:
     with pytest.raises(ModelLoadError) as caught:
         named(labels, text)
     assert words in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("twice", "words"), [('"19999": 7', "says '19999' twice"), ('"another": 19999', "gives the number 19999 to two")]
+)
+def test_many_labels_of_which_the_last_are_the_same_are_seen_fast(twice: str, words: str) -> None:
+    text = json.dumps({str(index): index for index in range(20_000)} | {"x": 20_000})
+    before_s = resource.getrusage(resource.RUSAGE_SELF).ru_utime
+    with pytest.raises(ModelFault, match=words):
+        parse_labels("labels.json", f"{text[:-1]}, {twice}}}")
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_utime - before_s < 1

@@ -105,4 +105,4 @@ def test_without_timm_a_sentence_says_how_to_get_it(skops_file: Path, say: Calla
         env={**os.environ, "COLUMNS": "300"},
     )
     assert ended.returncode == 5
-    assert "timm is not installed; run: pip install timm" in ended.stderr
+    assert "which needs timm; run: pip install 'cvserve[timm]'" in ended.stderr

@@ -121,7 +121,11 @@ def test_every_key_is_read_and_typed(say: Callable[[str], ModelConfig]) -> None:
         ("name = ", ["not valid TOML", "at its end"]),
         ("invert = yes\n\n", ["not valid TOML", "line 1"]),
         ('x = "', ["not valid TOML"]),
+        ("[input]\nscale = " + "9" * 5000, ["not valid TOML: a whole number is too large"]),
+        ("[input]\nscale = 0x" + "f" * 5000, ["not valid TOML: a whole number is too large"]),
+        ("labels = " + "[" * 100_000, ["not valid TOML: it is nested too deeply"]),
     ],
+    ids=lambda value: str(value)[:30],
 )
 def test_what_cannot_be_used_is_named(say: Callable[[str], ModelConfig], line: str, words: list[str]) -> None:
     with pytest.raises(ModelLoadError) as caught:
@@ -188,6 +192,12 @@ def test_another_config_can_be_named_and_must_exist(model: Path, tmp_path: Path)
     other.write_text('name = "x"')
     model.with_suffix(".toml").write_text('name = "y"')
     assert read_config(model, other).values["name"] == "x"
+
+
+def test_a_config_of_more_than_a_megabyte_is_refused(say: Callable[[str], ModelConfig]) -> None:
+    assert say("#" * 1024**2).values == {}
+    with pytest.raises(ModelLoadError, match=r"my.model.toml' is larger than 1,048,576 bytes"):
+        say("#" * (1024**2 + 1))
 
 
 def test_a_config_that_is_no_text_file_is_refused(model: Path, tmp_path: Path) -> None:

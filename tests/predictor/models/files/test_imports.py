@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+import os
+import resource
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,11 +12,12 @@ import pytest
 
 from cvserve.errors import ModelLoadError, UntrustedModel
 from cvserve.predictor.contract import LoadedModel
-from cvserve.predictor.models.code.trust import describe_parts, record, store_path
+from cvserve.predictor.models.code.trust import describe_parts, record
 from cvserve.predictor.models.files.file import read_model_file, with_imports
 from cvserve.predictor.models.files.imports import find_imports
 from support.command import cvserve
 from support.models import load_model
+from support.trusted import store_path
 
 MODEL = """
 import json
@@ -144,3 +147,55 @@ def test_the_command_that_trusts_it_covers_its_helpers(folder: Path, photo: byte
     said = cvserve("predict", "img.jpg")
     assert said.code == 5
     assert "my_helper, my_tools, my_tools.colour changed since" in said.err
+
+
+@pytest.fixture
+def little_memory() -> Iterator[None]:
+    """2 GiB more than the process has, so that a file of 40 GB cannot be read whole."""
+    limits = resource.getrlimit(resource.RLIMIT_AS)
+    with open("/proc/self/statm", encoding="ascii") as file:
+        has = int(file.read().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (has + 2 * 1024**3, limits[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_AS, limits)
+
+
+@pytest.mark.usefixtures("little_memory")
+@pytest.mark.parametrize("name", ["my_helper.py", "my_tools/colour.py"])
+def test_code_of_any_size_is_not_read(folder: Path, name: str) -> None:
+    os.truncate(folder / name, 40 * 10**9)
+    with pytest.raises(ModelLoadError) as caught:
+        load(folder)
+    assert str(caught.value) == (
+        f"'my_model.py' imports '{folder / name}', which cannot be read: it has 40,000,000,000 bytes, and at most "
+        "2,097,152 are read."
+    )
+
+
+def test_neither_is_a_large_file_of_a_class(folder: Path) -> None:
+    with (folder / "my_model.py").open("a") as file:
+        file.write("#" * 2 * 1024**2)
+    with pytest.raises(ModelLoadError, match=r"my_model.py' has 2,\d+,\d+ bytes; at most 2,097,152 are read"):
+        load(folder)
+
+
+def test_all_code_together_is_bounded(folder: Path) -> None:
+    names = [f"my_{index}" for index in range(9)]
+    for name in names:
+        (folder / f"{name}.py").write_text("\n" * 2 * 1024**2)
+    source = f"import {', '.join(names)}".encode()
+    with pytest.raises(OSError, match="and at most 16,777,216 of all code beside it are read"):
+        find_imports(folder / "my_model.py", source)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["import my_tools.colour" + ", my_tools.colour" * 40_000, "import my_none" + ".a" * 20_000],
+    ids=["often", "deep"],
+)
+def test_names_are_looked_for_once_and_no_deeper_than_folders(folder: Path, text: str) -> None:
+    (folder / "my_tools" / "__init__.py").write_text("\n" * 2**20)
+    before = resource.getrusage(resource.RUSAGE_SELF)
+    find_imports(folder / "my_model.py", text.encode())
+    after = resource.getrusage(resource.RUSAGE_SELF)
+    assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 2

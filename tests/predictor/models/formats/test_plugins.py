@@ -2,6 +2,7 @@ import os
 import pickle
 import sys
 import textwrap
+import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -193,6 +194,29 @@ def test_a_plugin_that_fails_to_look_is_named_and_passed_over(
     install("one")
     with pytest.warns(PluginWarning, match=r"'clumsy'.*it failed to look at the file \(ZeroDivisionError\)"):
         assert Predictor.load(model("one: anything")).info.format == "one"
+
+
+def test_a_risky_format_that_is_no_pickle_is_not_said_to_import(
+    install: Callable[..., None], model: Callable[..., Path]
+) -> None:
+    install("risky", hides_code=True)
+    path = model("risky: anything")
+    with pytest.raises(UntrustedModel) as caught:
+        Predictor.load(path)
+    assert "import" not in str(caught.value)
+    assert ", 15 bytes. If you made it, run: cvserve model trust " in str(caught.value)
+    shown = cvserve("model", "inspect", str(path)).out
+    assert "sha256" in shown
+    assert "imports" not in shown
+    assert "to its end" not in shown
+
+
+def test_what_a_pickle_in_a_plugins_format_imports_is_said(install: Callable[..., None], home: Path) -> None:
+    install("risky", hides_code=True, recognises="lambda data: data.startswith(b'PK')")
+    with zipfile.ZipFile(home / "m.xyz", "w") as archive:
+        archive.writestr("inner.pkl", pickle.dumps(os.getcwd))
+    with pytest.raises(UntrustedModel, match=r"bytes, imports posix\.getcwd\. If"):
+        Predictor.load(home / "m.xyz")
 
 
 def test_a_format_in_which_code_can_hide_needs_trust(install: Callable[..., None], model: Callable[..., Path]) -> None:

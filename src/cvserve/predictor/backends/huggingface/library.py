@@ -10,6 +10,9 @@ from typing import Any
 from cvserve.predictor.backends.downloads import refuse_downloads
 from cvserve.predictor.backends.torch.library import import_torch
 from cvserve.predictor.models.fault import ModelFault
+from cvserve.predictor.models.library import import_library
+
+_EXTRA = "hf"
 
 
 def import_transformers() -> Any:
@@ -18,13 +21,8 @@ def import_transformers() -> Any:
     Raises:
         ModelFault: one of the two is not installed.
     """
-    import_torch()
-    try:
-        return importlib.import_module("transformers")
-    except ModuleNotFoundError as error:
-        if error.name != "transformers":
-            raise
-        raise ModelFault("needs transformers; run: pip install 'cvserve[hf]'") from None
+    import_torch(_EXTRA)
+    return import_library("transformers", _EXTRA)
 
 
 def take_class(transformers: Any, name: str) -> Any:

@@ -8,14 +8,13 @@ from dataclasses import replace
 from typing import Any
 
 from numpy.typing import NDArray
-from PIL import Image
 
 from cvserve.predictor.backends.huggingface.architecture import Architecture, choose_architecture
 from cvserve.predictor.backends.huggingface.input import describe_input
 from cvserve.predictor.backends.huggingface.library import closed_library, import_transformers
 from cvserve.predictor.backends.huggingface.preparation import ProcessorPreparation, make_processor
 from cvserve.predictor.backends.huggingface.weights import make_module
-from cvserve.predictor.backends.probe.model import assemble_model, make_model
+from cvserve.predictor.backends.probe.model import assemble_model, make_model, prepare_grey
 from cvserve.predictor.backends.torch.backend import TorchBackend
 from cvserve.predictor.backends.torch.device import Placement, choose_placement
 from cvserve.predictor.backends.torch.library import import_torch
@@ -25,8 +24,6 @@ from cvserve.predictor.models.fault import ModelFault
 from cvserve.predictor.models.files.folder import ModelFolder
 from cvserve.predictor.models.resolve import ModelFacts
 from cvserve.predictor.source import ModelSource
-
-_GREY = 127
 
 
 def load_folder(folder: ModelFolder, config: ModelConfig, source: ModelSource) -> LoadedModel:
@@ -53,18 +50,22 @@ def load_folder(folder: ModelFolder, config: ModelConfig, source: ModelSource) -
         facts = _make_facts(placement, module, architecture, labels, folder)
         if any(key.startswith("input.") for key in config.values):
             said = {} if processor is None else describe_input(processor)
-            return make_model(replace(facts, told=said), config, folder)
+            return make_model(replace(facts, suggested=said), config, folder)
         if processor is None:
             raise ModelFault(
                 "has no preprocessor_config.json, which says how pictures are prepared; save it into the folder, "
                 "processor.save_pretrained(…), or write model.toml in it: [input] size, mean and std."
             )
         preparation = ProcessorPreparation(processor, "L" if _channels_of(architecture) == 1 else "RGB")
-        facts.extra["processor"] = f"{type(processor).__name__} of transformers, with {processor.backend}"
-        facts.extra["pictures"] = " × ".join(map(str, preparation.size))
+        extra = {
+            **facts.extra,
+            "processor": f"{type(processor).__name__} of transformers, with {processor.backend}",
+            "pictures": " × ".join(map(str, preparation.size)),
+        }
+        facts = replace(facts, extra=extra)
         if type(processor).__name__.endswith("Pil"):  # without torchvision: other scores, in the third decimal
             facts = replace(facts, variant={"processor": processor.backend})
-        return assemble_model(facts, config, folder, preparation, _prepare_grey(preparation), {})
+        return assemble_model(facts, config, folder, preparation, prepare_grey(preparation), {})
 
 
 def _make_facts(
@@ -115,9 +116,3 @@ def _read_labels(architecture: Architecture) -> tuple[str, ...]:
 def _channels_of(architecture: Architecture) -> int:
     config = architecture.config
     return int(getattr(getattr(config, "vision_config", config), "num_channels", 3))
-
-
-def _prepare_grey(preparation: ProcessorPreparation) -> NDArray[Any]:
-    """A batch of one grey picture, as the model gets it."""
-    picture = Image.new(preparation.mode, preparation.size, (_GREY,) * len(preparation.mode))
-    return preparation.prepare(picture)[None]

@@ -1,21 +1,20 @@
 """The weights of a Hugging Face folder in the class that it names: every one of them, or none."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from cvserve.predictor.backends.huggingface.architecture import Architecture
 from cvserve.predictor.backends.torch.checkpoint import read_checkpoint
+from cvserve.predictor.backends.torch.state import COUNTER, describe_differences
 from cvserve.predictor.models.fault import ModelFault, about
 from cvserve.predictor.models.files.file import ModelFile
 from cvserve.predictor.models.files.folder import TORCH_WEIGHTS, ModelFolder
 from cvserve.predictor.models.formats.kinds import SAFETENSORS, UNKNOWN, kind_of
-from cvserve.texts import list_some
 
-_MAX_SHOWN = 3
 # So much may be missing that its names are told; what is larger is not made.
 _TIMES_LARGER, _MIN_NUMBERS = 2, 10_000_000
 # Left over from other uses of a network, and from older versions of transformers: no answer depends on them.
-_LEFT_OVER = ("position_ids", "relative_position_index", "num_batches_tracked", "mask_token")
+_LEFT_OVER = ("position_ids", "relative_position_index", COUNTER, "mask_token")
 
 
 def make_module(torch: Any, architecture: Architecture, folder: ModelFolder) -> Any:
@@ -44,9 +43,9 @@ def make_module(torch: Any, architecture: Architecture, folder: ModelFolder) -> 
         )
     except Exception as error:  # whatever a network raises that its configuration does not fit
         raise _misfit(name, f"it raises {type(error).__name__}") from None
-    differences = list(_list_differences(said))
+    differences = _describe_differences(said)
     if differences:
-        raise _misfit(name, "; ".join(differences))
+        raise _misfit(name, differences)
     return module.eval()
 
 
@@ -96,14 +95,11 @@ def check_numbers(torch: Any, name: str, make: Callable[[], Any], state: Mapping
         raise _misfit(name, f"it needs {needs:,} numbers, and there are {has:,}")
 
 
-def _list_differences(said: Mapping[str, Any]) -> Iterable[str]:
+def _describe_differences(said: Mapping[str, Any]) -> str:
+    """By what transformers says of loading them."""
     unexpected = [key for key in said["unexpected_keys"] if not key.endswith(_LEFT_OVER) and ".pooler." not in key]
-    parts = (
-        ("missing", said["missing_keys"]),
-        ("not known to the class", unexpected),
-        ("of another size", [entry[0] for entry in said["mismatched_keys"]]),
-    )
-    return (f"{what}: {list_some(sorted(keys), _MAX_SHOWN)}" for what, keys in parts if keys)
+    other = [entry[0] for entry in said["mismatched_keys"]]
+    return describe_differences(sorted(said["missing_keys"]), sorted(unexpected), sorted(other))
 
 
 def _misfit(name: str, why: str) -> ModelFault:

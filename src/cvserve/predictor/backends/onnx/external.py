@@ -119,7 +119,7 @@ def _number(tensor: Any, key: str, text: str | None) -> int | None:
 def _size_bytes(tensor: Any) -> int:
     """Bytes of a tensor's values by its shape and type, for a graph that does not say them."""
     try:
-        item_bytes = onnx.helper.tensor_dtype_to_np_dtype(tensor.data_type).itemsize
+        item_bytes: int = onnx.helper.tensor_dtype_to_np_dtype(tensor.data_type).itemsize
     except (KeyError, TypeError):
         raise ModelFault(f"has weights {_shown(tensor.name)} of an unknown type; save it again.") from None
     return math.prod(max(0, int(side)) for side in tensor.dims) * item_bytes

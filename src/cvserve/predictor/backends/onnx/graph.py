@@ -7,8 +7,9 @@ from cvserve.errors import ModelLoadError, Unsafe
 from cvserve.predictor.backends.onnx.external import embed_external_data
 from cvserve.predictor.backends.onnx.library import onnx
 from cvserve.predictor.backends.onnx.metadata import Metadata, read_metadata
-from cvserve.predictor.backends.onnx.pixel_range import find_pixel_range
+from cvserve.predictor.backends.onnx.pixel_range import PixelRange, find_pixel_range
 from cvserve.predictor.backends.onnx.training import check_mode
+from cvserve.predictor.backends.onnx.walk import list_graphs
 from cvserve.predictor.models.fault import ModelFault
 from cvserve.predictor.models.files.file import ModelFile
 from cvserve.texts import escape_unprintable
@@ -18,9 +19,7 @@ _KNOWN_DOMAINS = frozenset({"", "ai.onnx", "ai.onnx.ml", "com.microsoft", "com.m
 _CLASS_ATTRIBUTES = ("classlabels_int64s", "classlabels_ints", "classlabels_strings")
 _DAMAGED = "holds no whole ONNX graph: it is damaged or cut off; save or copy it again."
 # Between the operator that knows the classes and the output "label" there may stand some of these.
-_PASS_ON = frozenset({"Cast", "Identity", "Reshape", "Squeeze", "Flatten"})
-
-
+_BEHIND_CLASSES = frozenset({"Cast", "Identity", "Reshape", "Squeeze", "Flatten"})
 _MAX_SKIPPED = 20
 
 
@@ -38,7 +37,7 @@ class Graph:
         custom_domains: of operators that no runtime brings along.
         parts: name and SHA-256 of each other file that was read.
         metadata: what the exporter wrote beside the graph.
-        pixel_scale: what makes of 0…255 the pixels that it takes, 1 or 1/255; None: it cannot be told.
+        pixels: that it takes, 0…255 or 0…1; None: it cannot be told.
         top_k: names of outputs that are the best of all scores or their places.
     """
 
@@ -50,7 +49,7 @@ class Graph:
     custom_domains: tuple[str, ...]
     parts: tuple[tuple[str, str], ...] = ()
     metadata: Metadata = Metadata()
-    pixel_scale: float | None = None
+    pixels: PixelRange | None = None
     top_k: frozenset[str] = frozenset()
 
 
@@ -97,7 +96,7 @@ def _read(model: Any, file: ModelFile) -> Graph:
 def _labels(graph: Any) -> tuple[str, ...] | None:
     """Names of the classes, from the operator behind one of the outputs (skl2onnx names them there)."""
     weights = {tensor.name: tensor for tensor in graph.initializer}
-    for node in _find_ends(graph, _PASS_ON).values():
+    for node in _find_ends(graph, _BEHIND_CLASSES).values():
         if node.op_type == "ArrayFeatureExtractor" and node.input[0] in weights:
             return _texts(onnx.numpy_helper.to_array(weights[node.input[0]]).ravel().tolist())
         for attribute in node.attribute:
@@ -108,7 +107,7 @@ def _labels(graph: Any) -> tuple[str, ...] | None:
 
 def _find_top_k(graph: Any) -> frozenset[str]:
     """Outputs that come from `TopK`, as values or as indices."""
-    ends = _find_ends(graph, _PASS_ON | {"Softmax"})
+    ends = _find_ends(graph, _BEHIND_CLASSES | {"Softmax"})
     return frozenset(name for name, node in ends.items() if node.op_type == "TopK")
 
 
@@ -151,15 +150,11 @@ def _cut_unused_inputs(graph: Any) -> bool:
     """Drop inputs that no operator takes, which tf2onnx leaves behind; whether there were any."""
     if len(graph.input) == 1:
         return False
-    taken = {output.name for output in graph.output}
-    todo = list(graph.node)
-    while todo:
-        node = todo.pop()
-        taken.update(node.input)
-        for attribute in node.attribute:  # graphs of loops and branches take what is outside of them
-            for inner in (attribute.g, *attribute.graphs):
-                todo.extend(inner.node)
-                taken.update(output.name for output in inner.output)
+    taken: set[str] = set()
+    for part in list_graphs(graph):  # graphs of loops and branches take what is outside of them
+        taken.update(output.name for output in part.output)
+        for node in part.node:
+            taken.update(node.input)
     unused = [entry for entry in graph.input if entry.name not in taken]
     for entry in unused:
         graph.input.remove(entry)

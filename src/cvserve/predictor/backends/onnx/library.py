@@ -1,12 +1,5 @@
 """The package onnx, which reads files; whoever has not installed it hears what to install."""
 
-from cvserve.predictor.models.fault import ModelFault
+from cvserve.predictor.models.library import import_library
 
-try:
-    import onnx
-except ImportError:
-    raise ModelFault(
-        "needs the package onnx, which cannot be imported here; run: pip install 'cvserve[onnx]'"
-    ) from None
-
-__all__ = ["onnx"]
+onnx = import_library("onnx", "onnx")

@@ -49,7 +49,8 @@ def load_onnx(file: ModelFile, source: ModelSource) -> ModelFacts:
         input=taken.said,
         defaults=taken.defaults,
         guessed=taken.guessed,
-        told=_told(graph, taken),
+        suggested=_suggest_input(graph, taken),
+        pixel_steps=None if graph.pixels is None else graph.pixels.steps,
         extra=_describe(graph, taken) | ({"runs as": runs_as} if runs_as else {}),
         parts=graph.parts,
         describe_failure=explain_failure,
@@ -77,14 +78,14 @@ def _pick(session: Any, taken: GraphInput, outputs: list[Port], use: str | int) 
     return partial(make_backend, session, taken, found[0].name, [])
 
 
-def _told(graph: Graph, taken: GraphInput) -> dict[str, Any]:
+def _suggest_input(graph: Graph, taken: GraphInput) -> dict[str, Any]:
     """How pictures become its input, as far as the exporter or the arithmetic at the beginning of the graph tells."""
-    told = dict(graph.metadata.input)
+    suggested = dict(graph.metadata.input)
     if taken.said["dtype"] == "uint8":
-        return told | {"scale": 1.0, "mean": (0.0,), "std": (1.0,)}
-    if graph.pixel_scale is not None:
-        return told | {"scale": graph.pixel_scale, "mean": (0.0,), "std": (1.0,)}
-    return told
+        return suggested | {"scale": 1.0, "mean": (0.0,), "std": (1.0,)}
+    if graph.pixels is not None:
+        return suggested | {"scale": graph.pixels.scale, "mean": (0.0,), "std": (1.0,)}
+    return suggested
 
 
 def _describe(graph: Graph, taken: GraphInput) -> dict[str, Any]:

@@ -6,15 +6,12 @@ from numpy.typing import NDArray
 
 from cvserve.predictor.backends.onnx.input import Port, format_shape
 from cvserve.predictor.models.fault import ModelFault
+from cvserve.predictor.models.outputs import TOP_K
 from cvserve.texts import escape_unprintable, list_some
 
 _FLOATS = ("tensor(float)", "tensor(float16)", "tensor(double)")
 _WHOLE_NUMBERS = ("tensor(int64)", "tensor(int32)")
 _MAX_SHOWN = 5
-_TOP_K = (
-    "gives only the best scores of a picture and their classes (top k), which stand for no class; export it without "
-    "that step: cvserve sorts the scores itself."
-)
 
 
 def find_scores(outputs: list[Port], top_k: frozenset[str]) -> list[Port]:
@@ -30,7 +27,7 @@ def find_scores(outputs: list[Port], top_k: frozenset[str]) -> list[Port]:
     floats = [entry for entry in outputs if entry.type in _FLOATS]
     whole = [entry for entry in floats if entry.name not in top_k]
     if floats and not whole:
-        raise ModelFault(_TOP_K)
+        raise ModelFault(TOP_K)
     rows = [entry for entry in whole if len(entry.shape) == 2]
     if not whole:
         given = list_some([f"'{escape_unprintable(entry.name)}' {entry.type}" for entry in outputs], _MAX_SHOWN)
@@ -61,7 +58,7 @@ def check_places(places: list[NDArray[Any]], rows: int) -> None:
         ModelFault: there are more numbers than pictures.
     """
     if any(values.size > rows for values in places):
-        raise ModelFault(_TOP_K)
+        raise ModelFault(TOP_K)
 
 
 def flatten_scores(scores: NDArray[Any], rows: int) -> NDArray[Any]:

@@ -5,14 +5,14 @@ Many networks scale and shift the pixels themselves: `Rescaling` and `Normalizat
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cvserve.predictor.backends.onnx.library import onnx
+from cvserve.predictor.backends.onnx.walk import KEEPS_VALUES, find_constants
 
-_PASS_ON = frozenset({"Identity", "Cast", "Transpose", "Reshape", "Squeeze", "Unsqueeze", "Dropout"})
 _ARITHMETIC = frozenset({"Add", "Sub", "Mul", "Div"})
 _MAX_STEPS = 40
 _PIXEL, _UNIT = 255.0, 1.0
@@ -24,6 +24,18 @@ _DIVISORS = (255.0, 256.0, 127.5, 128.0, 127.0)
 _CAFFE_MEAN = (80.0, 160.0)
 
 
+class PixelRange(NamedTuple):
+    """Which pixels a graph takes.
+
+    Attributes:
+        scale: what makes them of 0…255: 1 for 0…255, 1/255 for 0…1.
+        steps: what shows it, for people: "divides by 255".
+    """
+
+    scale: float
+    steps: str
+
+
 @dataclass(frozen=True, slots=True)
 class _Affine:
     """value = pixel × factor + shift, each one number or one a channel."""
@@ -32,8 +44,8 @@ class _Affine:
     shift: NDArray[np.float64]
 
 
-def find_pixel_range(graph: Any) -> float | None:
-    """The `scale` that gives a graph the pixels that it takes: 1 for 0…255, 1/255 for 0…1; None: it cannot be told.
+def find_pixel_range(graph: Any) -> PixelRange | None:
+    """The pixels that a graph takes, 0…255 or 0…1; None: it cannot be told.
 
     Args:
         graph: `GraphProto`; its only input is the picture.
@@ -45,13 +57,15 @@ def find_pixel_range(graph: Any) -> float | None:
     if (factor == 1).all() and (shift == 0).all():
         return None
     if (shift == 0).all():
-        is_pixels = any(np.allclose(factor * divisor, 1, rtol=0.01) for divisor in _DIVISORS)
-        return 1.0 if is_pixels else None
+        divisor = min(_DIVISORS, key=lambda one: float(np.abs(factor * one - 1).max()))
+        return PixelRange(1.0, f"divides by {divisor:g}") if np.allclose(factor * divisor, 1, rtol=0.01) else None
     if (factor == 1).all():
         is_caffe = ((_CAFFE_MEAN[0] < -shift) & (-shift < _CAFFE_MEAN[1])).all()
-        return 1.0 if is_caffe else (1 / 255 if ((shift > -0.7) & (shift < -0.3)).all() else None)
-    fits = [scale for top, scale in ((_PIXEL, 1.0), (_UNIT, 1 / 255)) if _is_normalised(affine, top)]
-    return fits[0] if len(fits) == 1 else None
+        is_half = ((shift > -0.7) & (shift < -0.3)).all()
+        subtracts = f"subtracts {', '.join(f'{-number:.6g}' for number in shift)}"
+        return PixelRange(1.0, subtracts) if is_caffe else PixelRange(1 / 255, subtracts) if is_half else None
+    fits = [top for top in (_PIXEL, _UNIT) if _is_normalised(affine, top)]
+    return PixelRange(fits[0] / _PIXEL, f"normalises pixels of 0…{fits[0]:g}") if len(fits) == 1 else None
 
 
 def _is_normalised(affine: _Affine, top: float) -> bool:
@@ -65,7 +79,7 @@ def _is_normalised(affine: _Affine, top: float) -> bool:
 
 def _follow(graph: Any) -> _Affine | None:
     """What becomes of a pixel in the first operators; None when the graph does several things with it at once."""
-    weights = _find_constants(graph)
+    weights = dict(find_constants([graph]))
     takers: dict[str, list[Any]] = {}
     for node in graph.node:
         for name in set(node.input):
@@ -84,23 +98,10 @@ def _follow(graph: Any) -> _Affine | None:
             if step is None:
                 return None
             affine = step
-        elif node.op_type not in _PASS_ON or node.input[0] != name:
+        elif node.op_type not in KEEPS_VALUES or node.input[0] != name:
             break
         name = node.output[0]
     return affine
-
-
-def _find_constants(graph: Any) -> dict[str, Any]:
-    """The tensor of each constant by its name: weights, operators that give one, and what such pass on."""
-    found = {tensor.name: tensor for tensor in graph.initializer}
-    for node in graph.node:  # in the order in which they run, as ONNX has it
-        if not node.output:
-            continue
-        if node.op_type == "Constant":
-            found.update((node.output[0], attribute.t) for attribute in node.attribute if attribute.name == "value")
-        elif node.op_type in _PASS_ON and node.input and node.input[0] in found:
-            found[node.output[0]] = found[node.input[0]]
-    return found
 
 
 def _apply(node: Any, name: str, affine: _Affine, weights: dict[str, Any]) -> _Affine | None:

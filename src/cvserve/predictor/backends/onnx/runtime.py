@@ -6,16 +6,14 @@ from typing import Any
 from cvserve.devices import CPU
 from cvserve.predictor.backends.onnx.providers import Provider, choose_provider, preload
 from cvserve.predictor.models.fault import ModelFault
+from cvserve.predictor.models.library import import_library
 from cvserve.predictor.source import ModelSource
 
 # Official builds report to their maker over HTTPS, from a thread that the import starts. Nothing leaves a server
 # that nobody sent away, and with a second thread no worker could be forked. It is read when the library loads.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
-try:
-    import onnxruntime
-except ImportError:
-    raise ModelFault("needs ONNX Runtime, which cannot be imported here; run: pip install 'cvserve[onnx]'") from None
+onnxruntime = import_library("onnxruntime", "onnx")
 
 VERSION: str = onnxruntime.__version__
 # The library logs nothing: its texts name files of its own sources, and our errors describe what went wrong.

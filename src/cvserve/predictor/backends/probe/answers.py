@@ -29,7 +29,7 @@ class Tried(NamedTuple):
 
 
 def try_backend(
-    backend: Backend, kind: str | None, classes: int, facts: ModelFacts, samples: Sequence[NDArray[Any]]
+    backend: Backend, kind: str | None, classes: int, facts: ModelFacts, samples: Sequence[NDArray[Any]], own: Any
 ) -> Tried:
     """Ask a backend about pictures alone and together, and see from its answers what its scores are.
 
@@ -39,13 +39,13 @@ def try_backend(
         classes: how many it knows.
         facts: what the file says of itself.
         samples: pictures, prepared, each a batch of one.
+        own: object of a user's class, which may hold a network in training mode; None: there is none.
 
     Raises:
         ModelFault: answers depend on chance, or on the batch in a way that cannot be mended; or it cannot be seen what
             its scores are.
     """
     with watch_training() as watch:
-        own = getattr(backend, "own", None)
         checked = check_consistency(
             backend, samples, facts.format, lambda: watch.describe(own), half=facts.half, device=facts.device
         )

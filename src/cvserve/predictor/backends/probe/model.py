@@ -5,7 +5,8 @@ with one sentence for each fault, and not by somebody's first request.
 """
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -62,6 +63,8 @@ def assemble_model(
     preparation: Preparation,
     batch: NDArray[Any],
     origins: Origins,
+    *,
+    own: Any = None,
 ) -> LoadedModel:
     """Make the backend, try it, and put it together with a preparation that is there already.
 
@@ -72,29 +75,15 @@ def assemble_model(
         preparation: from a picture to an array.
         batch: one grey picture that it prepared.
         origins: where the values of the preparation came from, e.g. `{"input.mode": ("L", "file")}`.
+        own: object of a user's class, in which a network is looked for that is in training mode.
 
     Raises:
         ModelLoadError: the labels contradict the file, or the model fails on the batch.
     """
     labels = resolve_labels(facts, config, file)
     with about(title_of(facts, file)):
-        prepared_by = "[input] in its model.toml" if isinstance(preparation, InputSpec) else "its preprocess"
-
-        def try_(connect: Connect) -> Tried:
-            backend, kind = connect(batch, config.values.get("output.scores"))
-            classes = probe_backend(backend, batch, kind, facts, prepared_by)
-            return try_backend(backend, kind, classes, facts, prepare_samples(preparation))
-
-        def ask() -> tuple[Tried, str | int | None]:
-            try:
-                return try_(_connect_of(facts, config)), None
-            except SeveralOutputs as several:
-                fit = several.find_fit(labels)
-                if fit is None or facts.pick is None:
-                    raise
-            return try_(facts.pick(fit)), fit  # no other has one score for each label
-
-        tried, use = run_trial(ask)
+        try_output = partial(_try_output, facts, config.values.get("output.scores"), preparation, batch, own)
+        tried, use = run_trial(partial(_choose_output, facts, config, labels, try_output))
         _compare_labels(labels, tried.classes, facts, config, file)
         unknown_below = config.values.get("output.unknown_below", facts.unknown_below)
         if tried.kind == "labels" and unknown_below is not None:
@@ -106,6 +95,29 @@ def assemble_model(
     found = _collect_origins(facts, config, {"name": info.name, "labels": labels}, origins | tried.notes, known)
     parts = (*file.parts, *facts.parts)
     return LoadedModel(info, preparation, tried.backend, labels, tried.kind, found, unknown_below, parts)
+
+
+def _try_output(
+    facts: ModelFacts, wanted: str | None, preparation: Preparation, batch: NDArray[Any], own: Any, connect: Connect
+) -> Tried:
+    """Make the backend of one output and try it; `wanted` is the kind of scores that `model.toml` says."""
+    prepared_by = "[input] in its model.toml" if isinstance(preparation, InputSpec) else "its preprocess"
+    backend, kind = connect(batch, wanted)
+    classes = probe_backend(backend, batch, kind, facts, prepared_by)
+    return try_backend(backend, kind, classes, facts, prepare_samples(preparation), own)
+
+
+def _choose_output(
+    facts: ModelFacts, config: ModelConfig, labels: Sequence[str] | None, try_output: Callable[[Connect], Tried]
+) -> tuple[Tried, str | int | None]:
+    """The output that is meant, tried, and what it is called where only the labels told it."""
+    try:
+        return try_output(_connect_of(facts, config)), None
+    except SeveralOutputs as several:
+        fit = several.find_fit(labels)
+        if fit is None or facts.pick is None:
+            raise
+    return try_output(facts.pick(fit)), fit  # no other has one score for each label
 
 
 def _collect_origins(

@@ -6,7 +6,6 @@ trust check.
 """
 
 import inspect
-import sys
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -19,7 +18,7 @@ from cvserve.errors import ModelLoadError, Unsafe
 from cvserve.predictor.backends.downloads import refuse_downloads
 from cvserve.predictor.backends.preparation import make_preparation
 from cvserve.predictor.backends.probe.model import assemble_model, prepare_grey
-from cvserve.predictor.backends.python.arguments import check_arguments, takes
+from cvserve.predictor.backends.python.arguments import check_arguments
 from cvserve.predictor.backends.python.backend import UserBackend, UserPreparation, set_up
 from cvserve.predictor.backends.python.class_config import (
     hand_over,
@@ -34,12 +33,14 @@ from cvserve.predictor.backends.python.module import (
     code_folder,
     find_package_version,
     hashed_only,
+    import_folder,
     importable,
     run_module,
     source_path,
 )
-from cvserve.predictor.backends.torch.module import MadeModule, load_module
-from cvserve.predictor.backends.torch.vision import find_completion
+from cvserve.predictor.backends.python.named import check_named
+from cvserve.predictor.backends.python.torch_module import describe_making, is_torch_module
+from cvserve.predictor.backends.torch.module import load_module
 from cvserve.predictor.contract import Backend, LoadedModel
 from cvserve.predictor.models.code.trust import require_trust
 from cvserve.predictor.models.config.keys import CHECKS
@@ -64,8 +65,6 @@ from cvserve.predictor.user_code import describe_error, explain_errors
 from cvserve.texts import list_some
 
 _MAX_SHOWN = 5
-# What torchvision, timm and most others call the number of classes
-_CLASSES = "num_classes"
 
 
 def load_class(where: str, name: str, source: ModelSource) -> LoadedModel:
@@ -96,17 +95,22 @@ def load_class(where: str, name: str, source: ModelSource) -> LoadedModel:
     title = f"{name} in {where if code.path.name == '__init__.py' else code.path.name}"
     # Whoever vouches for a hash vouches for nothing else; a class that a person names may import what it likes.
     is_strict = source.named_by_file and not source.trust
-    with importable(folder), hashed_only(code, (folder, code.path.parent) if is_strict else ()):
+    with (
+        importable(import_folder(where, code.path)),
+        hashed_only(code, (folder, code.path.parent) if is_strict else ()),
+    ):
         with about(code), explain_errors("its import", folder):
             module = run_module(where, code)
         thing = _find(module, name, code)
+        if is_strict:
+            check_named(thing, name, module, code)
         with about(title):
             is_theirs = is_installed(code.path)
             _check_arguments_named(model_config, is_allowed=not (is_strict and is_theirs))
             with refuse_downloads() if is_theirs else nullcontext():
                 own = _make_object(thing, file, model_config, folder, name)
-                if _is_torch_module(own):
-                    made = _describe_making(own, thing, title, model_config, folder)
+                if is_torch_module(own):
+                    made = describe_making(own, thing, title, model_config, folder)
                     return load_module(made, weights_file, model_config, file, source)
             if weights_file is not None:
                 with explain_errors("taking its weights", folder):
@@ -119,10 +123,10 @@ def load_class(where: str, name: str, source: ModelSource) -> LoadedModel:
                 set_up(own)
             facts = replace(_read_facts(own, name, code, folder), title=title, **read_device(own, source))
             if weights_file is not None:
-                facts.extra["weights"] = str(weights_file.path)
+                facts = replace(facts, extra={**facts.extra, "weights": str(weights_file.path)})
             if fed is not None:
                 batch = prepare_grey(fed.preparation)
-                return assemble_model(facts, model_config, fed.file, fed.preparation, batch, fed.origins)
+                return assemble_model(facts, model_config, fed.file, fed.preparation, batch, fed.origins, own=own)
             return _make_with_preprocess(own, facts, model_config, file, folder)
 
 
@@ -154,7 +158,7 @@ def _make_object(thing: Any, file: ModelFile, config: ModelConfig, folder: Path,
     hand_over(own, file, config, name)
     if isinstance(own, Steps) and not hasattr(own, "limits"):
         raise ModelFault("has an __init__ that leaves out that of Predictor; begin it with super().__init__().")
-    if not _is_torch_module(own) and not callable(getattr(own, "infer", None)):
+    if not is_torch_module(own) and not callable(getattr(own, "infer", None)):
         raise ModelFault(
             "has no method infer; a model has infer(batch), which gives scores [N, classes] for an array [N, …], or is "
             "a PyTorch module."
@@ -169,28 +173,6 @@ def _check_arguments_named(config: ModelConfig, *, is_allowed: bool) -> None:
             f"A file of settings names a function of a library, and {config.file_name} its arguments, which nobody has "
             "vouched for; name the model yourself, by --model, or leave the arguments out."
         )
-
-
-def _describe_making(own: Any, thing: Any, title: str, config: ModelConfig, folder: Path) -> MadeModule:
-    """A PyTorch module, and how another one like it is made."""
-    name = title.partition(" in ")[0]
-    if not inspect.isroutine(thing):
-        return MadeModule(own, name, title, folder, variant_of(name), is_class=isinstance(thing, type))
-    arguments = config.values.get("model.args", {})
-
-    def make(**more: Any) -> Any:
-        with explain_errors("its call", folder):
-            return thing(**arguments, **more)
-
-    can_count = _CLASSES not in arguments and takes(thing, _CLASSES)
-    make_for = (lambda classes: make(**{_CLASSES: classes})) if can_count else None
-    complete = find_completion(thing)
-    return MadeModule(own, name, title, folder, variant_of(name), make=make, make_for=make_for, complete=complete)
-
-
-def _is_torch_module(own: Any) -> bool:
-    torch = sys.modules.get("torch")
-    return torch is not None and isinstance(own, torch.nn.Module)
 
 
 def _read_facts(own: Any, name: str, source: ModelFile, folder: Path) -> ModelFacts:
@@ -231,4 +213,4 @@ def _make_with_preprocess(
     if "labels" in config.values:
         facts = replace(facts, labels=None)  # `model.toml` comes first, and a class is no file with a fixed order
     name = (config.values.get("name", facts.name), config.origins.get("name", "file"))
-    return assemble_model(facts, config, file, preparation, batch, {"name": name})
+    return assemble_model(facts, config, file, preparation, batch, {"name": name}, own=own)

@@ -15,8 +15,13 @@ from types import ModuleType
 
 from cvserve.errors import ModelLoadError
 from cvserve.model_name import class_reference
+from cvserve.predictor.models.fault import about
 from cvserve.predictor.models.files.file import ModelFile
 from cvserve.predictor.models.files.imports import HashedFinder, is_installed
+from cvserve.predictor.models.library import missing_library
+
+# Libraries whose functions make models, and what brings them
+_LIBRARIES = {"timm": "'cvserve[timm]'", "torchvision": "'cvserve[torch]' torchvision"}
 
 
 def source_path(where: str) -> Path:
@@ -24,10 +29,11 @@ def source_path(where: str) -> Path:
 
     Raises:
         ModelLoadError: there is no such module, or it has no source.
+        ModelFault: it is of a library that is not installed.
     """
     if where.endswith(".py"):
         return Path(where)
-    with importable(Path.cwd()):
+    with importable(_local_folder(where)):
         spec = _spec_of(where)
     if spec.origin is None or not spec.origin.endswith(".py"):
         raise ModelLoadError(f"The module '{where}' is no Python file; name the module in which the class stands.")
@@ -41,7 +47,10 @@ def file_of(model: str | os.PathLike[str]) -> Path:
         ModelLoadError: as `source_path`.
     """
     reference = class_reference(os.fspath(model))
-    return Path(model) if reference is None else source_path(reference[0])
+    if reference is None:
+        return Path(model)
+    with about(f"'{os.fspath(model)}'"):
+        return source_path(reference[0])
 
 
 def find_package_version(where: str, source: Path) -> list[tuple[str, str]]:
@@ -61,13 +70,24 @@ def find_package_version(where: str, source: Path) -> list[tuple[str, str]]:
 
 
 def code_folder(where: str, source: Path) -> Path:
-    """What must be on the path for the module's own imports: its folder, or that of its outermost package."""
+    """Where the code stands, for messages and checks: the file's folder, or for a module the working folder."""
     return source.parent if where.endswith(".py") else Path.cwd()
 
 
+def import_folder(where: str, source: Path) -> Path | None:
+    """What must be on the path for the module's own imports; None for what is installed, which finds its own.
+
+    Whoever names `torchvision.models` means the package, and not a stranger's folder in which they happen to work.
+    """
+    return source.parent if where.endswith(".py") else _local_folder(where)
+
+
 @contextmanager
-def importable(folder: Path) -> Iterator[None]:
-    """Put a folder first on `sys.path`, as it is for a script in it."""
+def importable(folder: Path | None) -> Iterator[None]:
+    """Put a folder first on `sys.path`, as it is for a script in it; None: nothing."""
+    if folder is None:
+        yield
+        return
     entry = str(folder.absolute())
     sys.path.insert(0, entry)
     importlib.invalidate_caches()
@@ -133,6 +153,18 @@ def _name_for(path: Path) -> str:
     return "cvserve_model_" + re.sub(r"\W", "_", name)
 
 
+def _local_folder(module: str) -> Path | None:
+    """The working folder for a module that may be in it; None if its first name is that of something installed."""
+    installed = _find_spec(module.partition(".")[0], None)
+    # A folder without `__init__.py` has no code of its own, and gives way to any package.
+    return Path.cwd() if installed is None or installed.origin is None else None
+
+
+def _find_spec(name: str, search: list[str] | None) -> ModuleSpec | None:
+    found = (finder.find_spec(name, search) for finder in sys.meta_path if hasattr(finder, "find_spec"))
+    return next((candidate for candidate in found if candidate is not None), None)
+
+
 def _spec_of(module: str) -> ModuleSpec:
     """Where a module would be imported from. `importlib.util.find_spec` would run the packages around it."""
     search: list[str] | None = None
@@ -140,8 +172,9 @@ def _spec_of(module: str) -> ModuleSpec:
     parts = module.split(".")
     for count in range(1, len(parts) + 1):
         name = ".".join(parts[:count])
-        found = (finder.find_spec(name, search) for finder in sys.meta_path if hasattr(finder, "find_spec"))
-        spec = next((candidate for candidate in found if candidate is not None), None)
+        spec = _find_spec(name, search)
+        if spec is None and name in _LIBRARIES:
+            raise missing_library(name, _LIBRARIES[name])
         if spec is None or (count < len(parts) and spec.submodule_search_locations is None):
             raise ModelLoadError(
                 f"There is no module '{module}' ('{name}' was not found here or among what is installed); check its "

@@ -11,20 +11,15 @@ from cvserve.predictor.backends.sklearn.backend import EstimatorBackend
 from cvserve.predictor.backends.sklearn.compiled_backend import open_compiled
 from cvserve.predictor.backends.sklearn.compiled_check import describe_difference
 from cvserve.predictor.contract import LoadedModel
-from cvserve.predictor.models.fault import ModelFault
+from cvserve.predictor.models.library import import_library
 from cvserve.predictor.models.resolve import ModelFacts
 
-try:
-    import skl2onnx
-    from skl2onnx.common.data_types import DoubleTensorType, FloatTensorType
-except ImportError:  # it is there, or it would not be asked for, and broken
-    raise ModelFault(
-        "is converted by skl2onnx, which cannot be imported here; run: pip install 'cvserve[onnx]', or use "
-        "--compile never"
-    ) from None
+_OTHERWISE = ", or use --compile never"
+skl2onnx = import_library("skl2onnx", "onnx", _OTHERWISE)
+_types = import_library("skl2onnx.common.data_types", "onnx", _OTHERWISE)
 
 # float32 is what ONNX Runtime is fastest with; some sums need the other.
-_TYPES = (FloatTensorType, DoubleTensorType)
+_TYPES = (_types.FloatTensorType, _types.DoubleTensorType)
 # Not every converter has every option; one that it does not have is an error.
 _RAW: tuple[dict[str, bool], ...] = ({"raw_scores": True}, {})
 _WAYS: dict[str, tuple[dict[str, bool], ...]] = {"probabilities": ({},), "logits": _RAW, "sigmoid": _RAW}

@@ -15,6 +15,7 @@ from timm.data import resolve_data_config
 from cvserve.predictor.backends.downloads import refuse_downloads
 from cvserve.predictor.backends.huggingface.weights import check_numbers, read_weights
 from cvserve.predictor.backends.probe.model import make_model
+from cvserve.predictor.backends.timm.arguments import reads_weights
 from cvserve.predictor.backends.timm.labels import find_labels
 from cvserve.predictor.backends.torch.device import choose_placement
 from cvserve.predictor.backends.torch.library import import_torch
@@ -23,6 +24,7 @@ from cvserve.predictor.backends.torch.state import find_state
 from cvserve.predictor.backends.torch.weights import put_weights
 from cvserve.predictor.contract import LoadedModel
 from cvserve.predictor.models.config.read import ModelConfig
+from cvserve.predictor.models.config.timm_input import TIMM_INPUT, describe_timm_input
 from cvserve.predictor.models.fault import ModelFault
 from cvserve.predictor.models.files.folder import ModelFolder
 from cvserve.predictor.source import ModelSource
@@ -30,15 +32,11 @@ from cvserve.texts import to_one_line
 
 # Of the configuration of a model, what says how it is built and fed; the rest says where its weights may be fetched.
 _OF_MODEL = ("input_size", "fixed_input_size", "num_classes", "pool_size", "first_conv", "classifier")
-_OF_PICTURES = ("input_size", "interpolation", "crop_pct", "crop_mode", "mean", "std")
 # What `AutoModel` of transformers writes before each name
 _WRAPPER = "timm_model."
-_RESIZE_OF_CROP_MODE = {"center": "crop", "squash": "squash"}
-_RESAMPLE = ("bilinear", "bicubic")
 # How the tags of weights end that were trained last with a list of classes that timm knows
 _OF_IMAGENET = ("_in1k", "_in12k", "_in21k", "_in22k")
-_CHANNELS_TO_MODE = {1: "L", 3: "RGB"}
-_MAX_SIDE_PX, _MAX_SHOWN = 4096, 60
+_MAX_SHOWN = 60
 
 
 def load_timm_folder(folder: ModelFolder, config: ModelConfig, source: ModelSource) -> LoadedModel:
@@ -64,7 +62,7 @@ def load_timm_folder(folder: ModelFolder, config: ModelConfig, source: ModelSour
     put_weights(module, find_state(torch, state, module.state_dict(), None, "its weights"), "its weights")
     facts = make_facts(placement, placement.place(module).eval(), extra={"class": f"timm:{name}"}, name=folder.name)
     labels = _read_labels(says, module.num_classes) or (find_labels(module) if _is_of_imagenet(says) else None)
-    return make_model(replace(facts, told=prepared, labels=labels), config, folder)
+    return make_model(replace(facts, suggested=prepared, labels=labels), config, folder)
 
 
 def _choose_name(says: Mapping[str, Any]) -> str:
@@ -81,7 +79,9 @@ def _make(name: str, says: Mapping[str, Any]) -> Any:
     own, given = says.get("pretrained_cfg"), says.get("model_args")
     cfg = {key: own[key] for key in _OF_MODEL if key in own} if isinstance(own, dict) else {}
     arguments = {key: says[key] for key in ("num_classes", "global_pool") if key in says}
-    arguments |= {key: value for key, value in (given if isinstance(given, dict) else {}).items() if _is_of_model(key)}
+    arguments |= {
+        key: value for key, value in (given if isinstance(given, dict) else {}).items() if not reads_weights(key)
+    }
     try:
         return timm.create_model(name, pretrained=False, pretrained_cfg_overlay=cfg, **arguments)
     except Exception as error:  # each model checks its arguments in its own way
@@ -91,33 +91,14 @@ def _make(name: str, says: Mapping[str, Any]) -> Any:
         ) from None
 
 
-def _is_of_model(argument: str) -> bool:
-    return not argument.startswith(("pretrained", "checkpoint", "cache_dir"))
-
-
 def _describe_pictures(says: Mapping[str, Any]) -> dict[str, Any]:
     """What timm's `create_transform` makes of the configuration, in the words of `[input]`."""
     own = says.get("pretrained_cfg")
     cfg = own if isinstance(own, dict) else says  # older folders have all in one object
-    data = resolve_data_config({}, pretrained_cfg={key: cfg[key] for key in _OF_PICTURES if key in cfg} or {"mean": ()})
+    data = resolve_data_config({}, pretrained_cfg={key: cfg[key] for key in TIMM_INPUT if key in cfg} or {"mean": ()})
     try:
-        channels, height, width = data["input_size"]
-        if not (0 < height <= _MAX_SIDE_PX and 0 < width <= _MAX_SIDE_PX and 0 < data["crop_pct"] <= 1):
-            raise ValueError(data)
-        if data["interpolation"] not in _RESAMPLE:
-            raise KeyError(data["interpolation"])
-        return {
-            "size": (int(width), int(height)),
-            "mode": _CHANNELS_TO_MODE[channels],
-            "decode": "exact",
-            "scale": 1 / 255,
-            "resize": _RESIZE_OF_CROP_MODE[data["crop_mode"]],
-            "crop_ratio": float(data["crop_pct"]),
-            "resample": str(data["interpolation"]),
-            "mean": tuple(map(float, data["mean"])),
-            "std": tuple(map(float, data["std"])),
-        }
-    except (TypeError, ValueError, KeyError):
+        return describe_timm_input(data)
+    except ValueError:
         raise ModelFault(
             "has a pretrained_cfg in config.json that describes pictures which [input] cannot make (input_size, "
             "crop_mode, interpolation, mean, std); serve it by its class: --model timm:NAME --weights FILE."

@@ -4,7 +4,6 @@ Size, crop and normalisation are those that timm has for the name, the number of
 Nothing is downloaded. Needs timm, so that this module is imported when such a name comes.
 """
 
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from typing import Any
 import timm
 
 from cvserve.predictor.backends.downloads import refuse_downloads
+from cvserve.predictor.backends.timm.arguments import reads_weights
 from cvserve.predictor.backends.timm.labels import find_labels
 from cvserve.predictor.backends.torch.module import MadeModule, load_module
 from cvserve.predictor.contract import LoadedModel
@@ -27,8 +27,6 @@ from cvserve.texts import did_you_mean, list_some
 
 _PREFIX = "timm:"
 _FOLDER = Path(timm.__file__).parent
-# Arguments of `timm.create_model` that read weights from elsewhere
-_OF_WEIGHTS = ("pretrained", "checkpoint", "cache_dir")
 _ARGUMENTS, _CLASSES = "model.args", "num_classes"
 # One's own, which takes the place of all other keys of [input]
 _TRANSFORM = "input.transform"
@@ -82,7 +80,7 @@ def _check_name(name: str) -> None:
 
 def _check_arguments(config: ModelConfig) -> None:
     for argument in config.values.get(_ARGUMENTS, {}):
-        if argument.startswith(_OF_WEIGHTS):
+        if reads_weights(argument):
             raise ModelFault(
                 f"takes its weights by --weights only; remove {argument} from [model] args in {config.file_name}."
             )
@@ -106,24 +104,21 @@ def _make(name: str, arguments: dict[str, Any]) -> MadeModule:
 
 def _complete(name: str, config: ModelConfig, module: Any) -> ModelConfig:
     """The config with what timm knows of the name, where the config does not say it."""
-    values, origins = dict(config.values), dict(config.origins)
-    side = config.values.get(_ARGUMENTS, {}).get("img_size")
-    if isinstance(side, int) and not any(key in values for key in ("input.size", _TRANSFORM)):
-        values["input.size"], origins["input.size"] = (side, side), "model.toml"
-    said = set(values)
-    if _TRANSFORM not in values:
-        _add_preset(name, values, origins, module)
+    if _TRANSFORM not in config.values:
+        side = config.values.get(_ARGUMENTS, {}).get("img_size")
+        if isinstance(side, int):
+            config = config.fill({"input.size": (side, side)}, "model.toml")
+        config = config.fill(_read_input(name, config, module), "timm")
     labels = find_labels(module)
-    if labels is not None:
-        values.setdefault("labels", labels)
-    origins |= dict.fromkeys(values.keys() - said, "timm")
-    return replace(config, values=values, origins=origins)
+    return config if labels is None else config.fill({"labels": labels}, "timm")
 
 
-def _add_preset(name: str, values: dict[str, Any], origins: dict[str, str], module: Any) -> None:
-    values["input.preset"] = f"{_PREFIX}{name}"
+def _read_input(name: str, config: ModelConfig, module: Any) -> dict[str, Any]:
+    """What timm knows of the pictures, beside what the config says of them."""
+    values = {**config.values, "input.preset": f"{_PREFIX}{name}"}
     try:
-        expand_preset(values, origins)
+        expand_preset(values, {})
     except ModelFault:  # a crop that [input] cannot say: its size at least is known
         _, height, width = module.pretrained_cfg["input_size"]
-        values.setdefault("input.size", (width, height))
+        return {"input.size": (width, height)}
+    return values

@@ -12,7 +12,6 @@ import warnings
 from typing import Any
 
 from cvserve.predictor.backends.torch.archive import check_whole
-from cvserve.predictor.backends.torch.library import import_part
 from cvserve.predictor.models.advice.incomplete import find_pickled_classes
 from cvserve.predictor.models.advice.whole_pickles import explain_foreign
 from cvserve.predictor.models.code.hidden_code import find_names
@@ -20,6 +19,7 @@ from cvserve.predictor.models.fault import ModelFault
 from cvserve.predictor.models.files.file import ModelFile
 from cvserve.predictor.models.formats.checkpoint_types import DICTIONARIES, STOOD_IN
 from cvserve.predictor.models.formats.kinds import SAFETENSORS, TORCH, TORCH_EXPORT, TORCHSCRIPT
+from cvserve.predictor.models.library import import_library
 
 _TENSORS = "cvserve.predictor.backends.torch.tensors"
 
@@ -54,7 +54,7 @@ def read_checkpoint(torch: Any, file: ModelFile) -> Any:
         ModelFault: no checkpoint, damaged, or more in it than weights and what is on the list.
     """
     if file.kind is SAFETENSORS:
-        return import_part(_TENSORS, "safetensors", "torch").read_tensors(file)
+        return import_library(_TENSORS, "torch").read_tensors(file)
     if file.kind in (TORCHSCRIPT, TORCH_EXPORT):
         raise ModelFault(f"is {file.kind.title}, a model with its class; serve it alone: --model {file.path}")
     if file.kind is not TORCH:

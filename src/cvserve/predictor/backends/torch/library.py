@@ -1,47 +1,25 @@
-"""PyTorch itself: there or not, and on how many threads it computes; and what reads files for it."""
+"""PyTorch itself: there or not, and on how many threads it computes."""
 
-import importlib
 import os
 from typing import Any
 
-from cvserve.predictor.models.fault import ModelFault
+from cvserve.predictor.models.library import import_library
 
 _state = {"is_set": False}
 
 
-def import_torch() -> Any:
+def import_torch(extra: str = "torch") -> Any:
     """The module `torch`, with its threads set.
+
+    Args:
+        extra: of cvserve that brings it, with whatever else the model needs.
 
     Raises:
         ModelFault: it is not installed.
     """
-    try:
-        import torch
-    except ModuleNotFoundError as error:
-        if error.name != "torch":
-            raise
-        raise ModelFault("needs PyTorch; run: pip install 'cvserve[torch]'") from None
+    torch = import_library("torch", extra)
     _set_threads(torch)
     return torch
-
-
-def import_part(module: str, library: str, extra: str) -> Any:
-    """A module of cvserve that imports a library at its top.
-
-    Args:
-        module: its full name.
-        library: what it needs.
-        extra: of cvserve that brings the library.
-
-    Raises:
-        ModelFault: the library is not installed.
-    """
-    try:
-        return importlib.import_module(module)
-    except ModuleNotFoundError as error:
-        if error.name is None or error.name.partition(".")[0] != library:
-            raise
-        raise ModelFault(f"needs {library}; run: pip install 'cvserve[{extra}]'") from None
 
 
 def _set_threads(torch: Any) -> None:

@@ -5,16 +5,12 @@ from typing import Any
 
 from cvserve.errors import ModelError
 from cvserve.predictor.models.fault import ModelFault
-from cvserve.predictor.models.outputs import SeveralOutputs, missing_output
+from cvserve.predictor.models.outputs import TOP_K, SeveralOutputs, missing_output
 from cvserve.texts import list_some
 
 # What classifiers call their scores, in the order in which they are looked for
 _SCORE_NAMES = ("logits", "scores", "probabilities", "probs", "out", "output")
 _MAX_SHOWN = 5
-_TOP_K = (
-    "gives only the best scores of a picture and their classes (top k), which stand for no class; leave that step out: "
-    "cvserve sorts the scores itself."
-)
 
 
 def find_scores(given: Any, tensor: type, rows: int, use: str | int | None = None) -> Any:
@@ -44,7 +40,7 @@ def find_scores(given: Any, tensor: type, rows: int, use: str | int | None = Non
         return known
     fits = {name: one for name, one in named.items() if one.is_floating_point() and _has_a_row_each(one, rows)}
     if any(not one.is_floating_point() and _is_sorted_beside(one, fits) for one in named.values()):
-        raise ModelFault(_TOP_K)
+        raise ModelFault(TOP_K)
     if len(fits) > 1:
         raise SeveralOutputs(_sizes_of(fits))
     if fits:

@@ -1,6 +1,6 @@
 """Which of the things in a checkpoint are the weights of a module, under the names that the module gives them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from cvserve.predictor.models.fault import ModelFault
@@ -15,8 +15,8 @@ _INNER_WRAPPERS = ("_orig_mod.", "_fsdp_wrapped_module.", "_checkpoint_wrapped_m
 # Beginnings of names of what is kept beside a module while it is trained, and answers nothing
 _OF_TRAINING = ("criterion", "loss", "metric", "train_", "val_", "valid_", "test_", "ema.", "model_ema.", "n_averaged")
 # How many batches a normalisation has seen is counted since PyTorch 0.4.1, and of no use here.
-_COUNTER = "num_batches_tracked"
-_MAX_SHOWN = 5
+COUNTER = "num_batches_tracked"
+_MAX_SHOWN, _MAX_DIFFERENCES = 5, 3
 
 
 class State(NamedTuple):
@@ -111,7 +111,7 @@ def _fit(place: str, state: Mapping[str, Any], wanted: Mapping[str, Any]) -> dic
 
 def _list_starts(state: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[str]:
     """What may stand before all names, such as "", "module." or "backbone."."""
-    first = next((name for name in wanted if not name.endswith(_COUNTER)), None)
+    first = next((name for name in wanted if not name.endswith(COUNTER)), None)
     if first is None:
         return []
     starts = (name.removesuffix(first) for name in state if name.endswith(first))
@@ -123,7 +123,7 @@ def _take_whole(state: Mapping[str, Any], start: str, wanted: Mapping[str, Any])
     inner = {name.removeprefix(start): tensor for name, tensor in state.items() if name.startswith(start)}
     if not start:
         inner = {name: tensor for name, tensor in inner.items() if name in wanted or not name.startswith(_OF_TRAINING)}
-    has_all = all(name in inner for name in wanted if not name.endswith(_COUNTER))
+    has_all = all(name in inner for name in wanted if not name.endswith(COUNTER))
     return inner if has_all and all(name in wanted for name in inner) else None
 
 
@@ -169,3 +169,16 @@ def _ask(states: Mapping[str, Any], what: str) -> ModelFault:
         f"holds {len(names)} state dicts ({list_some(names, _MAX_SHOWN)}), {what}; say which to serve in its "
         f'model.toml, under [model]: state = "{names[0]}"'
     )
+
+
+def describe_differences(missing: Iterable[str], unexpected: Iterable[str], other: Iterable[str]) -> str:
+    """How the weights in a file and those of a module differ; empty when they do not.
+
+    Args:
+        missing: names that are not in the file.
+        unexpected: names that the module does not have.
+        other: names of those of another size, or sentences about them.
+    """
+    parts = (("missing", missing), ("not known to the class", unexpected), ("of another size", other))
+    listed = ((what, list(names)) for what, names in parts)
+    return "; ".join(f"{what}: {list_some(names, _MAX_DIFFERENCES)}" for what, names in listed if names)

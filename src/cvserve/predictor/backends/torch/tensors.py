@@ -1,7 +1,7 @@
 """Tensors of a safetensors file: a table of names, types and places, and behind it raw numbers; no code is in it.
 
 The format: https://github.com/huggingface/safetensors#format. Needs the package `safetensors`, so that this module is
-imported by `library.import_part`, when such a file comes.
+imported by `import_library`, when such a file comes.
 """
 
 from typing import Any

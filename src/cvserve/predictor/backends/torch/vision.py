@@ -5,7 +5,6 @@ One's own weights may have been trained with other transforms, so that all of it
 
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Any
 
 from cvserve.predictor.models.config.read import ModelConfig
@@ -13,7 +12,7 @@ from cvserve.predictor.models.config.read import ModelConfig
 _MODULE = "torchvision.models"
 _CROP = ("resize", "short_side", "crop_ratio")
 # Nobody who trained with torchvision has done otherwise.
-_HARMLESS = ("decode",)
+_HARMLESS = ("input.decode",)
 
 
 def find_completion(function: Callable[..., Any]) -> Callable[[ModelConfig, Any], ModelConfig] | None:
@@ -55,16 +54,13 @@ def _translate(transforms: Any) -> dict[str, Any]:
 
 
 def _complete(config: ModelConfig, fields: Mapping[str, Any], labels: list[str], outputs: int | None) -> ModelConfig:
-    values, origins = dict(config.values), dict(config.origins)
-    says_crop = any(f"input.{key}" in values for key in _CROP)
-    if "input.transform" not in values:
-        for field, value in fields.items():
-            if f"input.{field}" not in values and not (says_crop and field in _CROP):
-                values[f"input.{field}"] = value
-                origins[f"input.{field}"] = "default" if field in _HARMLESS else "guessed"
-    if "labels" not in values and len(labels) == outputs and len(set(labels)) == outputs:
-        values["labels"], origins["labels"] = tuple(labels), "torchvision"
-    return replace(config, values=values, origins=origins)
+    if "input.transform" not in config.values:
+        says_crop = any(f"input.{key}" in config.values for key in _CROP)
+        wanted = {f"input.{key}": fields[key] for key in fields if not (says_crop and key in _CROP)}
+        harmless = {key: wanted.pop(key) for key in _HARMLESS}
+        config = config.fill(wanted, "guessed").fill(harmless, "default")
+    is_of_weights = len(labels) == outputs and len(set(labels)) == outputs
+    return config.fill({"labels": tuple(labels)}, "torchvision") if is_of_weights else config
 
 
 def _count_outputs(module: Any) -> int | None:

@@ -4,12 +4,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from cvserve.predictor.backends.torch.checkpoint import read_checkpoint
-from cvserve.predictor.backends.torch.state import State, find_state
+from cvserve.predictor.backends.torch.state import COUNTER, State, describe_differences, find_state
 from cvserve.predictor.models.fault import ModelFault, about
 from cvserve.predictor.models.files.file import ModelFile
-from cvserve.texts import list_some, to_one_line
-
-_MAX_SHOWN = 3
+from cvserve.texts import to_one_line
 
 
 def read_state(torch: Any, module: Any, file: ModelFile, key: str | None = None) -> State:
@@ -39,10 +37,10 @@ def put_weights(module: Any, state: State, file_name: str) -> None:
     Raises:
         ModelFault: weights of another module than this one.
     """
-    differences = _list_differences(state.tensors, module.state_dict())
+    differences = _describe_differences(state.tensors, module.state_dict())
     if differences:
         raise ModelFault(
-            f"has other weights than those in '{file_name}': {'; '.join(differences)}; take the class and the "
+            f"has other weights than those in '{file_name}': {differences}; take the class and the "
             "arguments that they were trained with."
         )
     try:
@@ -68,14 +66,12 @@ def count_classes(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> int | 
     return counts.pop() if is_same and len(counts) == 1 and len(sizes) == 1 else None
 
 
-def _list_differences(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[str]:
-    # How many batches a normalisation has seen is counted since PyTorch 0.4.1, and of no use here.
-    missing = [key for key in wanted if key not in found and not key.endswith("num_batches_tracked")]
+def _describe_differences(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> str:
+    missing = [key for key in wanted if key not in found and not key.endswith(COUNTER)]
     unexpected = [key for key in found if key not in wanted]
     other = [
         f"{key} is {list(found[key].shape)} and should be {list(wanted[key].shape)}"
         for key in wanted
         if key in found and getattr(wanted[key], "shape", None) != found[key].shape
     ]
-    parts = (("missing", missing), ("not known to the class", unexpected), ("of another size", other))
-    return [f"{what}: {list_some(keys, _MAX_SHOWN)}" for what, keys in parts if keys]
+    return describe_differences(missing, unexpected, other)

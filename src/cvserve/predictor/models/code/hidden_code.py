@@ -6,7 +6,7 @@ import zipfile
 
 from cvserve.predictor.models.files.file import ModelFile
 from cvserve.predictor.models.files.pickle_scan import MAX_UNPACKED_BYTES, PickleGlobals, scan_pickle
-from cvserve.predictor.models.formats.kinds import PYTHON
+from cvserve.predictor.models.formats.kinds import KINDS, PYTHON, kind_of
 
 _ZIP_MAGIC = b"PK"
 
@@ -21,6 +21,16 @@ def find_names(file: ModelFile) -> PickleGlobals:
     if file.data.startswith(_ZIP_MAGIC):
         return _find_names_in_archive(file.data)
     return scan_pickle(file.data)
+
+
+def has_names(file: ModelFile) -> bool:
+    """Whether `find_names` can say what is in a file: a plugin's format is a pickle or has some in it, or it cannot."""
+    if file.kind in KINDS:
+        return True
+    if file.data.startswith(_ZIP_MAGIC):
+        return bool(find_names(file).names)
+    kind = kind_of(file.data)
+    return kind is not None and kind.hides_code
 
 
 def _find_imports(source: bytes) -> PickleGlobals:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from cvserve.errors import ModelLoadError, Unsafe
 from cvserve.files import is_inside
-from cvserve.predictor.models.code.trust import is_trusted, require_trust
+from cvserve.predictor.models.code.trust import require_trust
 from cvserve.predictor.models.config.read import ModelConfig
 from cvserve.predictor.models.fault import ModelFault, about
 from cvserve.predictor.models.files.file import ModelFile, read_model_file, with_imports
@@ -76,17 +76,6 @@ def find_transform(config: ModelConfig) -> TransformCode | None:
     is_meant = purpose.trust or (purpose.folder is not None and is_inside(file.path, purpose.folder))
     require_trust(file, trust=is_meant, sha256=None)
     return TransformCode(file, config.values[TRANSFORM].rpartition(":")[2], not is_meant)
-
-
-def find_untrusted(config: ModelConfig) -> ModelFile | None:
-    """The code of a transform that nobody has vouched for; None when there is none.
-
-    Raises:
-        ModelLoadError: there is no such file.
-        Unsafe: as for `find_transform`.
-    """
-    file = read_transform(config)
-    return None if file is None or is_trusted(file.code_sha256, file.path) else file
 
 
 def read_transform(config: ModelConfig) -> ModelFile | None:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from cvserve.errors import UntrustedModel
 from cvserve.files import is_inside
-from cvserve.predictor.models.code.hidden_code import find_names
+from cvserve.predictor.models.code.hidden_code import find_names, has_names
 from cvserve.predictor.models.files.file import ModelFile
 from cvserve.settings_files import FILE_NAMES
 from cvserve.texts import list_some
@@ -39,20 +39,11 @@ def require_trust(file: ModelFile, *, trust: bool, sha256: str | None) -> None:
     state = f"{list_some(changed, _MAX_NAMES_SHOWN)} changed since" if changed else "nobody has vouched for it"
     raise UntrustedModel(
         f"'{file.path.name}' is {file.kind.title}, in which code can hide, and {state}: "
-        f"SHA-256 {file.code_sha256}, {file.size:,} bytes, imports {_list_names(file)}. "
+        f"SHA-256 {file.code_sha256}, {file.size:,} bytes{_list_names(file)}. "
         f"If you made it, run: cvserve model trust {shlex.quote(str(file.path))} --sha256 {file.code_sha256}",
         file.code_sha256,
         str(file.path),
     )
-
-
-def store_path() -> Path:
-    """`$XDG_CONFIG_HOME/cvserve/trust.json`, default `~/.config`.
-
-    Raises:
-        FileNotFoundError: this user has no home folder.
-    """
-    return _record(None).path
 
 
 def is_trusted(sha256: str, path: Path | None = None) -> bool:
@@ -120,6 +111,9 @@ def _find_project(model: Path) -> tuple[Path, ...]:
 
 
 def _list_names(file: ModelFile) -> str:
+    """What the sentence says of imports; nothing for a format in which they cannot be seen."""
+    if not has_names(file):
+        return ""
     found = find_names(file)
     text = list_some(found.names, _MAX_NAMES_SHOWN) or "nothing that could be read"
-    return text if found.complete else f"{text} (it cannot be read to its end: there may be more)"
+    return f", imports {text}" + ("" if found.complete else " (it cannot be read to its end: there may be more)")

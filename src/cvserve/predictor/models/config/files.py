@@ -13,6 +13,8 @@ from cvserve.files import LeadsOut, describe_read_error, read_inside, read_once
 from cvserve.trust.vouched import is_vouched
 
 _MAX_BYTES = 16 * 1024**2
+# Of `model.toml`: the reader of TOML needs a second for so much.
+_MAX_CONFIG_BYTES = 1024**2
 # Folder, name in it, and SHA-256 of what is there -> whether the user vouches for it.
 IsVouched = Callable[[Path, str | PurePath, str], bool]
 
@@ -40,17 +42,22 @@ class ConfigFiles:
     def read_config(self) -> str | None:
         """The text of `model.toml`; None when there is none."""
         if self.config is not None:
-            return _read_text(self.config, lambda: read_once(self.config or Path(), _MAX_BYTES))
-        return self.read(self.model.parent, self.model.with_suffix(".toml").name)
+            return _read_text(self.config, lambda: read_once(self.config or Path(), _MAX_BYTES), _MAX_CONFIG_BYTES)
+        return self.read(self.model.parent, self.model.with_suffix(".toml").name, _MAX_CONFIG_BYTES)
 
-    def read(self, folder: Path, name: str | PurePath) -> str | None:
+    def read(self, folder: Path, name: str | PurePath, max_bytes: int = _MAX_BYTES) -> str | None:
         """The text of a file in a folder; None when there is no file.
+
+        Args:
+            folder: that it must be in.
+            name: of the file, relative to the folder.
+            max_bytes: at most 16 MiB, which is the default.
 
         Raises:
             ModelLoadError: it cannot be read, is no regular file, too large, or no UTF-8 text.
             Unsafe: it is not in the folder, and the user does not vouch for it.
         """
-        return _read_text(folder / name, lambda: self._read_here(folder, name))
+        return _read_text(folder / name, lambda: self._read_here(folder, name), max_bytes)
 
     def _read_here(self, folder: Path, name: str | PurePath) -> tuple[bytes, os.stat_result]:
         try:
@@ -69,7 +76,7 @@ class ConfigFiles:
         return shlex.join(["cvserve", "config", "trust", "--model", self.named or str(self.model), *config])
 
 
-def _read_text(path: Path, read: Callable[[], tuple[bytes, os.stat_result]]) -> str | None:
+def _read_text(path: Path, read: Callable[[], tuple[bytes, os.stat_result]], max_bytes: int) -> str | None:
     try:
         data, status = read()
     except FileNotFoundError:
@@ -78,8 +85,8 @@ def _read_text(path: Path, read: Callable[[], tuple[bytes, os.stat_result]]) -> 
         raise ModelLoadError(f"'{path}' cannot be read: {describe_read_error(error)}.") from None
     if not stat.S_ISREG(status.st_mode):
         raise ModelLoadError(f"'{path}' is a folder, a pipe or a device; give the path of a text file.")
-    if status.st_size > _MAX_BYTES:
-        raise ModelLoadError(f"'{path}' is larger than {_MAX_BYTES:,} bytes; that is no {path.name}.")
+    if status.st_size > max_bytes:
+        raise ModelLoadError(f"'{path}' is larger than {max_bytes:,} bytes; that is no {path.name}.")
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError:

@@ -2,7 +2,8 @@
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import PurePath
 from typing import Any
 
@@ -52,8 +53,7 @@ def _parse_json(text: str) -> Any:
     def check_keys(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
         members = dict(pairs)
         if len(members) < len(pairs):
-            twice = next(key for key in members if [other for other, _ in pairs].count(key) > 1)
-            raise ModelFault(f"says {twice!r} twice; keep one of the two.")
+            raise ModelFault(f"says {_find_twice(key for key, _ in pairs)!r} twice; keep one of the two.")
         return members
 
     try:
@@ -75,7 +75,7 @@ def _order(found: Any) -> list[Any]:
     elif all(type(number) is int for number in found.values()):
         named = {number: name for name, number in found.items()}
         if len(named) < len(found):
-            twice = next(number for number in named if list(found.values()).count(number) > 1)
+            twice = _find_twice(found.values())
             raise ModelFault(f"gives the number {twice} to two classes; give each class a number of its own.")
     else:
         raise ModelFault(f"is an object in which neither the keys nor the values are the numbers of classes; {_WAYS}")
@@ -85,3 +85,8 @@ def _order(found: Any) -> list[Any]:
             f"has {len(named)} labels and none for class {missing}; number the classes from 0 to {len(named) - 1}."
         )
     return [named[index] for index in range(len(named))]
+
+
+def _find_twice(values: Iterable[Any]) -> Any:
+    """The first value that is there more than once."""
+    return next(value for value, count in Counter(values).items() if count > 1)

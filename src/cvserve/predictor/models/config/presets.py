@@ -1,10 +1,11 @@
 """Whole `[input]` sections by name, so that no number is typed twice: `preset = "imagenet"`, `"timm:resnet18"`."""
 
-import importlib
 from typing import Any
 
+from cvserve.predictor.models.config.timm_input import TIMM_INPUT, describe_timm_input
 from cvserve.predictor.models.fault import ModelFault
 from cvserve.predictor.models.input_spec import CROPS
+from cvserve.predictor.models.library import import_library
 from cvserve.texts import did_you_mean, list_some
 
 # A framework decodes all of a JPEG, and whoever names one wants its answer.
@@ -39,9 +40,6 @@ PRESETS: dict[str, dict[str, Any]] = {
 # What an origin begins with.
 PRESET = "preset"
 _TIMM = "timm:"
-_INSTALL_TIMM = "pip install timm"
-# timm's `crop_mode`; "border" pads with the mean colour.
-_RESIZE_OF_CROP_MODE = {"center": "crop", "squash": "squash"}
 _CROP_KEYS = ("crop_ratio", "short_side", "crop_rounding")
 _MAX_KNOWN = 12
 
@@ -97,9 +95,9 @@ def expand_preset(values: dict[str, Any], origins: dict[str, str]) -> None:
 def _read_timm(name: str) -> dict[str, Any]:
     model = name.removeprefix(_TIMM)
     try:
-        timm = importlib.import_module("timm.models")
-    except ImportError:
-        raise ModelFault(f"has preset = {name!r}, and timm is not installed; run: {_INSTALL_TIMM}") from None
+        timm = import_library("timm.models", "timm")
+    except ModelFault as fault:
+        raise ModelFault(f"has preset = {name!r}, which {fault}") from None
     known = timm.list_models() + timm.list_pretrained()
     if model not in known:
         hint = did_you_mean(model, known)
@@ -108,26 +106,12 @@ def _read_timm(name: str) -> dict[str, Any]:
             f"has preset = {name!r}, and timm has no such model; "
             + (hint or (f"it has {list_some(near, _MAX_KNOWN)}." if near else "timm.list_models() gives all names."))
         )
-    return _translate(name, timm.get_pretrained_cfg(model))
-
-
-def _translate(name: str, cfg: Any) -> dict[str, Any]:
-    """What timm's `create_transform` makes of a model's configuration, in the words of `[input]`."""
-    channels, height, width = cfg.input_size
-    resize = _RESIZE_OF_CROP_MODE.get(cfg.crop_mode)
-    if resize is None or cfg.interpolation not in ("bilinear", "bicubic") or channels not in (1, 3):
+    cfg = {key: getattr(timm.get_pretrained_cfg(model), key) for key in TIMM_INPUT}
+    try:
+        return describe_timm_input(cfg)
+    except ValueError:
         raise ModelFault(
             f"has preset = {name!r}, which timm prepares in a way that [input] cannot say (crop_mode "
-            f"{cfg.crop_mode!r}, {cfg.interpolation}, {channels} channels); name your own: "
+            f"{cfg['crop_mode']!r}, {cfg['interpolation']}, {cfg['input_size'][0]} channels); name your own: "
             'transform = "my_transform.py:val_transform".'
-        )
-    return {
-        **_CROP,
-        "size": (width, height),
-        "mode": "RGB" if channels == 3 else "L",
-        "resize": resize,
-        "crop_ratio": float(cfg.crop_pct),
-        "resample": cfg.interpolation,
-        "mean": tuple(map(float, cfg.mean)),
-        "std": tuple(map(float, cfg.std)),
-    }
+        ) from None

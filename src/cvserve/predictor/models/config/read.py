@@ -1,7 +1,6 @@
 """`model.toml` and a file of labels: what the user says about a model file."""
 
 import os
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePath
@@ -15,6 +14,7 @@ from cvserve.predictor.models.config.label_file import parse_labels
 from cvserve.predictor.models.config.presets import PRESET, expand_preset
 from cvserve.predictor.models.fault import ModelFault, about
 from cvserve.texts import did_you_mean
+from cvserve.toml_text import NotToml, parse_toml
 from cvserve.trust.vouched import is_vouched
 
 _SECTIONS = ("input", "output", "model")
@@ -57,6 +57,16 @@ class ModelConfig:
             return self
         values, origins = ({key: of[key] for key in of if key != "input.size"} for of in (self.values, self.origins))
         return replace(self, values=values, origins=origins)
+
+    def fill(self, fields: Mapping[str, Any], origin: str) -> "ModelConfig":
+        """The config with values for keys of which it says nothing.
+
+        Args:
+            fields: checked values by key, e.g. `{"input.size": (224, 224)}`.
+            origin: of those, e.g. `timm`.
+        """
+        new = {key: value for key, value in fields.items() if key not in self.values}
+        return replace(self, values={**self.values, **new}, origins={**self.origins, **dict.fromkeys(new, origin)})
 
 
 def read_config(
@@ -107,10 +117,9 @@ def read_config(
 
 def _parse_toml(text: str) -> dict[str, Any]:
     try:
-        return tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
-        line = str(error).rpartition("line ")[2].partition(",")[0]
-        where = f" in line {line}" if line.isdigit() else " at its end" if "end of document" in str(error) else ""
+        return parse_toml(text)
+    except NotToml as error:
+        where = f" in line {error.line}" if error.line else " at its end" if error.is_cut else f": {error}"
         raise ModelFault(f'is not valid TOML{where}; a line looks like: mode = "L"') from None
 
 

@@ -12,6 +12,7 @@ from cvserve.errors import InvalidSetting, ModelLoadError, Unsafe
 from cvserve.files import describe_read_error, read_once
 from cvserve.predictor.models.fault import ModelFault, about
 from cvserve.predictor.models.files.folder_hash import hash_folder
+from cvserve.predictor.models.files.imports import MAX_BYTES as MAX_CODE_BYTES
 from cvserve.predictor.models.files.imports import ImportedModule, combine_hashes, find_imports
 from cvserve.predictor.models.files.pickle_imports import find_pickle_imports
 from cvserve.predictor.models.formats.kinds import (
@@ -133,16 +134,18 @@ def with_imports(file: ModelFile) -> ModelFile:
     """A Python file or a pickle with the modules beside it that it imports: who trusts it trusts these, as they are.
 
     Raises:
-        ModelLoadError: one of them cannot be read.
+        ModelLoadError: one of them cannot be read, or is too large to be code.
         Unsafe: everybody may write to one of them.
     """
     find = _FIND_IMPORTS.get(file.kind)
     if find is None:
         return file
+    if file.kind is PYTHON and file.size > MAX_CODE_BYTES:
+        raise _too_large(file.path, file.size, MAX_CODE_BYTES)
     try:
         modules = find(file.path, file.data)
         for module in modules:
-            _check_status(module.path, module.path.stat(), MAX_BYTES, may_be_empty=True)
+            _check_status(module.path, module.path.stat(), MAX_CODE_BYTES, may_be_empty=True)
     except OSError as error:
         raise ModelLoadError(
             f"'{file.path.name}' imports '{error.filename}', which cannot be read: {describe_read_error(error)}."

@@ -5,6 +5,7 @@ where trust depends on the hash, such an import from the folder is refused. Inst
 """
 
 import ast
+import errno
 import hashlib
 import importlib.abc
 import importlib.machinery
@@ -16,6 +17,11 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
 
+from cvserve.files import read_once
+
+# Of a text: Python needs some hundred times its size to tell what is imported in it.
+MAX_BYTES = 2 * 1024**2
+_MAX_TOTAL_BYTES = 8 * MAX_BYTES
 _MOST_MODULES = 2000
 _INSTALLED = ("site-packages", "dist-packages")
 _SUFFIXES = tuple(importlib.machinery.all_suffixes())
@@ -48,7 +54,7 @@ def find_imports(path: Path, source: bytes) -> tuple[ImportedModule, ...]:
         source: everything in it.
 
     Raises:
-        OSError: one of them cannot be read.
+        OSError: one of them cannot be read, or they are too large.
     """
     path = path.absolute()
     if is_installed(path):
@@ -57,14 +63,16 @@ def find_imports(path: Path, source: bytes) -> tuple[ImportedModule, ...]:
     roots = (path.parent, outer)
     found: dict[str, ImportedModule] = {}
     todo = [(package, source)] + [(package, b"import " + ".".join(package).encode("utf-8"))] * bool(package)
+    spare = _MAX_TOTAL_BYTES
     while todo and len(found) < _MOST_MODULES:
         inside, text = todo.pop()
-        for name in _imported_names(text, inside):
-            for module in _locate(name, roots):
-                if module.name not in found and module.path != path:
-                    found[module.name] = module
-                    parts = tuple(module.name.split("."))
-                    todo.append((parts if module.path.name == "__init__.py" else parts[:-1], module.data))
+        for name in dict.fromkeys(_imported_names(text, inside)):
+            for module_name, file in _locate(name, roots):
+                if module_name not in found and file != path:
+                    module = found[module_name] = ImportedModule(module_name, file, _read(file, spare))
+                    spare -= len(module.data)
+                    parts = tuple(module_name.split("."))
+                    todo.append((parts if file.name == "__init__.py" else parts[:-1], module.data))
     return tuple(found[name] for name in sorted(found))
 
 
@@ -145,15 +153,28 @@ def _imported_names(text: bytes, package: tuple[str, ...]) -> Iterator[str]:
             yield from (f"{base}.{alias.name}".lstrip(".") for alias in node.names)
 
 
-def _locate(name: str, roots: Sequence[Path]) -> Iterator[ImportedModule]:
-    """The files of a name and of the packages around it, under each root that has them."""
+def _locate(name: str, roots: Sequence[Path]) -> Iterator[tuple[str, Path]]:
+    """The files of a name and of the packages around it, under each root that has them, each with its own name."""
     for root in dict.fromkeys(roots):
         parts = name.split(".")
         for count in range(1, len(parts) + 1):
             base = root.joinpath(*parts[:count])
             files = (base / "__init__.py", Path(f"{base}.py"))
             for file in [entry for entry in files if _is_file(entry)][:1]:
-                yield ImportedModule(".".join(parts[:count]), file, file.read_bytes())
+                yield ".".join(parts[:count]), file
+            if not base.is_dir():
+                break  # nor is anything in it
+
+
+def _read(path: Path, spare: int) -> bytes:
+    """Everything in a file of code; a sparse one costs its maker nothing, whatever its size."""
+    max_bytes = min(MAX_BYTES, spare)
+    data, status = read_once(path, max_bytes)
+    size = max(len(data), status.st_size)
+    if size > max_bytes:
+        of_all = f"{_MAX_TOTAL_BYTES:,} of all code beside it" if max_bytes < MAX_BYTES else f"{MAX_BYTES:,}"
+        raise OSError(errno.EFBIG, f"it has {size:,} bytes, and at most {of_all} are read", str(path))
+    return data
 
 
 def _is_file(path: Path) -> bool:
