@@ -49,6 +49,17 @@ def test_the_command_for_a_file_of_keras_works_as_it_is_printed(
     assert Case(made, lambda photo: nets.answer(model, photo)).differ() <= TOLERANCE
 
 
+@pytest.mark.parametrize("suffix", [".keras", ".h5"])
+@pytest.mark.filterwarnings("ignore")  # of Keras about HDF5
+def test_two_inputs_are_counted(tmp_path: Path, suffix: str) -> None:
+    layers = importlib.import_module("frameworks.keras_nets").keras
+    inputs = [layers.Input((4, 4, 3)), layers.Input((2,))]
+    joined = layers.layers.Concatenate()([layers.layers.Flatten()(inputs[0]), inputs[1]])
+    layers.Model(inputs, layers.layers.Dense(2)(joined)).save(tmp_path / f"m{suffix}")
+    with pytest.raises(ModelLoadError, match="of a network with 2 inputs"):
+        load_model(tmp_path / f"m{suffix}")
+
+
 def test_weights_of_keras_alone_are_told(tmp_path: Path) -> None:
     nets = importlib.import_module("frameworks.keras_nets")
     path = tmp_path / "m.weights.h5"

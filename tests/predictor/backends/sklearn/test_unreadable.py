@@ -12,7 +12,7 @@ import pytest
 import sklearn
 import skops.io
 from numpy.typing import NDArray
-from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.ensemble import GradientBoostingClassifier, HistGradientBoostingClassifier
 
 from cvserve.errors import ModelLoadError
 from support.models import load_model
@@ -50,15 +50,24 @@ def archived(model: Any, folder: Path) -> Path:
 
 
 @pytest.mark.parametrize("save", [pickled, archived])
-def test_another_scikit_learn_is_named_and_nothing_is_to_be_installed_or_trusted(
+def test_another_scikit_learn_is_named_and_none_of_its_parts_is_to_be_installed_or_trusted(
     tmp_path: Path, digits: tuple[NDArray[Any], NDArray[Any]], save: Callable[[Any, Path], Path]
 ) -> None:
     assert len(sklearn.__version__) == len(OLD), "lengths are in the files"
     path = save(HistGradientBoostingClassifier(max_iter=2, max_leaf_nodes=4).fit(*digits), tmp_path)
     with pytest.raises(ModelLoadError, match=f"saved with scikit-learn {OLD}.*{sklearn.__version__}") as caught:
         load_model(path, trust=True, compile="never")
-    for advice in ("_loss", "--trust-type", "install it", "pip install"):
+    assert str(caught.value).endswith(f": pip install 'scikit-learn=={OLD}'")
+    for advice in ("_loss", "--trust-type", "install it", "pip install _", "skl2onnx"):
         assert advice not in str(caught.value)
+
+
+def test_an_export_is_offered_for_what_can_be_converted(
+    tmp_path: Path, digits: tuple[NDArray[Any], NDArray[Any]]
+) -> None:
+    path = pickled(GradientBoostingClassifier(n_estimators=1, max_depth=1).fit(*digits), tmp_path)
+    with pytest.raises(ModelLoadError, match=rf"or export it to ONNX by skl2onnx .*'scikit-learn=={OLD}'$"):
+        load_model(path, trust=True, compile="never")
 
 
 @pytest.mark.parametrize(

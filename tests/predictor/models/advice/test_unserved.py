@@ -1,6 +1,7 @@
 """Files of formats that are known by name only: what to do with them. Keras itself is asked whether that works."""
 
 import shlex
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,30 @@ def test_a_model_of_keras_gets_the_command_that_exports_it(tmp_path: Path) -> No
     assert (python, option) == ("python", "-c")
     assert f'load_model("{path}")' in code
     compile(code, "command", "exec")
+
+
+INPUTS = {
+    '{"layers": [{"input_layers": [["x", 0, 0]]}], "input_layers": [["a", 0, 0], ["b", 0, 0]]}': 2,
+    '{"input_layers": {"a": ["a", 0, 0], "b": ["b", 0, 0], "c": ["c", 0, 0]}}': 3,
+    '{"layers": [{"input_layers": [["x", 0, 0], ["y", 0, 0]]}], "input_layers": [["a", 0, 0]]}': 1,
+    '{"input_layers": ["a", 0, 0]}': 1,
+}
+
+
+@pytest.mark.parametrize("suffix", [".h5", ".keras"])
+@pytest.mark.parametrize(("config", "inputs"), INPUTS.items())
+def test_a_network_of_several_inputs_gets_no_command(tmp_path: Path, suffix: str, config: str, inputs: int) -> None:
+    path = tmp_path / f"m{suffix}"
+    if suffix == ".h5":
+        path.write_bytes(HDF5 + f"model_config {config}".encode() + b"\0\xff" * 20)
+    else:
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr("metadata.json", "{}")
+            archive.writestr("config.json", config)
+            archive.writestr("model.weights.h5", "")
+    words = f"of a network with {inputs} inputs, and cvserve serves" if inputs > 1 else "which is served as ONNX"
+    with pytest.raises(ModelLoadError, match=words):
+        load_model(path)
 
 
 def test_weights_alone_are_told(tmp_path: Path) -> None:

@@ -13,8 +13,13 @@ from cvserve.predictor.models.formats.zip_limits import SCHEMA
 
 # An estimator's state has a text of this name, and after it its value: with an opcode and a length in a pickle, of
 # which an opcode that keeps the name may come between; as a node in the JSON of skops.
-_IN_PICKLE = re.compile(rb"_sklearn_version(?:\x94|q.|r.{4})?(?:\x8c.|X.{4})(\d+\.\d+[\w.]{0,12})", re.DOTALL)
+_IN_PICKLE = re.compile(
+    rb"_sklearn_version(?:\x94|q.|r.{4})?(?:\x8c.|X.{4})(\d+(?:\.\d+)+(?:\.?[a-z]+\d+)?)", re.DOTALL
+)
 _IN_SCHEMA = re.compile(rb'"_sklearn_version": \{[^{}]{0,200}"content": "\\"(\d+\.\d+[\w.]{0,12})\\""')
+_RELEASE = re.compile(r"\d+(\.\d+)+")
+# What skl2onnx has a converter for that fails on what was trained.
+_NOT_CONVERTED = (b"HistGradientBoosting",)
 _MOST_SCHEMA_BYTES = 64 * 1024**2
 
 
@@ -33,24 +38,37 @@ def is_compiled_part(name: str) -> bool:
     return name.startswith("_")
 
 
-def explain_version(saved_with: str | None) -> ModelFault:
+def explain_version(file: ModelFile) -> ModelFault:
     """The error for a file whose parts the installed scikit-learn does not have.
 
     Args:
-        saved_with: the version that wrote it; None: not known.
+        file: a pickle, a joblib file or skops.
     """
+    saved_with = find_other_version(file)
+    ways = [f"train and save it with {sklearn.__version__}"]
+    if not any(name in _read_names(file) for name in _NOT_CONVERTED):
+        ways.append("export it to ONNX by skl2onnx where it was trained")
+    if saved_with and _RELEASE.fullmatch(saved_with):
+        ways.append(
+            f"serve it in an environment with the version that wrote it: pip install 'scikit-learn=={saved_with}'"
+        )
+    wrote = f"scikit-learn {saved_with}" if saved_with else "another scikit-learn"
     return ModelFault(
-        f"was saved with {f'scikit-learn {saved_with}' if saved_with else 'another scikit-learn'}, and its parts are "
-        f"not those of {sklearn.__version__}, which is installed here; train and save it with {sklearn.__version__}, "
-        "or export it to ONNX by skl2onnx where it was trained."
+        f"was saved with {wrote}, and its parts are not those of {sklearn.__version__}, which is installed here; "
+        f"{', or '.join(ways)}"
     )
 
 
 def _search(file: ModelFile) -> re.Match[bytes] | None:
+    return (_IN_SCHEMA if file.kind.key == "skops" else _IN_PICKLE).search(_read_names(file))
+
+
+def _read_names(file: ModelFile) -> bytes:
+    """What of the file names types and versions; empty: it cannot be read."""
     if file.kind.key != "skops":
-        return _IN_PICKLE.search(unpack(file.data) or b"")
+        return unpack(file.data) or b""
     try:
         with zipfile.ZipFile(BytesIO(file.data)) as archive, archive.open(SCHEMA) as schema:
-            return _IN_SCHEMA.search(schema.read(_MOST_SCHEMA_BYTES))
+            return schema.read(_MOST_SCHEMA_BYTES)
     except Exception:  # zipfile raises a dozen kinds on bad bytes
-        return None
+        return b""

@@ -48,9 +48,8 @@ def explain_unreadable(file: ModelFile, error: Exception) -> ModelFault:
             f"move it into a file beside '{file.path.name}', such as my_model.py, import it from there, and save the "
             "model again."
         )
-    saved_with = find_other_version(file)
-    if saved_with is not None:
-        return explain_version(saved_with)
+    if find_other_version(file) is not None:
+        return explain_version(file)
     return ModelFault(
         f"cannot be read as {file.kind.title}: it is damaged, cut off, or made by another version of its libraries; "
         "save or copy it again."
@@ -60,7 +59,7 @@ def explain_unreadable(file: ModelFile, error: Exception) -> ModelFault:
 def _explain_missing(file: ModelFile, module: str) -> ModelFault:
     top = module.partition(".")[0]
     if is_compiled_part(module) or top == "sklearn":
-        return explain_version(find_other_version(file))
+        return explain_version(file)
     if top in _PACKAGES:
         return ModelFault(f"needs the package '{top}', which is not installed here; run: pip install {_PACKAGES[top]}")
     return ModelFault(

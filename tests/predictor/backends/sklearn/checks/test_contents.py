@@ -4,6 +4,7 @@ import copy
 import os
 import shutil
 import subprocess
+from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,6 +14,7 @@ import numpy as np
 import pytest
 import skops.io
 from scipy.sparse import csr_matrix
+from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.ensemble import GradientBoostingClassifier
 from sklearn.feature_selection import SelectKBest
 from sklearn.impute import MissingIndicator
@@ -152,6 +154,53 @@ def test_a_kind_that_is_not_checked_needs_trust(tmp_path: Path, digits: tuple[An
     assert caught.value.exit_code == 5
     named = str(caught.value).partition("add: ")[2].replace("--trust-type", "").split()
     assert load_model(path, trust_types=named, compile="never").labels == tuple("0123456789")
+
+
+class Handle:
+    """What a booster's own code makes when it is read; no archive names it."""
+
+
+class Booster(ClassifierMixin, BaseEstimator):
+    """A classifier of another package, as XGBoost's and LightGBM's are."""
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self.handles = [Handle()]
+
+    def predict_proba(self, rows: Any) -> Any:
+        return np.stack([rows[:, 0] / 16, 1 - rows[:, 0] / 16], axis=1)
+
+    predict = predict_proba
+
+
+def booster(**state: Any) -> Booster:
+    model = Booster()
+    model.__dict__.update(classes_=np.array([0, 1]), n_features_in_=64, counts=defaultdict(list), **state)
+    return model
+
+
+def named_in(said: object) -> list[str]:
+    return str(said).partition("add: ")[2].replace("--trust-type", "").split()
+
+
+def test_all_types_of_another_package_are_named_at_once(tmp_path: Path) -> None:
+    path = save(booster(), tmp_path)
+    with pytest.raises(ModelLoadError, match=r"holds types that may be harmful") as caught:
+        load_model(path)
+    names = named_in(caught.value)
+    assert sorted(names) == ["collections.defaultdict", f"{__name__}.Booster"]
+    assert load_model(path, trust_types=names, compile="never").labels == ("0", "1")
+
+
+def test_what_a_trusted_type_got_from_the_archive_is_looked_at(tmp_path: Path) -> None:
+    """Only what its own code has made is left alone, and that of scikit-learn never."""
+    names = ["collections.defaultdict", f"{__name__}.Booster"]
+    with pytest.raises(ModelLoadError, match="MissingIndicator"):
+        load_model(save(booster(inner=MissingIndicator()), tmp_path), trust_types=names)
+    with pytest.raises(ModelLoadError, match=FORGED):
+        load_model(save(booster(inner=[forged_boosting()]), tmp_path), trust_types=names)
+    with pytest.raises(ModelLoadError, match=r"add: --trust-type .*Handle$"):
+        load_model(save(booster(inner=Handle()), tmp_path), trust_types=names)
 
 
 def test_a_machine_trained_with_sparse_rows_needs_trust(tmp_path: Path, digits: tuple[Any, Any]) -> None:

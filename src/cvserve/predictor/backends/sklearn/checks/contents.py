@@ -20,12 +20,16 @@ from cvserve.texts import to_ascii
 
 # What constructors of checked types set beside their parameters.
 _SET_BY_INIT = ("C", "alpha", "class_weight", "epsilon", "estimator", "estimator_params", "nu", "radius")
+# An archive may name these by another of their places.
+_NEVER_MADE = ("sklearn.", "scipy.", "numpy.")
+# What skops trusts, and is not let through when it is there.
+_LOOKED_AT = ("sklearn.", "collections.defaultdict")
 # scikit-learn makes it itself when it reads an `IsotonicRegression`; skops knows no such type.
 _MADE_HERE = ("scipy.interpolate._interpolate.interp1d",)
 
 
-def find_unlisted(schema: Any) -> set[str]:
-    """scikit-learn's types in the schema of an archive that nobody has looked at; nothing is made of them.
+def name_types(schema: Any) -> frozenset[str]:
+    """Names of all types in the schema of an archive; nothing is made of them.
 
     Args:
         schema: what `schema.json` says; every node names its type.
@@ -35,13 +39,20 @@ def find_unlisted(schema: Any) -> set[str]:
     while todo:
         node = todo.pop()
         if isinstance(node, dict):
-            name = f"{node.get('__module__')}.{node.get('__class__')}"
-            if name.startswith("sklearn.") and not _is_listed(name):
-                found.add(name)
+            found.add(f"{node.get('__module__')}.{node.get('__class__')}")
             todo.extend(node.values())
         elif isinstance(node, list):
             todo.extend(node)
-    return found
+    return frozenset(found)
+
+
+def find_unlisted(names: Collection[str]) -> set[str]:
+    """Types that skops trusts by itself and nobody has looked at: those of scikit-learn, and `defaultdict`.
+
+    Args:
+        names: of all types in an archive.
+    """
+    return {name for name in names if name.startswith(_LOOKED_AT) and not _is_listed(name)}
 
 
 def refuse_types(names: Collection[str], why: str = "holds types that may be harmful: ") -> ModelFault:
@@ -51,17 +62,19 @@ def refuse_types(names: Collection[str], why: str = "holds types that may be har
     return ModelFault(f"{why}{listed}. If you made it, or trust whoever did, add: {options}")
 
 
-def check_contents(model: Any, trusted: Collection[str]) -> None:
+def check_contents(model: Any, trusted: Collection[str], archived: Collection[str]) -> None:
     """Check every object in a model.
 
     Args:
         model: just read; nothing of it was called.
         trusted: names of types that the user trusts: objects of these are not looked at, but what they hold is.
+        archived: names of all types in its archive. What else a trusted object holds was made by its own code, which
+            was trusted with that: XGBoost's `Booster` has a pointer of `ctypes`.
 
     Raises:
         ModelFault: a type is not listed, or what an object holds would lead compiled code out of its memory.
     """
-    parts = list(_walk(model))
+    parts = list(_walk(model, trusted, archived))
     unlisted = {name for name, _ in parts if not _is_listed(name) and name not in trusted}
     if unlisted:
         raise refuse_types(sorted(unlisted))
@@ -76,27 +89,30 @@ def _is_listed(name: str) -> bool:
     return name in ALLOWED or name.startswith(LOSS_MODULES)
 
 
-def _walk(model: Any) -> Iterator[tuple[str, Any]]:
+def _walk(model: Any, trusted: Collection[str], archived: Collection[str]) -> Iterator[tuple[str, Any]]:
     """Each object that is no plain value, once, with the name of its type; of a function, its own name."""
     seen: dict[int, Any] = {}
-    todo = [model]
+    todo = [(model, False)]
     while todo:
-        item = todo.pop()
+        item, is_in_trusted = todo.pop()
         if id(item) in seen:
             continue
         seen[id(item)] = item  # kept, so that no other object gets its address
         try:
             if is_value(item):
-                todo.extend(open_value(item))
+                todo.extend((value, is_in_trusted) for value in open_value(item))
                 continue
         except Unsound:
             raise _contradicts(name_of(type(item))) from None
-        if isinstance(item, np.ufunc) or name_of(type(item)) in _MADE_HERE:
+        name = name_item(item)
+        if isinstance(item, np.ufunc) or name in _MADE_HERE:
             continue  # skops allows ufuncs of NumPy and SciPy by name, and they check what they are given
-        yield name_item(item), item
+        is_made = is_in_trusted and name not in archived and not is_named(item) and not name.startswith(_NEVER_MADE)
+        if not is_made:
+            yield name, item
         if not is_named(item):
-            todo.extend(item.values() if isinstance(item, dict) else ())
-            todo.extend(getattr(item, "__dict__", {}).values())
+            held = [*(item.values() if isinstance(item, dict) else ()), *getattr(item, "__dict__", {}).values()]
+            todo.extend((value, is_made or name in trusted) for value in held)
 
 
 def _check_part(name: str, part: Any, taken: Collection[str], trusted: Collection[str]) -> None:
