@@ -14,6 +14,7 @@ from cvserve.errors import CvserveError, InvalidSetting
 from cvserve.model_name import class_reference
 from cvserve.predictor.backends.python.module import code_folder, import_folder, run_module, source_path
 from cvserve.predictor.models.files.file import read_model_file
+from cvserve.predictor.models.files.imports import import_on_purpose
 from cvserve.predictor.user_code import describe_error
 from cvserve.texts import list_some
 
@@ -46,7 +47,8 @@ class Reference:
             InvalidSetting: the function fails, or gives no scores; the sentence has its file, line and words.
         """
         try:
-            return to_row(self._function(path if self._takes_path else _open(path)))
+            with import_on_purpose():
+                return to_row(self._function(path if self._takes_path else _open(path)))
         except (Exception, SystemExit) as error:  # anybody's code
             raise InvalidSetting(
                 f"--reference {self.name} failed for '{path}': {describe_error(error, self._folder)}"
@@ -73,10 +75,11 @@ def load_reference(name: str) -> Reference:
     if import_folder(where, file.path) is not None:
         sys.path.insert(0, str(folder))  # it stays there: the function may import when it is called
     try:
-        module = run_module(where, file)
-        function = getattr(module, attribute, None)
-        if isinstance(function, type):
-            function = function()
+        with import_on_purpose():
+            module = run_module(where, file)
+            function = getattr(module, attribute, None)
+            if isinstance(function, type):
+                function = function()
     except (Exception, SystemExit) as error:  # anybody's code
         raise InvalidSetting(f"--reference {name} cannot be run: {describe_error(error, folder)}") from None
     if not callable(function):
