@@ -6,7 +6,7 @@ from rich.table import Table
 from rich.text import Text
 
 from cvserve.commands.terminal.output import make_console, print_document
-from cvserve.predictor.models.code.hidden_code import find_names, has_names
+from cvserve.predictor.models.code.hidden_code import find_foreign_names, find_names, has_names
 from cvserve.predictor.models.files.file import ModelFile
 from cvserve.predictor.models.files.pickle_scan import PickleGlobals
 
@@ -23,8 +23,8 @@ _HARMLESS_PREFIXES = (
 
 def show_untrusted(file: ModelFile, *, as_json: bool) -> None:
     """Print file, format, hash and what its code would import, on stdout; nothing in it is run."""
-    found = find_names(file) if has_names(file) else PickleGlobals((), complete=False)
     if as_json:
+        found = find_names(file) if has_names(file) else PickleGlobals((), complete=False)
         facts = {
             "file": str(file.path),
             "format": file.kind.key,
@@ -33,14 +33,14 @@ def show_untrusted(file: ModelFile, *, as_json: bool) -> None:
         }
         print_document({**facts, "trusted": False, "globals": list(found.names), "complete": found.complete})
         return
-    make_console().print(_risk_table(file, found))
+    make_console().print(_risk_table(file, find_foreign_names(file)))
 
 
 def show_risk(file: ModelFile) -> None:
     """Print the same on stderr, with a sentence that says what loading the file means; the question follows."""
     console = make_console(stderr=True)
     console.print(Text(f"'{file.path.name}' is {file.kind.title}: loading it runs whatever code is in it."))
-    console.print(_risk_table(file, find_names(file)))
+    console.print(_risk_table(file, find_foreign_names(file)))
 
 
 def _risk_table(file: ModelFile, found: PickleGlobals) -> Table:

@@ -21,6 +21,7 @@ import pytest
 from cvserve.errors import CvserveError, ModelLoadError, Unsafe, UntrustedModel
 from cvserve.predictor.models.code.trust import is_trusted, record
 from cvserve.predictor.models.files.pickle_scan import scan_pickle
+from support.command import cvserve
 from support.models import load_model
 from support.trusted import store_path
 
@@ -162,6 +163,23 @@ def test_the_refusal_has_all_that_is_needed_to_decide(pickled: tuple[Path, str])
     assert "sklearn.linear_model._logistic.LogisticRegression" in text
     assert f"cvserve model trust '{path}' --sha256 {sha256}" in text
     assert caught.value.sha256 == sha256
+
+
+def test_what_a_program_of_torchscript_defines_itself_is_no_import(tmp_path: Path) -> None:
+    """A program of 30 layers would fill the screen; elsewhere a name like these is imported as any other."""
+    stream = b"c__torch__.nn.___torch_mangle_3\nReLU\n0c__torch__x\nrun\n0cposix\nsystem\n."
+    program = tmp_path / "program.pt"
+    program.write_bytes(zipped(**{"m/data.pkl": stream, "m/code/__torch__.py": b"", "m/version": b"3"}))
+    plain = tmp_path / "plain.pkl"
+    plain.write_bytes(stream)
+    for path, imports in (
+        (program, "__torch__x.run, posix.system"),
+        (plain, "__torch__.nn.___torch_mangle_3.ReLU, __torch__x.run, posix.system"),
+    ):
+        with pytest.raises(UntrustedModel, match=f"imports {imports}[.] If"):
+            load_model(path)
+        table = cvserve("model", "inspect", str(path)).out
+        assert ("ReLU" in table, "posix.system" in table) == (path == plain, True)
 
 
 def test_trust_by_argument_by_hash_and_by_record(pickled: tuple[Path, str]) -> None:

@@ -6,9 +6,10 @@ import zipfile
 
 from cvserve.predictor.models.files.file import ModelFile
 from cvserve.predictor.models.files.pickle_scan import MAX_UNPACKED_BYTES, PickleGlobals, scan_pickle
-from cvserve.predictor.models.formats.kinds import KINDS, PYTHON, kind_of
+from cvserve.predictor.models.formats.kinds import KINDS, PYTHON, TORCHSCRIPT, kind_of
 
 _ZIP_MAGIC = b"PK"
+_OF_TORCHSCRIPT = "__torch__."
 
 
 def find_names(file: ModelFile) -> PickleGlobals:
@@ -21,6 +22,17 @@ def find_names(file: ModelFile) -> PickleGlobals:
     if file.data.startswith(_ZIP_MAGIC):
         return _find_names_in_archive(file.data)
     return scan_pickle(file.data)
+
+
+def find_foreign_names(file: ModelFile) -> PickleGlobals:
+    """The same without the classes that a TorchScript program brings along, one or more for each layer.
+
+    PyTorch makes them from the program's own text, which is no Python; in other files a name like theirs is imported.
+    """
+    found = find_names(file)
+    if file.kind is not TORCHSCRIPT:
+        return found
+    return found._replace(names=tuple(name for name in found.names if not name.startswith(_OF_TORCHSCRIPT)))
 
 
 def has_names(file: ModelFile) -> bool:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from cvserve.errors import UntrustedModel
 from cvserve.files import is_inside
-from cvserve.predictor.models.code.hidden_code import find_names, has_names
+from cvserve.predictor.models.code.hidden_code import find_foreign_names, has_names
 from cvserve.predictor.models.files.file import ModelFile
 from cvserve.settings_files import FILE_NAMES
 from cvserve.texts import list_some
@@ -114,6 +114,6 @@ def _list_names(file: ModelFile) -> str:
     """What the sentence says of imports; nothing for a format in which they cannot be seen."""
     if not has_names(file):
         return ""
-    found = find_names(file)
+    found = find_foreign_names(file)
     text = list_some(found.names, _MAX_NAMES_SHOWN) or "nothing that could be read"
     return f", imports {text}" + ("" if found.complete else " (it cannot be read to its end: there may be more)")
