@@ -92,7 +92,8 @@ def test_bare_weights_end_with_one_sentence(folder: Path) -> None:
     assert said.code == 5
     assert said.out == ""
     assert said.err == (
-        "cvserve: 'best.pth' holds the weights of a PyTorch model and not its class; name the class: "
+        "cvserve: 'best.pth' holds the weights of a PyTorch model and not its class; name the class, or timm:NAME or "
+        "torchvision.models:NAME where it is one of theirs: "
         f"cvserve serve --model model.py:ClassName --weights {folder / 'best.pth'}\n"
     )
 

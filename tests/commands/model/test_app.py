@@ -306,7 +306,8 @@ def test_trust_by_hash_is_remembered(pickle_file: Path) -> None:
 def test_trust_without_a_hash_needs_a_terminal(pickle_file: Path) -> None:
     result = run("trust", pickle_file)
     assert isinstance(result.exception, InvalidSetting)
-    assert "--sha256 HEX" in str(result.exception)
+    sha256 = read_model_file(pickle_file).sha256
+    assert str(result.exception).endswith(f"run: cvserve model trust {pickle_file} --sha256 {sha256}")
 
 
 def test_what_hides_no_code_needs_no_trust(skops_file: Path) -> None:

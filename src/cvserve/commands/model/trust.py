@@ -36,8 +36,8 @@ def trust_file(path: str, sha256: str | None) -> None:
         record(file.code_sha256, file.path, file.size, "cvserve model trust --sha256", describe_parts(file))
     elif not is_terminal():
         raise InvalidSetting(
-            f"There is nobody to ask; run: cvserve model trust {shlex.quote(path)} --sha256 HEX, with the hash that "
-            "`sha256sum` prints."
+            f"There is nobody to ask; if you made it, run: cvserve model trust {shlex.quote(path)} "
+            f"--sha256 {file.code_sha256}"
         )
     elif not ask_for_hash(file):
         raise UntrustedModel(f"'{name}' is still not trusted: that was not the beginning of its hash.")

@@ -15,6 +15,9 @@ from typing import Protocol
 
 from cvserve.errors import ModelLoadError
 
+# What a fault calls the `model.toml` of its model, of which it need not know the name either.
+ITS_CONFIG = "its model.toml"
+
 
 class ModelFault(ModelLoadError):
     """A fault of a model as a predicate: it begins with a verb, e.g. "gives no scores; …"."""
@@ -28,7 +31,7 @@ class _Named(Protocol):
 
 
 @contextmanager
-def about(subject: _Named | str) -> Iterator[None]:
+def about(subject: _Named | str, config_name: str | None = None) -> Iterator[None]:
     """Turn each `ModelFault` that is raised inside into a whole sentence.
 
     Any other error passes as it is. That includes `ModelLoadError`, whose sentence is whole already: that of a
@@ -37,6 +40,7 @@ def about(subject: _Named | str) -> Iterator[None]:
     Args:
         subject: of the sentence: a file, which is named by its last part in quotation marks, or words that fit
             before a verb, e.g. "MaskModel in my_model.py".
+        config_name: of the file that a fault calls `its model.toml`, e.g. "my_model.toml"; None: it stays so.
 
     Raises:
         ModelLoadError: the sentence.
@@ -45,4 +49,5 @@ def about(subject: _Named | str) -> Iterator[None]:
         yield
     except ModelFault as fault:
         name = subject if isinstance(subject, str) else f"'{subject.path.name}'"
-        raise ModelLoadError(f"{name} {fault}") from fault.__cause__
+        text = str(fault) if config_name is None else str(fault).replace(ITS_CONFIG, config_name)
+        raise ModelLoadError(f"{name} {text}") from fault.__cause__

@@ -47,9 +47,9 @@ def make(answer: Any, kind: str | None = None, said: dict[str, Any] | None = Non
         (lambda: make(ModelError("It gives a dict.")), "'m.xyz' cannot be served: It gives a dict."),
         (
             lambda: make([[np.nan, 1]]),
-            "score that is not a finite number; check [input] in its model.toml, and the model",
+            "score that is not a finite number; check [input] in m.toml, and the model",
         ),
-        (lambda: make(MemoryError("/etc")), "'m.xyz' fails on a grey picture as [input] in its model.toml prepares it"),
+        (lambda: make(MemoryError("/etc")), "'m.xyz' fails on a grey picture as [input] in m.toml prepares it"),
         (lambda: make(SystemExit(3)), "float32 [1, 3, 4, 4]: SystemExit"),
         (lambda: make(ModelLoadError("A whole sentence.")), "A whole sentence."),
         (lambda: make(ValueError(), title="Net in n.py"), "Net in n.py fails on a grey picture"),

@@ -39,7 +39,7 @@ def test_what_is_clear_is_seen(load_own: Callable[..., LoadedPredictor | str], a
 def test_a_sigmoid_is_asked_about(load_own: Callable[..., LoadedPredictor | str]) -> None:
     assert load_own(own(SIGMOID), SIZE) == (
         "Own in own_of_test.py gives scores from 0 to 1 that do not sum to 1, and it cannot be seen what they are; say "
-        'in its model.toml: [output] scores = "probabilities" (taken as they are, as after a sigmoid), "logits" '
+        'in own_of_test.toml: [output] scores = "probabilities" (taken as they are, as after a sigmoid), "logits" '
         '(soft-max is applied) or "sigmoid" (a sigmoid of each is taken)'
     )
 

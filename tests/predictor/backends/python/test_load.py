@@ -364,7 +364,7 @@ def test_one_number_of_which_nobody_said_what_it_is(write: Callable[..., Path], 
         'labels = ("dark", "light")', labels or "x = 1"
     )
     path = write(text)
-    assert "say in its model.toml what it is: [output] scores" in refused(f"{path}:Brightness")
+    assert "say in my_model.toml what it is: [output] scores" in refused(f"{path}:Brightness")
     names: dict[str, Any] = {}
     exec(text, names)
     with pytest.raises(ModelError, match="It gives one number for a picture"):

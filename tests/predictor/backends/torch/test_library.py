@@ -55,7 +55,7 @@ def test_what_to_install_for_a_class(tmp_path: Path) -> None:
 def test_weights_without_their_class_need_no_pytorch_to_be_known(tmp_path: Path) -> None:
     path = archive(tmp_path / "best.pth", data_pkl=pickle.dumps(OrderedDict(a=1), protocol=2))
     for said in (said_without_torch(path), _refused(path)):
-        assert "name the class: cvserve serve --model model.py:ClassName --weights" in said
+        assert "where it is one of theirs: cvserve serve --model model.py:ClassName --weights" in said
 
 
 def test_a_whole_model_is_told_by_what_it_would_import(tmp_path: Path) -> None:

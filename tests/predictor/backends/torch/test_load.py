@@ -329,7 +329,7 @@ def test_what_does_not_fit_is_told_at_the_start(net: Any, folder: Path, form: st
         ("(x.flatten(1), y)", None),
         ("{'a': x, 'b': x}", "It gives a, b by name; call the scores 'logits'"),
         ("{'a': y, 'b': 2 * y}", "gives 'a' [N, 3], 'b' [N, 3], and it cannot be seen which of them are the scores"),
-        ("(2 * y, y)", "write into its model.toml which one, such as [output] use = 1"),
+        ("(2 * y, y)", "write into model.toml which one, such as [output] use = 1"),
         ("y.topk(2)", "gives only the best scores of a picture and their classes (top k)"),
         ("y[:, :1]", "It gives one number for a picture"),
         ("x", "answered shape [1, 3, 8, 8]"),

@@ -34,6 +34,11 @@ def make_other(**arguments):
 def make_seeded():
     torch.manual_seed(7)
     return BaseModel()
+
+
+class ByChance(BaseModel):
+    def forward(self, batch):
+        return super().forward(torch.nn.functional.dropout(batch))
 """
 
 
@@ -53,6 +58,11 @@ def test_weights_of_a_function(checkpoints: Checkpoints) -> None:
     predictor = checkpoints.load(checkpoints.save(net.state_dict()), "make")
     assert difference(predictor, net) < 2e-6
     assert predictor.info.name == "make"
+
+
+def test_chance_in_a_class_is_no_matter_of_how_its_weights_were_saved(checkpoints: Checkpoints) -> None:
+    said = checkpoints.refuse(checkpoints.save(trained().state_dict()), "ByChance")
+    assert "two different answers; take random numbers and F.dropout without training=False out of its class." in said
 
 
 @pytest.mark.parametrize("name", ["make", "make_any"])

@@ -59,7 +59,7 @@ def test_it_is_asked_and_what_is_said_is_taken(tmp_path: Path, form: str, output
     with pytest.raises(ModelLoadError) as caught:
         load(tmp_path, form, SIZE)
     assert str(caught.value) == (
-        f"BaseModel in model.py gives {outputs}, and it cannot be seen which of them are the scores; write into its "
+        f"BaseModel in model.py gives {outputs}, and it cannot be seen which of them are the scores; write into "
         f"model.toml which one, such as [output] use = {example}"
     )
     sys.modules.pop("model", None)
@@ -81,9 +81,9 @@ def test_labels_may_say_it(tmp_path: Path, form: str) -> None:
         (
             "dictionary",
             '"logits"',
-            "has no output 'logits', which [output] use in its model.toml names; it gives",
+            "has no output 'logits', which [output] use in model.toml names; it gives",
         ),
-        ("tuple", "2", "has no output 2, which [output] use in its model.toml names; it gives 0 [N, 4], 1 [N, 3]."),
+        ("tuple", "2", "has no output 2, which [output] use in model.toml names; it gives 0 [N, 4], 1 [N, 3]."),
     ],
 )
 def test_an_output_that_there_is_not(tmp_path: Path, form: str, use: str, words: str) -> None:

@@ -68,29 +68,46 @@ KEYS = {"timm": "state_dict_ema", "torchvision": "model_ema", "Lightning": "stat
 
 @pytest.mark.parametrize("form", AVERAGES)
 def test_the_plain_weights_are_taken_and_called_guessed_beside_an_average(
-    checkpoints: Checkpoints, net: Any, average: Any, form: str
+    checkpoints: Checkpoints, net: Any, average: Any, form: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     path = checkpoints.save(AVERAGES[form](net, average))
     predictor = checkpoints.load(path)
     assert difference(predictor, net) < 2e-6
     assert "state" in predictor.guessed
+    [said] = caplog.messages
+    plain = predictor.model.origins["model.state"][0]
+    assert f"'best.pth' holds several weights that fit: {plain} is served and not {KEYS[form]}; to choose" in said
+    assert said.endswith(f'into model.toml, under [model]: state = "{KEYS[form]}"')
+    caplog.clear()
     toml = checkpoints.folder / "model.toml"
     toml.write_text(f'{LABELS}{SIZE}[model]\nstate = "{KEYS[form]}"\n')
     chosen = checkpoints.load(path)
     assert difference(chosen, average) < 2e-6 < difference(chosen, net)
     assert chosen.model.origins["model.state"] == (KEYS[form], "model.toml")
     assert "state" not in chosen.guessed
+    assert caplog.messages == []
 
 
 def test_of_two_of_the_same_rank_one_has_to_be_named(checkpoints: Checkpoints, net: Any, average: Any) -> None:
     path = checkpoints.save({"student": net.state_dict(), "teacher": average.module.state_dict()})
     said = checkpoints.refuse(path)
-    assert "holds 2 state dicts (student, teacher), which would all fit; say which to serve in its model.toml" in said
+    assert "holds 2 state dicts (student, teacher), which would all fit; say which to serve in model.toml" in said
     toml = checkpoints.folder / "model.toml"
     toml.write_text(f'{LABELS}{SIZE}[model]\nstate = "teacher"\n')
     assert difference(checkpoints.load(path), average) < 2e-6
     toml.write_text(f'{LABELS}{SIZE}[model]\nstate = "nobody"\n')
-    assert "has no weights 'nobody', which [model] state names; it has student, teacher." in checkpoints.refuse(path)
+    assert (
+        "has no weights 'nobody', which [model] state in model.toml names; it has student, teacher."
+        in checkpoints.refuse(path)
+    )
+
+
+def test_a_choice_that_was_written_for_another_checkpoint_names_its_way_out(checkpoints: Checkpoints, net: Any) -> None:
+    path = checkpoints.save(net.state_dict(), "best.safetensors")
+    (checkpoints.folder / "model.toml").write_text(f'{LABELS}{SIZE}[model]\nstate = "state_dict"\n')
+    said = checkpoints.refuse(path)
+    assert "has no weights 'state_dict', which [model] state names: it is nothing but weights; remove state" in said
+    assert said.rstrip().endswith("from model.toml.")
 
 
 def test_layers_beside_the_network_are_not_dropped(checkpoints: Checkpoints, net: Any) -> None:

@@ -65,7 +65,8 @@ def test_checkpoints_of_torchvisions_scripts_name_their_function() -> None:
 def test_safetensors_alone() -> None:
     name = save_tensors(trained().state_dict())
     assert refusal(name) == (
-        "'model.safetensors' holds the weights of a model and not its class; name the class: "
+        "'model.safetensors' holds the weights of a model and not its class; name the class, "
+        "or timm:NAME or torchvision.models:NAME where it is one of theirs: "
         "cvserve serve --model model.py:ClassName --weights model.safetensors"
     )
 

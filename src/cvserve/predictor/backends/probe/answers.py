@@ -45,9 +45,11 @@ def try_backend(
         ModelFault: answers depend on chance, or on the batch in a way that cannot be mended; or it cannot be seen what
             its scores are.
     """
+    # The class of weights is in evaluation mode whatever it was saved in.
+    made_as = "torch class" if facts.format == "torch" and "class" in facts.extra else facts.format
     with watch_training() as watch:
         checked = check_consistency(
-            backend, samples, facts.format, lambda: watch.describe(own), half=facts.half, device=facts.device
+            backend, samples, made_as, lambda: watch.describe(own), half=facts.half, device=facts.device
         )
     notes: Origins = {} if checked.note is None else {"batch": (checked.note, "warm-up")}
     if len(checked.answers):

@@ -29,6 +29,7 @@ _ONE_BY_ONE = "one by one, since its scores depend on the company"
 _WAYS_OUT = {
     "onnx": "export it in evaluation mode, without dropout and random operators",
     "torch": "call eval() before it is saved, and take random numbers and F.dropout without training=False out of it",
+    "torch class": "take random numbers and F.dropout without training=False out of its class",
     "sklearn": "take the random step out of it, and save it again",
     "python": "call eval() on its network in setup, and take random numbers and counters out of infer",
 }

@@ -81,7 +81,7 @@ def assemble_model(
         ModelLoadError: the labels contradict the file, or the model fails on the batch.
     """
     labels = resolve_labels(facts, config, file)
-    with about(title_of(facts, file)):
+    with about(title_of(facts, file), config.file_name):
         try_output = partial(_try_output, facts, config.values.get("output.scores"), preparation, batch, own)
         tried, use = run_trial(partial(_choose_output, facts, config, labels, try_output))
         _compare_labels(labels, tried.classes, facts, config, file)

@@ -1,5 +1,6 @@
 """A PyTorch module as a model: from the file of a program, or made by its class with the weights of a checkpoint."""
 
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
@@ -21,8 +22,10 @@ from cvserve.predictor.models.fault import ModelFault
 from cvserve.predictor.models.files.file import ModelFile
 from cvserve.predictor.models.resolve import ModelFacts
 from cvserve.predictor.source import ModelSource
+from cvserve.texts import list_some
 
 _STATE_KEY = "model.state"
+_MAX_SHOWN = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +81,7 @@ def load_module(
             )
         module, state = made.module, None
     else:
-        module, state = _take_weights(torch, made, weights, key)
+        module, state = _take_weights(torch, made, weights, config)
     extra = {"class": made.name, **({} if weights is None else {"weights": str(weights.path)})}
     variant = {**made.variant, **({"state": state.key} if state is not None and state.key else {})}
     facts = make_facts(
@@ -93,15 +96,30 @@ def load_module(
     return replace(model, origins={**model.origins, _STATE_KEY: (state.key, origin)})
 
 
-def _take_weights(torch: Any, made: MadeModule, weights: ModelFile, key: str | None) -> tuple[Any, State]:
+def _take_weights(torch: Any, made: MadeModule, weights: ModelFile, config: ModelConfig) -> tuple[Any, State]:
     """The module with the weights in it, made anew when it was trained for another number of classes."""
     module = made.module
-    state = read_state(torch, module, weights, key)
+    key = config.values.get(_STATE_KEY)
+    state = read_state(torch, module, weights, key, config.file_name)
     classes = count_classes(state.tensors, module.state_dict())
     if classes is not None and made.make_for is not None:
         module = made.make_for(classes)
     put_weights(module, state, weights.path.name)
+    if key is None and state.others:
+        _tell_others(state, weights.path.name, config.file_name)
     return module, state
+
+
+def _tell_others(state: State, weights_name: str, config_name: str) -> None:
+    """Say which other weights could have been meant, and how to take them."""
+    logging.getLogger("cvserve").warning(
+        "'%s' holds several weights that fit: %s is served and not %s; to choose, write into %s, under [model]: %s",
+        weights_name,
+        state.key,
+        list_some(state.others, _MAX_SHOWN),
+        config_name,
+        f'state = "{state.others[0]}"',
+    )
 
 
 def _check_trained(torch: Any, made: MadeModule) -> None:

@@ -137,8 +137,13 @@ def _find_named(key: str, states: Mapping[str, Any], fitting: Mapping[str, Any])
         inner = {name.removeprefix(f"{key}."): tensor for name, tensor in state.items() if name.startswith(f"{key}.")}
         if inner:
             return State(key, inner)
-    known = list_some((name for name in (fitting or states) if name), _MAX_SHOWN) or "nothing to choose from"
-    raise ModelFault(f"has no weights '{key}', which [model] state names; it has {known}.")
+    known = list_some((name for name in (fitting or states) if name), _MAX_SHOWN)
+    if not known:
+        raise ModelFault(
+            f"has no weights '{key}', which [model] state names: it is nothing but weights; "
+            "remove state from its model.toml."
+        )
+    raise ModelFault(f"has no weights '{key}', which [model] state in its model.toml names; it has {known}.")
 
 
 def _remove_wrappers(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> Mapping[str, Any]:

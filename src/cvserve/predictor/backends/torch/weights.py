@@ -10,7 +10,7 @@ from cvserve.predictor.models.files.file import ModelFile
 from cvserve.texts import to_one_line
 
 
-def read_state(torch: Any, module: Any, file: ModelFile, key: str | None = None) -> State:
+def read_state(torch: Any, module: Any, file: ModelFile, key: str | None, config_name: str) -> State:
     """The weights in a checkpoint that are meant for a module; whether they fit is seen by `put_weights`.
 
     Args:
@@ -18,11 +18,12 @@ def read_state(torch: Any, module: Any, file: ModelFile, key: str | None = None)
         module: a `torch.nn.Module`.
         file: the checkpoint.
         key: where `[model] state` says that they are in it; None: it does not say.
+        config_name: of the file that would say so, for sentences.
 
     Raises:
         ModelLoadError: not a checkpoint, damaged, more than weights, or none of its state dicts is meant.
     """
-    with about(file):
+    with about(file, config_name):
         return find_state(torch, read_checkpoint(torch, file), module.state_dict(), key, file.path.name)
 
 

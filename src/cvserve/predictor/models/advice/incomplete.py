@@ -12,6 +12,7 @@ from cvserve.predictor.models.formats.checkpoint_types import DICTIONARIES, STOO
 from cvserve.predictor.models.formats.kinds import PYTHON, SAFETENSORS, TORCH
 
 _MAX_SHOWN = 5
+_NAME_IT = "name the class, or timm:NAME or torchvision.models:NAME where it is one of theirs"
 # What a state dict is made of; a pickled module names its own class as well.
 _OF_WEIGHTS = ("torch.", "collections.OrderedDict", "numpy.", "_codecs.encode", *STOOD_IN, *DICTIONARIES)
 _OF_MODULES = ("torch.nn.modules.", "torch.fx.")
@@ -47,7 +48,7 @@ def explain_incomplete(file: ModelFile) -> ModelFault:
     is_named = not model.startswith("model.py:")
     return ModelFault(
         f"holds the weights of a {'model' if file.kind is SAFETENSORS else 'PyTorch model'} and not its class; "
-        f"{'run' if is_named else 'name the class'}: cvserve serve --model {model} --weights {path}"
+        f"{'run' if is_named else _NAME_IT}: cvserve serve --model {model} --weights {path}"
     )
 
 
