@@ -76,7 +76,14 @@ def too_few(image):
 
 def fails(image):
     return {}["weights"]
+
+
+def wide(image):
+    pixels = np.asarray(image.resize((20, 12), Image.BILINEAR), np.float32)
+    powers = np.exp(Linear().infer(((pixels / 255 - MEAN) / STD).transpose(2, 0, 1)[None]))
+    return powers / powers.sum()
 """
+CUT = 'resize = "crop"\ncrop_ratio = 0.875'
 PLANTED = {
     "mean": (("mean = [0.485, 0.456, 0.406]\n", ""), {"mean": [0.485, 0.456, 0.406]}),
     "mean and std": (
@@ -91,8 +98,13 @@ PLANTED = {
     ),
     "inverted": (("size = [", "invert = true\nsize = ["), {"invert": False}),
     "ratio": (("0.875", "1.0"), {"crop_ratio": 0.875}),
-    "stretch": (('"crop"\ncrop_ratio = 0.875', '"stretch"'), {"resize": "crop", "crop_ratio": 0.875}),
+    "stretch": ((CUT, 'resize = "stretch"'), {"resize": "crop", "crop_ratio": 0.875}),
     "filter": (("size = [", 'resample = "bicubic"\nsize = ['), {"resample": "bilinear"}),
+    "side": (("crop_ratio = 0.875", "short_side = 17"), {"short_side": 18}),
+    "stretch and BGR": (
+        (CUT, 'resize = "stretch"\nmode = "BGR"'),
+        {"mode": "RGB", "resize": "crop", "crop_ratio": 0.875},
+    ),
     "BGR, filter and ratio": (
         ("size = [16, 16]\nresize", 'size = [16, 16]\nmode = "BGR"\nresample = "nearest"\nresize'),
         {"mode": "RGB", "resample": "bilinear"},
@@ -146,9 +158,47 @@ def test_a_wrong_value_is_found(home: Path, compare: Callable[..., Said], name: 
     assert compare("predict").code == 0
 
 
+def test_a_crop_is_found_where_other_colours_come_nearer(home: Path, compare: Callable[..., Said]) -> None:
+    (home / "linear.py").write_text(MODEL.replace("default_rng(4).normal(0, 0.05", "default_rng(0).normal(0, 0.2"))
+    (home / "linear.toml").write_text(INPUT.replace(CUT, 'resize = "stretch"'), encoding="utf-8")
+    assert compare("predict").out.endswith('[input]\nresize = "crop"\ncrop_ratio = 0.875\n')
+
+
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [
+        ('size = [12, 20]\nresize = "stretch"', ["size = [20, 12]"]),
+        ('size = [20, 12]\nresize = "crop"\ncrop_ratio = 0.9', ['resize = "stretch"', "crop_ratio = 1.0"]),
+        (
+            'size = [20, 12]\nresize = "crop"\nshort_side = 20\ncrop_rounding = "down"',
+            ['resize = "stretch"', "# without short_side", "# without crop_rounding"],
+        ),
+    ],
+    ids=["transposed", "a cut by ratio", "a cut by side"],
+)
+def test_another_size_is_found(home: Path, compare: Callable[..., Said], written: str, expected: list[str]) -> None:
+    config = INPUT.replace(f"size = [16, 16]\n{CUT}", written)
+    (home / "linear.toml").write_text(config, encoding="utf-8")
+    lines = compare("wide").out.partition("[input]\n")[2]
+    assert sorted(lines.splitlines()) == sorted(expected)
+    (home / "linear.toml").write_text(_merge(config, lines), encoding="utf-8")
+    assert compare("wide").code == 0
+
+
+def test_a_search_that_runs_out_of_time_says_so(
+    home: Path, compare: Callable[..., Said], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (home / "linear.toml").write_text(f'{INPUT}mode = "BGR"\n', encoding="utf-8")
+    monkeypatch.setattr("cvserve.comparison.input_search._LIMIT_S", 0)
+    said = compare("predict")
+    assert said.code == 1
+    assert "no cause found: stopped after 0 s; not all was tried" in said.out
+    assert json.loads(compare("predict", "--json").out)["stopped_after_s"] == 0
+
+
 def _merge(config: str, lines: str) -> str:
     """A config with other values for some of its keys."""
-    keys = {line.partition(" =")[0] for line in lines.splitlines()}
+    keys = {line.removeprefix("# without ").partition(" =")[0] for line in lines.splitlines()}
     kept = [line for line in config.splitlines() if line.partition(" =")[0] not in keys]
     return "\n".join([*kept, lines])
 
@@ -161,6 +211,7 @@ def test_json_has_every_picture_and_the_cause(home: Path, compare: Callable[...,
     assert len(found["pictures"]) == COUNT
     assert max(entry["difference"] for entry in found["pictures"]) == found["difference"] > 1e-3
     assert found["pictures"][0].keys() == {"file", "difference", "reference", "cvserve"}
+    assert found["stopped_after_s"] is None
     assert found["cause"] == {
         "words": None, "section": "input", "change": {"mode": "RGB"}, "difference": pytest.approx(0, abs=1e-6),
     }  # fmt: skip
