@@ -12,6 +12,12 @@ from cvserve.comparison.comparison import Compared, Comparison, describe
 from cvserve.predictor.models.config.presets import PRESETS
 
 _MAX_LABEL_CHARACTERS = 24
+# How the scores of the reference were read, by kind.
+_READ_AS = {
+    "probabilities": "taken as they are",
+    "logits": "read as logits, with the soft-max of them",
+    "sigmoid": "read as logits of independent labels, with the sigmoid of each",
+}
 
 
 def show_comparison(comparison: Comparison, finding: Finding, most: int, *, as_json: bool) -> None:
@@ -47,18 +53,22 @@ def show_comparison(comparison: Comparison, finding: Finding, most: int, *, as_j
 
 
 def describe_verdict(comparison: Comparison) -> str:
-    """One line: whether it is the same, of how many pictures, and how far the scores are apart."""
+    """One line: whether it is the same, of how many pictures, how far the scores are apart, and how they were read."""
     count, apart = len(comparison.pictures), comparison.apart
     if not count:
         return "nothing compared: no picture got an answer"
     pictures = f"{count:,} picture{'s' if count > 1 else ''}"
     largest = f"{comparison.difference:.6f}"
+    reading = f"the values of the reference were {_READ_AS[comparison.kind]}"
     if not apart:
-        return f"same: {pictures}, the same class, all scores within {largest} (tolerance {comparison.tolerance:g})"
+        return (
+            f"same: {pictures}, the same class, all scores within {largest} (tolerance {comparison.tolerance:g}); "
+            f"{reading}"
+        )
     classes = sum(not entry.is_same_class for entry in apart)
     return (
         f"different: {len(apart):,} of {pictures}, scores up to {largest} apart (tolerance {comparison.tolerance:g}), "
-        f"another class for {classes:,}"
+        f"another class for {classes:,}; {reading}"
     )
 
 
