@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from cvserve.comparison.own_modules import OwnModules
 from cvserve.errors import CvserveError, InvalidSetting
 from cvserve.model_name import class_reference
 from cvserve.predictor.backends.python.module import code_folder, import_folder, run_module, source_path
@@ -31,12 +32,14 @@ class Reference:
         function: takes a PIL image of mode RGB, as torchvision's loader gives it, or the path of a picture if its
             first parameter is called `path` or annotated as one; gives a score for each class.
         folder: of its code, for messages.
+        own: modules that it alone may import.
     """
 
-    def __init__(self, name: str, function: Callable[..., Any], folder: Path) -> None:
+    def __init__(self, name: str, function: Callable[..., Any], folder: Path, own: OwnModules) -> None:
         self.name = name
         self._function = function
         self._folder = folder
+        self._own = own
         self._takes_path = _takes_path(function)
 
     def ask(self, path: Path) -> NDArray[np.float64]:
@@ -46,7 +49,8 @@ class Reference:
             InvalidSetting: the function fails, or gives no scores; the sentence has its file, line and words.
         """
         try:
-            return to_row(self._function(path if self._takes_path else _open(path)))
+            with self._own.in_place():
+                return to_row(self._function(path if self._takes_path else _open(path)))
         except (Exception, SystemExit) as error:  # anybody's code
             raise InvalidSetting(
                 f"--reference {self.name} failed for '{path}': {describe_error(error, self._folder)}"
@@ -72,16 +76,19 @@ def load_reference(name: str) -> Reference:
     folder = code_folder(where, file.path).absolute()
     if import_folder(where, file.path) is not None:
         sys.path.insert(0, str(folder))  # it stays there: the function may import when it is called
+    own = OwnModules()
     try:
-        module = run_module(where, file)
-        function = getattr(module, attribute, None)
-        if isinstance(function, type):
-            function = function()
+        with own.in_place():
+            module = run_module(where, file)
+            own.claim(module.__name__)
+            function = getattr(module, attribute, None)
+            if isinstance(function, type):
+                function = function()
     except (Exception, SystemExit) as error:  # anybody's code
         raise InvalidSetting(f"--reference {name} cannot be run: {describe_error(error, folder)}") from None
     if not callable(function):
         raise InvalidSetting(f"There is no function '{attribute}' in '{file.path.name}'{_list_functions(module)}.")
-    return Reference(name, function, folder)
+    return Reference(name, function, folder, own)
 
 
 def to_row(answer: Any) -> NDArray[np.float64]:

@@ -11,9 +11,10 @@ from PIL import Image
 
 from frameworks.photos import photo_files
 from support.command import Said
+from support.onnx_models import linear
 
 COUNT = 8
-MODULES = {"linear", "train"}
+MODULES = {"linear", "train", "own", "later", "ref", "steps"}
 MODEL = """import numpy as np
 
 
@@ -83,6 +84,38 @@ def wide(image):
     powers = np.exp(Linear().infer(((pixels / 255 - MEAN) / STD).transpose(2, 0, 1)[None]))
     return powers / powers.sum()
 """
+# Beside a model whose transform is vouched for by its hash.
+STEPS = """import importlib
+from pathlib import Path
+
+import numpy as np
+
+
+def prepare(image):
+    for name in ("own", "later", "ref"):
+        try:
+            importlib.import_module(name)
+        except ImportError:
+            continue
+        Path("let_in").write_text(name)
+    return np.asarray(image.resize((4, 3)), np.float32).transpose(2, 0, 1) / 255
+"""
+REFERENCE = """import numpy as np
+import onnxruntime
+
+import own
+import steps
+
+session = onnxruntime.InferenceSession("net.onnx")
+
+
+def predict(image):
+    import later
+
+    values = np.asarray(image.resize((4, 3)), np.float32).transpose(2, 0, 1) / 255
+    (scores,) = session.run(None, {session.get_inputs()[0].name: values[None]})
+    return scores
+"""
 CUT = 'resize = "crop"\ncrop_ratio = 0.875'
 PLANTED = {
     "mean": (("mean = [0.485, 0.456, 0.406]\n", ""), {"mean": [0.485, 0.456, 0.406]}),
@@ -137,11 +170,19 @@ def compare(home: Path, run: Callable[..., Said]) -> Callable[..., Said]:
     return call
 
 
-@pytest.mark.parametrize("function", ["predict", "logits", "from_path"])
-def test_the_same_scores_are_said_to_be_the_same(compare: Callable[..., Said], function: str) -> None:
+@pytest.mark.parametrize(
+    ("function", "reading"),
+    [
+        ("predict", "taken as they are"),
+        ("logits", "read as logits, with the soft-max of them"),
+        ("from_path", "taken as they are"),
+    ],
+)
+def test_the_same_scores_are_said_to_be_the_same(compare: Callable[..., Said], function: str, reading: str) -> None:
     said = compare(function)
     assert said.code == 0, said.out + said.err
     assert said.out.splitlines()[-1].startswith(f"same: {COUNT} pictures, the same class, all scores within 0.00000")
+    assert said.out.endswith(f"the values of the reference were {reading}\n")
 
 
 @pytest.mark.parametrize("name", PLANTED)
@@ -225,7 +266,9 @@ def test_scores_of_independent_labels_are_found(compare: Callable[..., Said]) ->
 
 def test_what_the_reference_gives_can_be_said(home: Path, compare: Callable[..., Said]) -> None:
     (home / "linear.toml").write_text(f'{INPUT}\n[output]\nscores = "sigmoid"\n', encoding="utf-8")
-    assert compare("logits").code == 0
+    said = compare("logits")
+    assert said.code == 0
+    assert said.out.endswith("read as logits of independent labels, with the sigmoid of each\n")
     said = compare("logits", "--reference-scores", "logits")
     assert said.code == 1
     assert 'scores = "logits"' in said.out
@@ -268,6 +311,24 @@ def test_a_reference_that_cannot_be_compared_is_named(compare: Callable[..., Sai
     said = compare(function)
     assert said.code == 2
     assert words in said.err
+
+
+def test_a_reference_imports_its_own_beside_code_that_is_vouched_for(home: Path, run: Callable[..., Said]) -> None:
+    onnx = pytest.importorskip("onnx")
+    onnx.save(linear(["n", 3, 3, 4]), home / "net.onnx")
+    (home / "net.toml").write_text('[input]\ntransform = "steps.py:prepare"\n', encoding="utf-8")
+    for name, code in {"steps": STEPS, "ref": REFERENCE, "own": "", "later": ""}.items():
+        (home / f"{name}.py").write_text(code, encoding="utf-8")
+    (home / "photos").mkdir()
+    # More than are asked for at once: the model is asked again after the reference was.
+    for count in range(20):
+        Image.new("RGB", (8, 6), (10 * count, 90, 30)).save(home / "photos" / f"{count}.png")
+    command = ("model", "compare", "net.onnx", "photos", "--reference", "ref.py:predict")
+    assert run(*run(*command).err.partition("run: cvserve ")[2].split()).code == 0
+    said = run(*command)
+    assert said.code == 0, said.out + said.err
+    # The transform gets none of it, also where the reference has it loaded.
+    assert not (home / "let_in").exists()
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,8 @@ import importlib.util
 import os
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import CodeType
@@ -26,6 +28,8 @@ _MAX_TOTAL_BYTES = 8 * MAX_BYTES
 _MOST_MODULES = 2000
 _INSTALLED = ("site-packages", "dist-packages")
 _SUFFIXES = tuple(importlib.machinery.all_suffixes())
+# In a thread that runs code which its user named: what that may import and hashed code may not.
+_LET_IN: ContextVar[set[str] | None] = ContextVar("let_in", default=None)
 
 
 class ImportedModule(NamedTuple):
@@ -117,6 +121,10 @@ class HashedFinder(importlib.abc.MetaPathFinder):
                 name, module.path, loader=_Loader(module), submodule_search_locations=inner
             )
         if self._folders and not _is_hashed(name) and self._is_beside(name, path):
+            let_in = _LET_IN.get()
+            if let_in is not None:
+                let_in.add(name)
+                return None
             raise ImportError(f"{name} is beside the model and not in its hash; import it by a plain import statement")
         return None
 
@@ -137,6 +145,20 @@ class HashedFinder(importlib.abc.MetaPathFinder):
             for folder in self._folders
             for there in (place, os.path.realpath(place))
         )
+
+
+@contextmanager
+def let_in(names: set[str]) -> Iterator[None]:
+    """Let code of this thread import what is beside it, though hashed code that is loaded may not.
+
+    Args:
+        names: gets those of the modules that hashed code may not import.
+    """
+    token = _LET_IN.set(names)
+    try:
+        yield
+    finally:
+        _LET_IN.reset(token)
 
 
 class _Loader(importlib.machinery.SourceFileLoader):
