@@ -1,13 +1,13 @@
 """`cvserve model trust`: vouch for a file in which code can hide."""
 
 import shlex
-from pathlib import Path
 
 import typer
 
 from cvserve.commands.loading.ask_trust import ask_for_hash, is_terminal
 from cvserve.commands.terminal.output import say
 from cvserve.errors import InvalidSetting, UntrustedModel
+from cvserve.predictor.backends.python.module import file_of
 from cvserve.predictor.models.code.trust import describe_parts, record
 from cvserve.predictor.models.files.file import check_sha256, with_imports
 from cvserve.predictor.models.files.folder import read_model
@@ -17,7 +17,7 @@ def trust_file(path: str, sha256: str | None) -> None:
     """Record that this user vouches for a file, and print its hash.
 
     Args:
-        path: of the file.
+        path: of the file, or a class as `my_model.py:MyModel` or `package.module:MyModel`.
         sha256: hash that the file must have, 64 hex digits; None: ask on the terminal.
 
     Raises:
@@ -26,7 +26,7 @@ def trust_file(path: str, sha256: str | None) -> None:
         UntrustedModel: the answer was no.
         Unsafe: others may replace the file, or the record of trust.
     """
-    file = with_imports(read_model(Path(path)))
+    file = with_imports(read_model(file_of(path)))
     name = file.path.name
     if not file.kind.hides_code:
         say(f"'{name}' is {file.kind.title}: no code can hide in it.")

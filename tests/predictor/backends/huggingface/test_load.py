@@ -187,6 +187,15 @@ def test_preparations_that_are_not_served(folder: Path, values: dict[str, Any], 
     assert words in refusal(folder)
 
 
+@pytest.mark.parametrize("ratio", [0.09, 1.5, float("nan"), "0.9"])
+def test_a_part_of_a_picture_is_bounded(home: Path, ratio: Any) -> None:
+    folder = made_folder(home / "animals", "convnext")
+    changed_json(folder / "preprocessor_config.json", crop_pct=ratio)
+    assert "has a preprocessor_config.json with a crop_pct that is no part of a picture: 0.1 to 1" in refusal(folder)
+    changed_json(folder / "preprocessor_config.json", crop_pct=0.1, size={"shortest_edge": 410})
+    assert "with size / crop_pct up to 4096 pixels" in refusal(folder)
+
+
 def test_without_a_preparation_it_is_asked_for(folder: Path) -> None:
     (folder / "preprocessor_config.json").unlink()
     assert "write model.toml in it: [input] size, mean and std" in refusal(folder)

@@ -11,6 +11,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from cvserve import Predictor
 from cvserve.errors import ModelLoadError, Unsafe
+from cvserve.predictor.backends.onnx import external
 from cvserve.predictor.backends.onnx.graph import read_graph
 from cvserve.predictor.backends.onnx.runtime import open_session
 from cvserve.predictor.models.files.file import read_model_file
@@ -185,3 +186,25 @@ def test_a_graph_of_too_many_files_is_refused(saved: Callable[..., Path]) -> Non
     path.write_bytes(model.SerializeToString())
     with pytest.raises(ModelLoadError, match="keeps its weights in 1,002 files; at most 1,000 are read"):
         load_model(path)
+
+
+@pytest.mark.parametrize("form", ["spelt", "linked"])
+def test_a_file_of_many_names_is_not_read_for_each(
+    saved: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, form: str
+) -> None:
+    monkeypatch.setattr(external, "_MAX_BYTES", 4 * 1024**2)  # of 2 GiB, which take long
+    path = saved(into=DATA)
+    os.truncate(path.parent / DATA, 1024**2)
+    model = onnx.load(path, load_external_data=False)
+    for index in range(1, 12):
+        name = "./" * index + DATA if form == "spelt" else f"{index}.data"
+        if form == "linked":
+            (path.parent / name).symlink_to(DATA)
+        small = numpy_helper.from_array(np.zeros(1, np.float32), f"w{index}")
+        model.graph.initializer.append(outside(small, name, length="4"))
+    path.write_bytes(model.SerializeToString())
+    if form == "spelt":
+        assert load_model(path).origins["weights"] == (DATA, "file")
+    else:
+        with pytest.raises(ModelLoadError, match=r"has weights of more than .* bytes in other files"):
+            load_model(path)

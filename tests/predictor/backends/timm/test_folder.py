@@ -124,3 +124,32 @@ def test_arguments_that_fetch_weights_are_left_out(folder: Path, home: Path) -> 
     found = Predictor.load(folder)
     assert found.info.name == "animals"
     assert found.predict(thirty_photos()["grey"]).top == expected.top
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"depth": 10_001}, "has a config.json with a depth of more than 10,000"),
+        ({"depth": 900}, "tensors there are; take both files of one model"),
+    ],
+)
+def test_layers_without_an_end(folder: Path, values: dict[str, int], words: str) -> None:
+    changed_json(folder / "config.json", architecture="vit_tiny_patch16_224", model_args=values)
+    with pytest.raises(ModelLoadError) as caught:
+        Predictor.load(folder)
+    assert words in str(caught.value)
+
+
+def test_tables_that_a_network_makes_count_as_well(folder: Path) -> None:
+    size = {"embed_dim": 4, "depths": [1], "num_heads": [1], "img_size": 240, "window_size": 60}
+    changed_json(folder / "config.json", architecture="swin_tiny_patch4_window7_224", model_args=size)
+    with pytest.raises(ModelLoadError, match=r"it needs 1[0-9],[0-9]{3},[0-9]{3} numbers, and there are"):
+        Predictor.load(folder)
+
+
+@pytest.mark.parametrize("ratio", [0.09, 0.15])
+def test_a_part_of_a_picture_is_bounded(folder: Path, ratio: float) -> None:
+    said = json.loads((folder / "config.json").read_text("utf-8"))["pretrained_cfg"]
+    changed_json(folder / "config.json", pretrained_cfg={**said, "crop_pct": ratio, "input_size": [3, 640, 640]})
+    with pytest.raises(ModelLoadError, match="describes pictures which"):
+        Predictor.load(folder)

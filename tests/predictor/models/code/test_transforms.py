@@ -118,6 +118,26 @@ def test_a_class_and_a_transform_that_are_vouched_for_each_import_their_own(mode
         sys.meta_path[:] = before  # what is vouched for stays so in a process, and other tests come
 
 
+def test_what_is_vouched_for_imports_nothing_from_a_folder_in_its_folder(
+    model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By a path that it makes up, which nobody has seen in its text."""
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.setattr(sys, "meta_path", list(sys.meta_path))
+    (model.parent / "lib").mkdir()
+    (model.parent / "lib" / "deep_code.py").write_text("open(__file__ + '.ran', 'w').close()\n")
+    code = CODE.replace(
+        "import helper", "import sys\nsys.path.insert(0, str(Path(__file__).parent / 'lib'))\nimport deep_code"
+    )
+    model.with_name("train.py").write_text(code)
+    with pytest.raises(UntrustedModel) as caught:
+        load_model(model)
+    assert cvserve(*str(caught.value).partition("run: cvserve ")[2].split()).code == 0
+    with pytest.raises(ModelLoadError, match="deep_code is beside the model and not in its hash"):
+        load_model(model)
+    assert not (model.parent / "lib" / "deep_code.py.ran").exists()
+
+
 @pytest.mark.parametrize(
     "value",
     [

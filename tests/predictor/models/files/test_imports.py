@@ -1,8 +1,11 @@
 """What a Python file imports from beside it belongs to its hash, and runs from the bytes that were hashed."""
 
 import hashlib
+import importlib.util
+import inspect
 import json
 import os
+import py_compile
 import resource
 import sys
 from collections.abc import Iterator
@@ -131,6 +134,78 @@ def test_an_import_that_cannot_be_seen_is_refused(folder: Path) -> None:
         load(folder)
     # A person who names the class on the command line may import what they like.
     assert load_model(f"{folder / 'my_model.py'}:Plain").labels == ("a", "b")
+
+
+LATE = """import os, sys
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), {place!r}))
+from my_deep import SCORES
+"""
+
+
+@pytest.mark.parametrize("place", ["lib", "site-packages", "../other", "lib/deep/../../lib"])
+def test_a_path_that_the_code_makes_up_leads_to_nothing_in_the_folder(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    (folder / "models").mkdir()
+    for name in ("my_model.py", "my_helper.py"):
+        (folder / name).rename(folder / "models" / name)
+    (folder / "models" / "my_helper.py").write_text(LATE.format(place=place))
+    (folder / "models" / "lib" / "deep").mkdir(parents=True)
+    deep = folder / "models" / place / "my_deep.py"
+    deep.parent.mkdir(exist_ok=True)
+    deep.write_text(f"open({str(folder / 'canary')!r}, 'w').close()\nSCORES = [1, 0]\n")
+    trust(folder / "models")
+    with pytest.raises(ModelLoadError, match="my_deep is beside the model and not in its hash"):
+        load(folder / "models")
+    assert not (folder / "canary").exists()
+    assert load_model(f"{folder / 'models' / 'my_model.py'}:Plain").labels == ("a", "b")
+
+
+def test_an_environment_in_the_folder_is_the_users_own(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    packages = folder / ".venv" / "lib" / "site-packages"
+    (packages / "my_package").mkdir(parents=True)
+    (packages / "my_package" / "__init__.py").write_text("")
+    (packages / "my_package" / "scores.py").write_text("SCORES = [1, 0]\n")
+    (folder / "my_helper.py").write_text("from my_package.scores import SCORES\n")
+    monkeypatch.syspath_prepend(packages)
+    trust(folder)
+    assert load(folder).labels == ("a", "b")
+
+
+def forge_cache(path: Path, code: str) -> None:
+    """Put other code compiled into the `__pycache__` of a file, marked as not to be compared with it."""
+    other = path.with_suffix(".txt")
+    other.write_text(code)
+    unchecked = py_compile.PycInvalidationMode.UNCHECKED_HASH
+    py_compile.compile(str(other), importlib.util.cache_from_source(str(path)), invalidation_mode=unchecked)
+
+
+@pytest.mark.parametrize("name", ["my_model", "my_tools.net"])
+@pytest.mark.parametrize("named_by_file", [False, True])
+def test_a_module_that_is_named_runs_from_the_bytes_that_were_hashed(
+    folder: Path, name: str, named_by_file: bool
+) -> None:
+    path = folder / f"{name.replace('.', '/')}.py"
+    path.write_text(MODEL.format(imports="import my_helper", scores="my_helper.SCORES"))
+    canary = folder / "canary"
+    for each in (path, folder / "my_tools" / "__init__.py", folder / "my_helper.py"):
+        forge_cache(each, f"open({str(canary)!r}, 'w').close()\n{each.read_text()}")
+    file = with_imports(read_model_file(path))
+    sha256 = file.code_sha256 if named_by_file else file.sha256
+    model = load_model(f"{name}:Plain", sha256=sha256, named_by_file=named_by_file)
+    assert model.labels == ("a", "b")
+    assert not canary.exists()
+    assert inspect.getsource(sys.modules[name]) == path.read_text()
+
+
+def test_a_module_that_settings_name_is_trusted_by_its_name(folder: Path, photo: bytes) -> None:
+    (folder / "img.jpg").write_bytes(photo)
+    (folder / "cvserve.toml").write_text('model = "my_model:Plain"\n')
+    sha256 = with_imports(read_model_file(folder / "my_model.py")).code_sha256
+    said = cvserve("model", "trust", "my_model:Plain", "--sha256", sha256)
+    assert (said.code, said.out) == (0, f"{sha256}\n")
+    assert cvserve("predict", "--no-history", "img.jpg").code == 0
 
 
 def test_the_command_that_trusts_it_covers_its_helpers(folder: Path, photo: bytes) -> None:

@@ -5,6 +5,7 @@ import importlib
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from cvserve.predictor.backends.huggingface.layer_counts import check_layer_counts
 from cvserve.predictor.backends.huggingface.library import take_class
 from cvserve.predictor.models.fault import ModelFault
 from cvserve.texts import list_some, to_one_line
@@ -44,7 +45,8 @@ def choose_architecture(transformers: Any, says: Mapping[str, Any]) -> Architect
         says: what stands in `config.json`.
 
     Raises:
-        ModelFault: it names code of its own, is no image classifier, or transformers does not take it.
+        ModelFault: it names code of its own, is no image classifier, has more layers or
+            classes than any network, or transformers does not take it.
     """
     refuse_code(says, "config.json")
     name = _choose_class(says)
@@ -52,8 +54,10 @@ def choose_architecture(transformers: Any, says: Mapping[str, Any]) -> Architect
     model_type = str(says["model_type"])
     model_class = take_class(transformers, name)
     config_class = auto.CONFIG_MAPPING[model_type]
+    kept = _keep_own(config_class, says)
+    check_layer_counts(kept)
     try:
-        config = config_class(**_keep_own(config_class, says))
+        config = config_class(**kept)
     except Exception as error:  # each class checks its values in its own way
         raise ModelFault(
             f"has a config.json that {name} of transformers {transformers.__version__} does not take "

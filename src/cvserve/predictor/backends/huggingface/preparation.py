@@ -21,7 +21,7 @@ from cvserve.texts import to_one_line
 _OF_CALLS = ("return_tensors", "device", "data_format", "input_data_format", "disable_grouping")
 # Sizes as different as those of pictures are
 _TRIED = ((640, 427), (300, 451), (64, 64))
-_MAX_SIDE_PX, _MAX_SHOWN = 4096, 60
+_MAX_SIDE_PX, _MIN_CROP, _MAX_SHOWN = 4096, 0.1, 60
 
 
 class ProcessorPreparation:
@@ -141,3 +141,15 @@ def _check_sizes(kept: Mapping[str, Any], name: str) -> None:
         sides = value.values() if isinstance(value, dict) else value if isinstance(value, list) else [value]
         if any(isinstance(side, (int, float)) and not 0 < side <= _MAX_SIDE_PX for side in sides):
             raise ModelFault(f"has a {name} with a {key} that is no size of a picture: 1 to {_MAX_SIDE_PX} pixels.")
+    ratio = kept.get("crop_pct")
+    if ratio is None:
+        return
+    # A picture is made larger by it before its centre is cut out.
+    size = kept.get("size")
+    sides = size.values() if isinstance(size, dict) else [size]
+    side_px = max((side for side in sides if isinstance(side, (int, float))), default=0)
+    if not (isinstance(ratio, (int, float)) and _MIN_CROP <= ratio <= 1 and side_px / ratio <= _MAX_SIDE_PX):
+        raise ModelFault(
+            f"has a {name} with a crop_pct that is no part of a picture: {_MIN_CROP} to 1, and with size / crop_pct up "
+            f"to {_MAX_SIDE_PX} pixels."
+        )

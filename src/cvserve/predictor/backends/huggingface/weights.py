@@ -1,9 +1,11 @@
 """The weights of a Hugging Face folder in the class that it names: every one of them, or none."""
 
 from collections.abc import Callable, Mapping
+from itertools import chain
 from typing import Any
 
 from cvserve.predictor.backends.huggingface.architecture import Architecture
+from cvserve.predictor.backends.huggingface.layer_counts import bounded_modules
 from cvserve.predictor.backends.torch.checkpoint import read_checkpoint
 from cvserve.predictor.backends.torch.state import COUNTER, describe_differences
 from cvserve.predictor.models.fault import ModelFault, about
@@ -82,14 +84,14 @@ def check_numbers(torch: Any, name: str, make: Callable[[], Any], state: Mapping
     Raises:
         ModelFault: it is, or cannot be made.
     """
-    with torch.device("meta"):
+    with torch.device("meta"), bounded_modules(torch, name, len(state)):
         try:
             empty = make()
         except ModelFault:  # a sentence already
             raise
         except Exception as error:  # whatever a network raises that its configuration does not fit
             raise _misfit(name, f"it raises {type(error).__name__}") from None
-    needs = sum(weight.numel() for weight in empty.parameters())
+    needs = sum(numbers.numel() for numbers in chain(empty.parameters(), empty.buffers()))
     has = sum(weight.numel() for weight in state.values())
     if needs > _TIMES_LARGER * has + _MIN_NUMBERS:
         raise _misfit(name, f"it needs {needs:,} numbers, and there are {has:,}")

@@ -32,7 +32,7 @@ def embed_external_data(model: Any, path: Path) -> tuple[tuple[str, str], ...]:
         path: of its file; the others must be in its folder.
 
     Returns:
-        The name of each file that was read, as the graph calls it, with the SHA-256 of its bytes.
+        The name of each file that was read, as the graph calls it and without `./`, with the SHA-256 of its bytes.
 
     Raises:
         ModelFault: a file is missing, cannot be read, leads out of the folder, is too large or shorter than the graph
@@ -45,9 +45,11 @@ def embed_external_data(model: Any, path: Path) -> tuple[tuple[str, str], ...]:
             tensors.setdefault(_location(tensor), []).append(tensor)
     if len(tensors) > _MAX_FILES:
         raise ModelFault(f"keeps its weights in {len(tensors):,} files; at most {_MAX_FILES:,} are read.")
-    parts, left = [], _MAX_BYTES - model.ByteSize()
+    parts, left, unread = [], _MAX_BYTES - model.ByteSize(), _MAX_BYTES
     for name in sorted(tensors):
-        data = _read(path.parent, name, left)
+        data = _read(path.parent, name, min(left, unread))
+        # Many names may be links to one file, of which little is used.
+        unread -= len(data)
         parts.append((name, hashlib.sha256(data).hexdigest()))
         places = [_place(tensor, name, len(data)) for tensor in tensors[name]]
         # Many tensors may be in one place: a small file would then become a large graph.
@@ -79,7 +81,7 @@ def _entries(tensor: Any) -> dict[str, str]:
 
 
 def _location(tensor: Any) -> str:
-    """The name of a tensor's file, which is one in the folder of the graph or below."""
+    """The name of a tensor's file, in one spelling of many, which is one in the folder of the graph or below."""
     name = _entries(tensor).get("location", "")
     path = PurePosixPath(name)
     if not path.name or path.is_absolute() or ".." in path.parts or "\\" in name or PureWindowsPath(name).drive:
@@ -87,7 +89,7 @@ def _location(tensor: Any) -> str:
             f"keeps weights in {_shown(name)}, which is no file in its folder, and is not read; export it again "
             "with its weights beside it, or with external_data=False (PyTorch)."
         )
-    return name
+    return str(path)
 
 
 def _place(tensor: Any, name: str, available: int) -> tuple[int, int]:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cvserve.errors import ModelLoadError, Unsafe
+from cvserve.predictor.backends.onnx.constant_sizes import check_constant_sizes
 from cvserve.predictor.backends.onnx.external import embed_external_data
 from cvserve.predictor.backends.onnx.library import onnx
 from cvserve.predictor.backends.onnx.metadata import Metadata, read_metadata
@@ -76,6 +77,7 @@ def read_graph(file: ModelFile) -> Graph:
 def _read(model: Any, file: ModelFile) -> Graph:
     metadata = read_metadata({entry.key: entry.value for entry in model.metadata_props})
     parts = embed_external_data(model, file.path)
+    check_constant_sizes(model.graph)
     opsets = {entry.domain: entry.version for entry in model.opset_import}
     labels = _labels(model.graph)
     changes = [bool(parts), cut_zip_map(model.graph), _cut_unused_inputs(model.graph)]

@@ -32,7 +32,7 @@ from cvserve.predictor.backends.python.device import offer_device, read_device
 from cvserve.predictor.backends.python.module import (
     code_folder,
     find_package_version,
-    hashed_only,
+    hashed_class,
     import_folder,
     importable,
     run_module,
@@ -81,11 +81,7 @@ def load_class(where: str, name: str, source: ModelSource) -> LoadedModel:
         ModelLoadError: no such file, module or class; it is no model; or a mistake in it, by file and line.
         UntrustedModel: a file of settings named it, and nobody vouched for it.
     """
-    code = with_imports(read_model_file(source_path(where)))
-    if source.sha256 is not None:
-        # Who names the class runs it on purpose: for them the hash of its file is enough.
-        check_sha256(code if source.named_by_file else replace(code, imports=()), source.sha256)
-    require_trust(code, trust=source.trust or not source.named_by_file, sha256=source.sha256)
+    code = _read_code(where, source)
     named = f"{where}:{name}"
     model_config = read_config(find_config_place(named, code.path), source.config, named=named)
     weights_file = None if source.weights is None else read_weights(source.weights)
@@ -95,10 +91,7 @@ def load_class(where: str, name: str, source: ModelSource) -> LoadedModel:
     title = f"{name} in {where if code.path.name == '__init__.py' else code.path.name}"
     # Whoever vouches for a hash vouches for nothing else; a class that a person names may import what it likes.
     is_strict = source.named_by_file and not source.trust
-    with (
-        importable(import_folder(where, code.path)),
-        hashed_only(code, (folder, code.path.parent) if is_strict else ()),
-    ):
+    with importable(import_folder(where, code.path)), hashed_class(where, code, is_strict=is_strict):
         with about(code), explain_errors("its import", folder):
             module = run_module(where, code)
         thing = _find(module, name, code)
@@ -128,6 +121,16 @@ def load_class(where: str, name: str, source: ModelSource) -> LoadedModel:
                 batch = prepare_grey(fed.preparation)
                 return assemble_model(facts, model_config, fed.file, fed.preparation, batch, fed.origins, own=own)
             return _make_with_preprocess(own, facts, model_config, file, folder)
+
+
+def _read_code(where: str, source: ModelSource) -> ModelFile:
+    """The file of a class, if somebody vouches for it."""
+    code = with_imports(read_model_file(source_path(where)))
+    if source.sha256 is not None:
+        # Who names the class runs it on purpose: for them the hash of its file is enough.
+        check_sha256(code if source.named_by_file else replace(code, imports=()), source.sha256)
+    require_trust(code, trust=source.trust or not source.named_by_file, sha256=source.sha256)
+    return code
 
 
 def _find(module: ModuleType, name: str, source: ModelFile) -> Any:

@@ -8,16 +8,18 @@ import re
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from importlib import metadata
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import ModuleType
 
 from cvserve.errors import ModelLoadError
+from cvserve.files import is_inside
 from cvserve.model_name import class_reference
 from cvserve.predictor.models.fault import about
 from cvserve.predictor.models.files.file import ModelFile
-from cvserve.predictor.models.files.imports import HashedFinder, is_installed
+from cvserve.predictor.models.files.imports import HashedFinder, ImportedModule, is_installed
 from cvserve.predictor.models.library import missing_library
 
 # Libraries whose functions make models, and what brings them
@@ -82,6 +84,17 @@ def import_folder(where: str, source: Path) -> Path | None:
     return source.parent if where.endswith(".py") else _local_folder(where)
 
 
+def closed_folders(where: str, source: Path) -> tuple[Path, ...]:
+    """From which code that is trusted by its hash may import nothing that is not in the hash.
+
+    Its folder, and the working folder around it: all of it may be one stranger's.
+    """
+    here = Path.cwd()
+    around = (here,) if is_inside(source, here) else ()
+    is_package = not where.endswith(".py") and is_installed(source)
+    return around if is_package else (source.parent, *around)
+
+
 @contextmanager
 def importable(folder: Path | None) -> Iterator[None]:
     """Put a folder first on `sys.path`, as it is for a script in it; None: nothing."""
@@ -115,6 +128,21 @@ def hashed_only(source: ModelFile, folders: Sequence[Path]) -> Iterator[None]:
     finally:
         if not is_kept:
             sys.meta_path.remove(finder)
+
+
+@contextmanager
+def hashed_class(where: str, source: ModelFile, *, is_strict: bool) -> Iterator[None]:
+    """As `hashed_only`, also for the file itself where it is imported by its name.
+
+    Args:
+        where: `my_model.py` or `package.module`.
+        source: its file, with its modules.
+        is_strict: whether it is vouched for by its hash alone.
+    """
+    if not where.endswith(".py"):
+        source = replace(source, imports=(*source.imports, ImportedModule(where, source.path, source.data)))
+    with hashed_only(source, closed_folders(where, source.path) if is_strict else ()):
+        yield
 
 
 def run_module(where: str, source: ModelFile) -> ModuleType:
@@ -161,7 +189,9 @@ def _local_folder(module: str) -> Path | None:
 
 
 def _find_spec(name: str, search: list[str] | None) -> ModuleSpec | None:
-    found = (finder.find_spec(name, search) for finder in sys.meta_path if hasattr(finder, "find_spec"))
+    """As `import` would find it, were there no code that may import only what was hashed with it."""
+    finders = [one for one in sys.meta_path if hasattr(one, "find_spec") and not isinstance(one, HashedFinder)]
+    found = (finder.find_spec(name, search) for finder in finders)
     return next((candidate for candidate in found if candidate is not None), None)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from cvserve.predictor.backends.python.module import hashed_only, importable, run_module
+from cvserve.predictor.backends.python.module import closed_folders, hashed_only, importable, run_module
 from cvserve.predictor.images.limits import Want
 from cvserve.predictor.images.render import render_values
 from cvserve.predictor.models.code.transforms import TransformCode
@@ -87,7 +87,8 @@ def load_transform(code: TransformCode, layout: str | None, dtype: str) -> Trans
         ModelLoadError: a mistake in it, by file and line; it is no transform; or it gives another array each time.
     """
     folder = code.file.path.parent
-    with importable(folder), hashed_only(code.file, (folder,) if code.is_strict else ()):
+    closed = closed_folders(code.file.path.name, code.file.path) if code.is_strict else ()
+    with importable(folder), hashed_only(code.file, closed):
         with about(code.file), explain_errors("its import", folder):
             module = run_module(str(code.file.path), code.file)
         named = getattr(module, code.name, None)

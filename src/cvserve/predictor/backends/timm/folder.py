@@ -13,6 +13,7 @@ import timm
 from timm.data import resolve_data_config
 
 from cvserve.predictor.backends.downloads import refuse_downloads
+from cvserve.predictor.backends.huggingface.layer_counts import check_layer_counts
 from cvserve.predictor.backends.huggingface.weights import check_numbers, read_weights
 from cvserve.predictor.backends.probe.model import make_model
 from cvserve.predictor.backends.timm.arguments import reads_weights
@@ -36,7 +37,7 @@ _OF_MODEL = ("input_size", "fixed_input_size", "num_classes", "pool_size", "firs
 _WRAPPER = "timm_model."
 # How the tags of weights end that were trained last with a list of classes that timm knows
 _OF_IMAGENET = ("_in1k", "_in12k", "_in21k", "_in22k")
-_MAX_SHOWN = 60
+_MAX_SIDE_PX, _MIN_CROP, _MAX_SHOWN = 4096, 0.1, 60
 
 
 def load_timm_folder(folder: ModelFolder, config: ModelConfig, source: ModelSource) -> LoadedModel:
@@ -82,8 +83,11 @@ def _make(name: str, says: Mapping[str, Any]) -> Any:
     arguments |= {
         key: value for key, value in (given if isinstance(given, dict) else {}).items() if not reads_weights(key)
     }
+    check_layer_counts(arguments)
     try:
         return timm.create_model(name, pretrained=False, pretrained_cfg_overlay=cfg, **arguments)
+    except ModelFault:  # of too many layers
+        raise
     except Exception as error:  # each model checks its arguments in its own way
         raise ModelFault(
             f"has a config.json with which timm {timm.__version__} makes no {name} ({type(error).__name__}); was it "
@@ -97,8 +101,11 @@ def _describe_pictures(says: Mapping[str, Any]) -> dict[str, Any]:
     cfg = own if isinstance(own, dict) else says  # older folders have all in one object
     data = resolve_data_config({}, pretrained_cfg={key: cfg[key] for key in TIMM_INPUT if key in cfg} or {"mean": ()})
     try:
+        # A picture is made larger by it before its centre is cut out.
+        if not (_MIN_CROP <= data["crop_pct"] <= 1 and max(data["input_size"]) / data["crop_pct"] <= _MAX_SIDE_PX):
+            raise ValueError(data)
         return describe_timm_input(data)
-    except ValueError:
+    except (TypeError, ValueError):
         raise ModelFault(
             "has a pretrained_cfg in config.json that describes pictures which [input] cannot make (input_size, "
             "crop_mode, interpolation, mean, std); serve it by its class: --model timm:NAME --weights FILE."

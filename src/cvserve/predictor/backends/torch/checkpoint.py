@@ -12,6 +12,7 @@ import warnings
 from typing import Any
 
 from cvserve.predictor.backends.torch.archive import check_whole
+from cvserve.predictor.backends.torch.tensor_sizes import check_tensor_sizes
 from cvserve.predictor.models.advice.incomplete import find_pickled_classes
 from cvserve.predictor.models.advice.whole_pickles import explain_foreign
 from cvserve.predictor.models.code.hidden_code import find_names
@@ -51,7 +52,8 @@ def read_checkpoint(torch: Any, file: ModelFile) -> Any:
         Whatever was saved: a state dict, or a dictionary with one in it.
 
     Raises:
-        ModelFault: no checkpoint, damaged, or more in it than weights and what is on the list.
+        ModelFault: no checkpoint, damaged, more in it than weights and what is on the list, or tensors that are much
+            larger than the file.
     """
     if file.kind is SAFETENSORS:
         return import_library(_TENSORS, "torch").read_tensors(file)
@@ -69,12 +71,14 @@ def read_checkpoint(torch: Any, file: ModelFile) -> Any:
     try:
         with warnings.catch_warnings(), torch.serialization.safe_globals(allowed):
             warnings.simplefilter("ignore")
-            return torch.load(io.BytesIO(file.data), map_location="cpu", weights_only=True)
+            loaded = torch.load(io.BytesIO(file.data), map_location="cpu", weights_only=True)
     except pickle.UnpicklingError:
         raise _more_than_weights(file) from None
     except Exception:  # damaged bytes make it raise whatever they like
         damaged = ModelFault("is damaged or cut off; save or copy it again.")
         raise explain_foreign(file, find_names(file).names) or damaged from None
+    check_tensor_sizes(torch, loaded, file.size)
+    return loaded
 
 
 def _more_than_weights(file: ModelFile) -> ModelFault:

@@ -10,11 +10,12 @@ import hashlib
 import importlib.abc
 import importlib.machinery
 import importlib.util
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from importlib.machinery import ModuleSpec
 from pathlib import Path
-from types import ModuleType
+from types import CodeType
 from typing import Any, NamedTuple
 
 from cvserve.files import read_once
@@ -96,14 +97,18 @@ class HashedFinder(importlib.abc.MetaPathFinder):
 
     Args:
         modules: as they were read.
-        folders: from which nothing else may come; none: everything may.
+        folders: from which nothing else may come, wherever in them it is; none: everything may. What is on the path
+            by now, such as an environment in the folder, is the user's own.
     """
 
     def __init__(self, modules: Sequence[ImportedModule], folders: Sequence[Path]) -> None:
         self._modules = {module.name: module for module in modules}
         self._folders = [folder.absolute() for folder in folders]
+        places = [os.path.abspath(entry) for entry in sys.path]
+        closed = [*map(str, self._folders), os.getcwd()]
+        self._installed = [place for place in places if place not in closed and self._is_inside(place)]
 
-    def find_spec(self, name: str, _path: Any = None, _target: Any = None) -> ModuleSpec | None:
+    def find_spec(self, name: str, path: Any = None, _target: Any = None) -> ModuleSpec | None:
         """How a hashed module is imported; None for what is not in the folders."""
         module = self._modules.get(name)
         if module is not None:
@@ -111,21 +116,57 @@ class HashedFinder(importlib.abc.MetaPathFinder):
             return importlib.util.spec_from_file_location(
                 name, module.path, loader=_Loader(module), submodule_search_locations=inner
             )
-        if any(isinstance(other, HashedFinder) and name in other._modules for other in sys.meta_path):
-            return None  # of other code that was hashed
-        base = Path(*name.split("."))
-        if any(_is_there(folder / base) for folder in self._folders):
+        if self._folders and not _is_hashed(name) and self._is_beside(name, path):
             raise ImportError(f"{name} is beside the model and not in its hash; import it by a plain import statement")
         return None
 
+    def _is_beside(self, name: str, path: Any) -> bool:
+        """Whether a module would come from the folders, also by a path that the code has made up."""
+        spec = importlib.machinery.PathFinder.find_spec(name, path)
+        if spec is None:
+            base = Path(*name.split("."))
+            return any(_is_there(folder / base) for folder in self._folders)
+        if not spec.has_location or spec.origin is None:  # a folder without `__init__.py`: there is no code in it
+            return False
+        origin = os.path.abspath(spec.origin)
+        return self._is_inside(origin) and not _is_below(origin, [*self._installed, *_package_folder(name)])
 
-class _Loader(importlib.abc.Loader):
+    def _is_inside(self, place: str) -> bool:
+        return any(
+            _is_below(there, [str(folder), os.path.realpath(folder)])
+            for folder in self._folders
+            for there in (place, os.path.realpath(place))
+        )
+
+
+class _Loader(importlib.machinery.SourceFileLoader):
+    """Runs what was read, and neither the file as it is now nor what lies compiled in `__pycache__`."""
+
     def __init__(self, module: ImportedModule) -> None:
+        super().__init__(module.name, str(module.path))
         self._module = module
 
-    def exec_module(self, module: ModuleType) -> None:
-        code = compile(self._module.data, str(self._module.path), "exec")
-        exec(code, module.__dict__)  # noqa: S102 - these bytes are what was vouched for
+    def get_code(self, _name: str) -> CodeType:
+        return compile(self._module.data, self.path, "exec", dont_inherit=True)
+
+    def get_data(self, path: str) -> bytes:
+        return self._module.data if path == self.path else super().get_data(path)
+
+
+def _is_hashed(name: str) -> bool:
+    """Whether it is of code that was hashed, be it this or other code."""
+    return any(isinstance(finder, HashedFinder) and name in finder._modules for finder in sys.meta_path)
+
+
+def _package_folder(name: str) -> list[str]:
+    """Of a module in a package that was let in already: the package's folder; it may be installed as a link."""
+    top, dot, _ = name.partition(".")
+    file = getattr(sys.modules.get(top), "__file__", None)
+    return [os.path.dirname(os.path.abspath(file))] if dot and file and not _is_hashed(top) else []
+
+
+def _is_below(place: str, folders: Sequence[str]) -> bool:
+    return any(place == folder or place.startswith(folder.rstrip(os.sep) + os.sep) for folder in folders)
 
 
 def _package_of(path: Path) -> tuple[Path, tuple[str, ...]]:
