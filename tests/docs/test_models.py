@@ -209,7 +209,7 @@ loaders = ImageDataLoaders.from_folder("pictures", valid_pct=0.5, item_tfms=Resi
 vision_learner(loaders, resnet18, pretrained=False).export(Path("export.pkl").absolute())
 """
     subprocess.run([sys.executable, "-W", "ignore", "-c", train], cwd=home, check=True, timeout=300)
-    (code,) = blocks(PAGE, "python", "Lightning and fastai")
+    code, _ = blocks(PAGE, "python", "Lightning and fastai")
     subprocess.run([sys.executable, "-W", "ignore", "-c", code], cwd=home, check=True, timeout=300)
     assert served("cvserve serve --model export.onnx", server_process)["label"] in ("cat", "dog")
     for made in ("export.onnx", "labels.txt"):

@@ -3,6 +3,7 @@
 import importlib
 import importlib.util
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -74,6 +75,9 @@ def _safetensors(folder: Path) -> Case:
     return case
 
 
+_PAGE, _FASTAI = "docs/models.md", "Lightning and fastai"
+
+
 def _fastai(folder: Path) -> Case:
     """A Learner, made ONNX by the lines of the page."""
     fastai = pytest.importorskip("fastai.vision.all", reason=_NEEDS)
@@ -82,17 +86,30 @@ def _fastai(folder: Path) -> Case:
         (folder / "pictures" / name).mkdir(parents=True)
         for number in range(2):
             Image.new("RGB", (40, 40)).save(folder / "pictures" / name / f"{number}.png")
-    size = fastai.Resize(torch_nets.SIDE_PX)
-    loaders = fastai.ImageDataLoaders.from_folder(folder / "pictures", valid_pct=0.5, item_tfms=size, num_workers=0)
-    loaders.vocab = list("01234")
-    fastai.Learner(loaders, torch_nets.trained()).export(folder / "export.pkl")
-    (code,) = [code for code in blocks("docs/models.md", "python", "Lightning and fastai") if "export.pkl" in code]
-    code = code.replace("224", str(torch_nets.SIDE_PX))
+    loaders = fastai.ImageDataLoaders.from_folder(
+        folder / "pictures",
+        valid_pct=0.1,  # one picture, so that each class is among the others
+        item_tfms=fastai.Resize(torch_nets.SIDE_PX),
+        batch_tfms=fastai.Normalize.from_stats(*fastai.imagenet_stats),
+        num_workers=0,
+    )
+    learner = fastai.Learner(loaders, torch_nets.trained())
+    learner.export(folder / "export.pkl")
+    blocks_ = [re.sub(r"\b(?<!\.)224\b", str(torch_nets.SIDE_PX), block) for block in blocks(_PAGE, "python", _FASTAI)]
+    (code,) = [block for block in blocks_ if "export.pkl" in block]
+    (transform,) = [block for block in blocks_ if "def val" in block]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT / "tests"), *sys.path])}
     command = [sys.executable, "-W", "ignore", "-c", code]
     subprocess.run(command, cwd=folder, check=True, env=environment, timeout=300)
-    (folder / "export.toml").write_text(torch_nets.INPUT, encoding="utf-8")
-    return Case(folder / "export.onnx", partial(torch_nets.answer, torch_nets.trained()))
+    (folder / "fastai_input.py").write_text(transform, encoding="utf-8")
+    (config,) = blocks(_PAGE, "toml", _FASTAI)
+    (folder / "export.toml").write_text(config, encoding="utf-8")
+
+    def answer(photo: Image.Image) -> Any:
+        with learner.no_bar():
+            return learner.predict(fastai.PILImage.create(np.asarray(photo)))[2].numpy()
+
+    return Case(folder / "export.onnx", answer, {"trust": True})
 
 
 def _litert(folder: Path) -> Case:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import joblib
 import numpy as np
 import pytest
 from PIL import Image
@@ -16,6 +17,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
 from cvserve import Predictor
+from cvserve.errors import ModelLoadError
 from frameworks.case import TOLERANCE
 from frameworks.estimators import saved, training_data, values_of
 from support.command import cvserve
@@ -73,6 +75,14 @@ def test_catboost_is_asked_without_a_size(tmp_path: Path) -> None:
     path = saved(BOOSTERS["catboost"](package).fit(*training_data()), ".joblib", "never", tmp_path).path
     Path(path).with_suffix(".toml").write_text("[input]\nscale = 0.004\n")
     assert Predictor.load(path, trust=True).model.origins["input.size"] == ((8, 8), "guessed")
+
+
+@pytest.mark.slow
+def test_a_bare_booster_names_the_classifier(tmp_path: Path) -> None:
+    package = pytest.importorskip("xgboost", reason="pip install -r tests/frameworks/requirements-long.txt")
+    joblib.dump(BOOSTERS["xgboost"](package).fit(*training_data()).get_booster(), tmp_path / "m.joblib")
+    with pytest.raises(ModelLoadError, match=r"save the fitted XGBClassifier by joblib\.dump"):
+        Predictor.load(tmp_path / "m.joblib", trust=True)
 
 
 @pytest.mark.slow

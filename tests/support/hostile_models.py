@@ -109,7 +109,7 @@ _CLASSIFIERS: dict[str, Callable[[], Any]] = {
     "categorical-bayes": lambda: naive_bayes.CategoricalNB(min_categories=300),
     "network": lambda: neural_network.MLPClassifier((6,), max_iter=20),
     "gaussian-process": lambda: gaussian_process.GaussianProcessClassifier(max_iter_predict=5),
-    "dummy": lambda: dummy.DummyClassifier(strategy="stratified", random_state=np.random.RandomState(0)),
+    "dummy": lambda: dummy.DummyClassifier(strategy="prior", random_state=np.random.RandomState(0)),
     "ada": lambda: ensemble.AdaBoostClassifier(n_estimators=3),
     "bagging": lambda: ensemble.BaggingClassifier(n_estimators=3, max_features=0.5),
     "voting": lambda: ensemble.VotingClassifier([("a", _SMALL_TREE), ("b", svm.SVC())]),

@@ -22,7 +22,7 @@ class Cause(NamedTuple):
     Attributes:
         words: what is wrong, where no value of a `model.toml` mends it; else empty.
         section: of the `model.toml`, `input` or `output`.
-        change: keys of that section and the values that they should have.
+        change: keys of that section and the values that they should have; None: it has to go.
         difference: the largest that is left with them, of the pictures that were tried.
     """
 
@@ -32,24 +32,36 @@ class Cause(NamedTuple):
     difference: float = 0.0
 
 
-def find_cause(predictor: LoadedPredictor, comparison: Comparison) -> Cause | None:
-    """Try what is most often wrong, and say what makes the difference go away; None: nothing of it does.
+class Finding(NamedTuple):
+    """What came of looking for a cause.
+
+    Attributes:
+        cause: what makes the difference go away; None if nothing was found that does.
+        stopped_after_s: None if all was tried, or what was found is right; else the seconds after which time was up.
+    """
+
+    cause: Cause | None = None
+    stopped_after_s: float | None = None
+
+
+def find_cause(predictor: LoadedPredictor, comparison: Comparison) -> Finding:
+    """Try what is most often wrong, and say what makes the difference go away.
 
     Args:
         predictor: the model, whose `[input]` is tried with other values.
         comparison: of which some pictures differ.
     """
     if not comparison.apart:
-        return None
+        return Finding()
     known = find_order(comparison) or find_loader(comparison)
     if known is not None or not isinstance(predictor.model.preparation, InputSpec):
-        return known
+        return Finding(known)
     search = InputSearch(predictor, comparison, predictor.model.preparation)
     for section, found in (("output", search.try_kinds), ("input", search.try_inputs)):
         result = found()
         if result is not None:
-            return Cause("", section, *result)
-    return None
+            return Finding(Cause("", section, *result), search.stopped_after_s)
+    return Finding(None, search.stopped_after_s)
 
 
 def find_order(comparison: Comparison) -> Cause | None:

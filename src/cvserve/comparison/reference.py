@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from cvserve.comparison.own_modules import OwnModules
 from cvserve.errors import CvserveError, InvalidSetting
 from cvserve.model_name import class_reference
 from cvserve.predictor.backends.python.module import code_folder, import_folder, run_module, source_path
 from cvserve.predictor.models.files.file import read_model_file
-from cvserve.predictor.models.files.imports import import_on_purpose
 from cvserve.predictor.user_code import describe_error
 from cvserve.texts import list_some
 
@@ -32,12 +32,14 @@ class Reference:
         function: takes a PIL image of mode RGB, as torchvision's loader gives it, or the path of a picture if its
             first parameter is called `path` or annotated as one; gives a score for each class.
         folder: of its code, for messages.
+        own: modules that it alone may import.
     """
 
-    def __init__(self, name: str, function: Callable[..., Any], folder: Path) -> None:
+    def __init__(self, name: str, function: Callable[..., Any], folder: Path, own: OwnModules) -> None:
         self.name = name
         self._function = function
         self._folder = folder
+        self._own = own
         self._takes_path = _takes_path(function)
 
     def ask(self, path: Path) -> NDArray[np.float64]:
@@ -47,7 +49,7 @@ class Reference:
             InvalidSetting: the function fails, or gives no scores; the sentence has its file, line and words.
         """
         try:
-            with import_on_purpose():
+            with self._own.in_place():
                 return to_row(self._function(path if self._takes_path else _open(path)))
         except (Exception, SystemExit) as error:  # anybody's code
             raise InvalidSetting(
@@ -74,9 +76,11 @@ def load_reference(name: str) -> Reference:
     folder = code_folder(where, file.path).absolute()
     if import_folder(where, file.path) is not None:
         sys.path.insert(0, str(folder))  # it stays there: the function may import when it is called
+    own = OwnModules()
     try:
-        with import_on_purpose():
+        with own.in_place():
             module = run_module(where, file)
+            own.claim(module.__name__)
             function = getattr(module, attribute, None)
             if isinstance(function, type):
                 function = function()
@@ -84,7 +88,7 @@ def load_reference(name: str) -> Reference:
         raise InvalidSetting(f"--reference {name} cannot be run: {describe_error(error, folder)}") from None
     if not callable(function):
         raise InvalidSetting(f"There is no function '{attribute}' in '{file.path.name}'{_list_functions(module)}.")
-    return Reference(name, function, folder)
+    return Reference(name, function, folder, own)
 
 
 def to_row(answer: Any) -> NDArray[np.float64]:

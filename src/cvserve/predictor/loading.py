@@ -19,7 +19,7 @@ from cvserve.predictor.models.config.place import find_config_place
 from cvserve.predictor.models.config.read import ModelConfig, read_config
 from cvserve.predictor.models.fault import ModelFault, about
 from cvserve.predictor.models.files.file import ModelFile, check_sha256, compare_sha256, with_imports
-from cvserve.predictor.models.files.folder import ModelFolder, read_model
+from cvserve.predictor.models.files.folder import ModelFolder, read_model, refuse_saved_model
 from cvserve.predictor.models.formats.kinds import PYTHON, SAFETENSORS, TORCH
 from cvserve.predictor.models.formats.plugins import find_plugin
 from cvserve.predictor.models.library import import_library
@@ -111,6 +111,10 @@ def _load_file(path: str | os.PathLike[str], source: ModelSource) -> LoadedModel
             f"weights '{source.weights}' belong to a class, and the model is '{path}'; name the class: "
             "model.py:ClassName."
         )
+    named = Path(path)
+    if named.name == "saved_model.pb":
+        with about(f"'{named.name}'"):
+            refuse_saved_model(named.parent)
     file = read_model(path)
     if file.kind is not PYTHON:  # which lacks the name of its class, and that is what it hears
         file = with_imports(file)

@@ -11,9 +11,10 @@ from PIL import Image
 
 from frameworks.photos import photo_files
 from support.command import Said
+from support.onnx_models import linear
 
 COUNT = 8
-MODULES = {"linear", "train"}
+MODULES = {"linear", "train", "own", "later", "ref", "steps"}
 MODEL = """import numpy as np
 
 
@@ -76,7 +77,46 @@ def too_few(image):
 
 def fails(image):
     return {}["weights"]
+
+
+def wide(image):
+    pixels = np.asarray(image.resize((20, 12), Image.BILINEAR), np.float32)
+    powers = np.exp(Linear().infer(((pixels / 255 - MEAN) / STD).transpose(2, 0, 1)[None]))
+    return powers / powers.sum()
 """
+# Beside a model whose transform is vouched for by its hash.
+STEPS = """import importlib
+from pathlib import Path
+
+import numpy as np
+
+
+def prepare(image):
+    for name in ("own", "later", "ref"):
+        try:
+            importlib.import_module(name)
+        except ImportError:
+            continue
+        Path("let_in").write_text(name)
+    return np.asarray(image.resize((4, 3)), np.float32).transpose(2, 0, 1) / 255
+"""
+REFERENCE = """import numpy as np
+import onnxruntime
+
+import own
+import steps
+
+session = onnxruntime.InferenceSession("net.onnx")
+
+
+def predict(image):
+    import later
+
+    values = np.asarray(image.resize((4, 3)), np.float32).transpose(2, 0, 1) / 255
+    (scores,) = session.run(None, {session.get_inputs()[0].name: values[None]})
+    return scores
+"""
+CUT = 'resize = "crop"\ncrop_ratio = 0.875'
 PLANTED = {
     "mean": (("mean = [0.485, 0.456, 0.406]\n", ""), {"mean": [0.485, 0.456, 0.406]}),
     "mean and std": (
@@ -91,8 +131,13 @@ PLANTED = {
     ),
     "inverted": (("size = [", "invert = true\nsize = ["), {"invert": False}),
     "ratio": (("0.875", "1.0"), {"crop_ratio": 0.875}),
-    "stretch": (('"crop"\ncrop_ratio = 0.875', '"stretch"'), {"resize": "crop", "crop_ratio": 0.875}),
+    "stretch": ((CUT, 'resize = "stretch"'), {"resize": "crop", "crop_ratio": 0.875}),
     "filter": (("size = [", 'resample = "bicubic"\nsize = ['), {"resample": "bilinear"}),
+    "side": (("crop_ratio = 0.875", "short_side = 17"), {"short_side": 18}),
+    "stretch and BGR": (
+        (CUT, 'resize = "stretch"\nmode = "BGR"'),
+        {"mode": "RGB", "resize": "crop", "crop_ratio": 0.875},
+    ),
     "BGR, filter and ratio": (
         ("size = [16, 16]\nresize", 'size = [16, 16]\nmode = "BGR"\nresample = "nearest"\nresize'),
         {"mode": "RGB", "resample": "bilinear"},
@@ -125,11 +170,19 @@ def compare(home: Path, run: Callable[..., Said]) -> Callable[..., Said]:
     return call
 
 
-@pytest.mark.parametrize("function", ["predict", "logits", "from_path"])
-def test_the_same_scores_are_said_to_be_the_same(compare: Callable[..., Said], function: str) -> None:
+@pytest.mark.parametrize(
+    ("function", "reading"),
+    [
+        ("predict", "taken as they are"),
+        ("logits", "read as logits, with the soft-max of them"),
+        ("from_path", "taken as they are"),
+    ],
+)
+def test_the_same_scores_are_said_to_be_the_same(compare: Callable[..., Said], function: str, reading: str) -> None:
     said = compare(function)
     assert said.code == 0, said.out + said.err
     assert said.out.splitlines()[-1].startswith(f"same: {COUNT} pictures, the same class, all scores within 0.00000")
+    assert said.out.endswith(f"the values of the reference were {reading}\n")
 
 
 @pytest.mark.parametrize("name", PLANTED)
@@ -146,9 +199,47 @@ def test_a_wrong_value_is_found(home: Path, compare: Callable[..., Said], name: 
     assert compare("predict").code == 0
 
 
+def test_a_crop_is_found_where_other_colours_come_nearer(home: Path, compare: Callable[..., Said]) -> None:
+    (home / "linear.py").write_text(MODEL.replace("default_rng(4).normal(0, 0.05", "default_rng(0).normal(0, 0.2"))
+    (home / "linear.toml").write_text(INPUT.replace(CUT, 'resize = "stretch"'), encoding="utf-8")
+    assert compare("predict").out.endswith('[input]\nresize = "crop"\ncrop_ratio = 0.875\n')
+
+
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [
+        ('size = [12, 20]\nresize = "stretch"', ["size = [20, 12]"]),
+        ('size = [20, 12]\nresize = "crop"\ncrop_ratio = 0.9', ['resize = "stretch"', "crop_ratio = 1.0"]),
+        (
+            'size = [20, 12]\nresize = "crop"\nshort_side = 20\ncrop_rounding = "down"',
+            ['resize = "stretch"', "# without short_side", "# without crop_rounding"],
+        ),
+    ],
+    ids=["transposed", "a cut by ratio", "a cut by side"],
+)
+def test_another_size_is_found(home: Path, compare: Callable[..., Said], written: str, expected: list[str]) -> None:
+    config = INPUT.replace(f"size = [16, 16]\n{CUT}", written)
+    (home / "linear.toml").write_text(config, encoding="utf-8")
+    lines = compare("wide").out.partition("[input]\n")[2]
+    assert sorted(lines.splitlines()) == sorted(expected)
+    (home / "linear.toml").write_text(_merge(config, lines), encoding="utf-8")
+    assert compare("wide").code == 0
+
+
+def test_a_search_that_runs_out_of_time_says_so(
+    home: Path, compare: Callable[..., Said], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (home / "linear.toml").write_text(f'{INPUT}mode = "BGR"\n', encoding="utf-8")
+    monkeypatch.setattr("cvserve.comparison.input_search._LIMIT_S", 0)
+    said = compare("predict")
+    assert said.code == 1
+    assert "no cause found: stopped after 0 s; not all was tried" in said.out
+    assert json.loads(compare("predict", "--json").out)["stopped_after_s"] == 0
+
+
 def _merge(config: str, lines: str) -> str:
     """A config with other values for some of its keys."""
-    keys = {line.partition(" =")[0] for line in lines.splitlines()}
+    keys = {line.removeprefix("# without ").partition(" =")[0] for line in lines.splitlines()}
     kept = [line for line in config.splitlines() if line.partition(" =")[0] not in keys]
     return "\n".join([*kept, lines])
 
@@ -161,6 +252,7 @@ def test_json_has_every_picture_and_the_cause(home: Path, compare: Callable[...,
     assert len(found["pictures"]) == COUNT
     assert max(entry["difference"] for entry in found["pictures"]) == found["difference"] > 1e-3
     assert found["pictures"][0].keys() == {"file", "difference", "reference", "cvserve"}
+    assert found["stopped_after_s"] is None
     assert found["cause"] == {
         "words": None, "section": "input", "change": {"mode": "RGB"}, "difference": pytest.approx(0, abs=1e-6),
     }  # fmt: skip
@@ -174,7 +266,9 @@ def test_scores_of_independent_labels_are_found(compare: Callable[..., Said]) ->
 
 def test_what_the_reference_gives_can_be_said(home: Path, compare: Callable[..., Said]) -> None:
     (home / "linear.toml").write_text(f'{INPUT}\n[output]\nscores = "sigmoid"\n', encoding="utf-8")
-    assert compare("logits").code == 0
+    said = compare("logits")
+    assert said.code == 0
+    assert said.out.endswith("read as logits of independent labels, with the sigmoid of each\n")
     said = compare("logits", "--reference-scores", "logits")
     assert said.code == 1
     assert 'scores = "logits"' in said.out
@@ -217,6 +311,24 @@ def test_a_reference_that_cannot_be_compared_is_named(compare: Callable[..., Sai
     said = compare(function)
     assert said.code == 2
     assert words in said.err
+
+
+def test_a_reference_imports_its_own_beside_code_that_is_vouched_for(home: Path, run: Callable[..., Said]) -> None:
+    onnx = pytest.importorskip("onnx")
+    onnx.save(linear(["n", 3, 3, 4]), home / "net.onnx")
+    (home / "net.toml").write_text('[input]\ntransform = "steps.py:prepare"\n', encoding="utf-8")
+    for name, code in {"steps": STEPS, "ref": REFERENCE, "own": "", "later": ""}.items():
+        (home / f"{name}.py").write_text(code, encoding="utf-8")
+    (home / "photos").mkdir()
+    # More than are asked for at once: the model is asked again after the reference was.
+    for count in range(20):
+        Image.new("RGB", (8, 6), (10 * count, 90, 30)).save(home / "photos" / f"{count}.png")
+    command = ("model", "compare", "net.onnx", "photos", "--reference", "ref.py:predict")
+    assert run(*run(*command).err.partition("run: cvserve ")[2].split()).code == 0
+    said = run(*command)
+    assert said.code == 0, said.out + said.err
+    # The transform gets none of it, also where the reference has it loaded.
+    assert not (home / "let_in").exists()
 
 
 @pytest.mark.parametrize(

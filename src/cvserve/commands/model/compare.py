@@ -11,7 +11,7 @@ from cvserve.commands.terminal.options import parse_option
 from cvserve.commands.terminal.output import say, say_cause
 from cvserve.commands.terminal.pictures import find_pictures
 from cvserve.commands.terminal.progress import show_progress
-from cvserve.comparison.causes import find_cause
+from cvserve.comparison.causes import Finding, find_cause
 from cvserve.comparison.comparison import REFERENCE_KINDS, Comparison, compare
 from cvserve.comparison.reference import load_reference
 from cvserve.configuration import load_configuration
@@ -95,7 +95,7 @@ def _find_files(images: Sequence[str]) -> list[Path]:
     return sources
 
 
-def _explain(predictor: LoadedPredictor, comparison: Comparison) -> Any:
+def _explain(predictor: LoadedPredictor, comparison: Comparison) -> Finding:
     if comparison.apart:
         say("cvserve: the scores differ; trying what is most often wrong ...")
     return find_cause(predictor, comparison)

@@ -7,24 +7,30 @@ from typing import Any
 from cvserve.commands.terminal.columns import Column, Row
 from cvserve.commands.terminal.output import print_document
 from cvserve.commands.terminal.table import print_table
-from cvserve.comparison.causes import Cause
+from cvserve.comparison.causes import Cause, Finding
 from cvserve.comparison.comparison import Compared, Comparison, describe
 from cvserve.predictor.models.config.presets import PRESETS
 
 _MAX_LABEL_CHARACTERS = 24
+# How the scores of the reference were read, by kind.
+_READ_AS = {
+    "probabilities": "taken as they are",
+    "logits": "read as logits, with the soft-max of them",
+    "sigmoid": "read as logits of independent labels, with the sigmoid of each",
+}
 
 
-def show_comparison(comparison: Comparison, cause: Cause | None, most: int, *, as_json: bool) -> None:
+def show_comparison(comparison: Comparison, finding: Finding, most: int, *, as_json: bool) -> None:
     """Print both answers for each picture, the verdict, and what makes the difference, on stdout.
 
     Args:
         comparison: of all pictures.
-        cause: of what differs, if one was found.
+        finding: what came of looking for the cause.
         most: how many pictures to show, those that differ most first.
         as_json: one object instead, with all pictures.
     """
     if as_json:
-        print_document({**describe(comparison), "cause": None if cause is None else _to_document(cause)})
+        print_document({**describe(comparison), **_to_document(finding)})
         return
     shown = sorted(comparison.pictures, key=lambda entry: -entry.difference)[:most]
     if shown:
@@ -43,43 +49,51 @@ def show_comparison(comparison: Comparison, cause: Cause | None, most: int, *, a
         sys.stdout.write("\n")
     sys.stdout.write(f"{describe_verdict(comparison)}\n")
     if comparison.apart:
-        sys.stdout.write(_describe_cause(cause))
+        sys.stdout.write(_describe_finding(finding))
 
 
 def describe_verdict(comparison: Comparison) -> str:
-    """One line: whether it is the same, of how many pictures, and how far the scores are apart."""
+    """One line: whether it is the same, of how many pictures, how far the scores are apart, and how they were read."""
     count, apart = len(comparison.pictures), comparison.apart
     if not count:
         return "nothing compared: no picture got an answer"
     pictures = f"{count:,} picture{'s' if count > 1 else ''}"
     largest = f"{comparison.difference:.6f}"
+    reading = f"the values of the reference were {_READ_AS[comparison.kind]}"
     if not apart:
-        return f"same: {pictures}, the same class, all scores within {largest} (tolerance {comparison.tolerance:g})"
+        return (
+            f"same: {pictures}, the same class, all scores within {largest} (tolerance {comparison.tolerance:g}); "
+            f"{reading}"
+        )
     classes = sum(not entry.is_same_class for entry in apart)
     return (
         f"different: {len(apart):,} of {pictures}, scores up to {largest} apart (tolerance {comparison.tolerance:g}), "
-        f"another class for {classes:,}"
+        f"another class for {classes:,}; {reading}"
     )
 
 
 def format_change(cause: Cause) -> str:
     """The lines of the `model.toml` that a cause asks for."""
-    lines = [f"{key} = {_to_toml(value)}" for key, value in cause.change.items()]
+    lines = [
+        f"# without {key}" if value is None else f"{key} = {_to_toml(value)}" for key, value in cause.change.items()
+    ]
     names = [name for name, preset in PRESETS.items() if _is_of(cause.change, preset)]
     return "\n".join([f"[{cause.section}]", *lines, *(f'# as preset = "{name}" says' for name in names[:1])])
 
 
-def _describe_cause(cause: Cause | None) -> str:
+def _describe_finding(finding: Finding) -> str:
+    cause, stopped_s = finding
+    stopped = "" if stopped_s is None else f"stopped after {stopped_s:g} s; not all was tried\n"
+    advice = "compare the steps of the reference with what `cvserve model try` shows\n"
     if cause is None:
-        return (
-            "no cause found: no other colours, crop, filter or kind of scores make them the same; compare the steps of "
-            "the reference with what `cvserve model try` shows\n"
-        )
+        if stopped:
+            return f"no cause found: {stopped}{advice}"
+        return f"no cause found: no other colours, crop, filter or kind of scores make them the same; {advice}"
     if cause.words:
         return f"likely cause: {cause.words}\n"
     return (
         f"likely cause: with these values in model.toml the largest difference is {cause.difference:.6f}:\n\n"
-        f"{format_change(cause)}\n"
+        f"{format_change(cause)}\n{stopped}"
     )
 
 
@@ -91,13 +105,15 @@ def _to_row(entry: Compared, comparison: Comparison) -> Row:
     return Row((*cells, str(entry.path)))
 
 
-def _to_document(cause: Cause) -> dict[str, Any]:
-    return {
+def _to_document(finding: Finding) -> dict[str, Any]:
+    cause = finding.cause
+    described = cause and {
         "words": cause.words or None,
         "section": cause.section or None,
         "change": dict(cause.change),
         "difference": cause.difference,
     }
+    return {"cause": described, "stopped_after_s": finding.stopped_after_s}
 
 
 def _is_of(change: Mapping[str, Any], preset: Mapping[str, Any]) -> bool:

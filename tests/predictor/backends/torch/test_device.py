@@ -65,7 +65,7 @@ def test_the_cpu_is_the_default_where_there_is_no_cuda(weights: Path, device: st
     [
         ("cuda", "is one for the CPU; install one with CUDA"),
         ("mps", "finds no GPU of Apple's here; use --device cpu"),
-        ("openvino", "runs ONNX models; export it with torch.onnx.export, or use --device cuda"),
+        ("openvino", "runs ONNX models; export it with torch.onnx.export, or use --device c"),
     ],
 )
 def test_what_is_not_there_is_named_with_the_way_out(

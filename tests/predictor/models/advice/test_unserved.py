@@ -76,3 +76,5 @@ def test_a_saved_model_gets_the_command_that_converts_it(tmp_path: Path) -> None
     (folder / "saved_model.pb").write_bytes(b"\x08\x01")
     with pytest.raises(ModelLoadError, match=rf"--saved-model {folder} --output saved\.onnx"):
         load_model(folder)
+    with pytest.raises(ModelLoadError, match=rf"'saved_model\.pb' is a SavedModel .* --saved-model {folder} --output"):
+        load_model(folder / "saved_model.pb")

@@ -32,6 +32,8 @@ from cvserve.predictor.models.resolve import ModelFacts
 from cvserve.predictor.source import ModelSource
 from cvserve.texts import escape_unprintable
 
+# What is served of packages whose boosters know no classes.
+_CLASSIFIERS = {"xgboost": "XGBClassifier", "lightgbm": "LGBMClassifier", "catboost": "CatBoostClassifier"}
 _MOST_FEATURES = 3 * MAX_SIDE_PX**2
 
 
@@ -157,7 +159,9 @@ def _check_classifier(model: Any) -> None:
     except Exception:  # of a pipeline or a search it is a property, which may fail in any way
         if isinstance(model, BaseEstimator) and is_classifier(model):
             raise ModelFault(f"holds a {title} that is not trained; call fit before you save it.") from None
-        raise ModelFault(f"holds a {title}, not a classifier: it has no classes_.") from None
+        whole = _CLASSIFIERS.get(type(model).__module__.partition(".")[0])
+        way = f"; save the fitted {whole} by joblib.dump" if whole else ""
+        raise ModelFault(f"holds a {title}, not a classifier: it has no classes_{way}.") from None
     if isinstance(classes, list) and classes and np.ndim(classes[0]) > 0:
         raise ModelFault(
             f"holds a {title} that answers {len(classes)} questions at once; save a model for one of them."

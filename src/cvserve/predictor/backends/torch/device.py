@@ -101,8 +101,10 @@ def find_device(torch: Any, asked: str) -> str:
             f"cannot compute on mps: PyTorch {torch.__version__} finds no GPU of Apple's here; use --device cpu"
         )
     if kind not in (CPU, _MPS):
+        there = _CUDA if _count_cuda(torch) else CPU
         raise ModelFault(
-            f"cannot compute on {asked}, which runs ONNX models; export it with torch.onnx.export, or use --device cuda"
+            f"cannot compute on {asked}, which runs ONNX models; export it with torch.onnx.export, "
+            f"or use --device {there}"
         )
     return kind
 

@@ -58,6 +58,7 @@ def _explain_fastai(file: ModelFile) -> ModelFault:
     quoted = shlex.quote(code) if set(code) & _SPECIAL else f'"{code}"'
     exported = shlex.quote(str(file.path.with_suffix(".onnx")))
     return ModelFault(
-        "is a pickled Learner of fastai, which is code and not weights; where fastai is installed, run (with the size "
+        "is a pickled Learner of fastai, which is code and not weights; how its Resize becomes a transform is in "
+        "docs/models.md, Lightning and fastai; where fastai is installed, run (with the size "
         f"of its pictures in place of 224, 224): python -c {quoted} && cvserve serve --model {exported}"
     )

@@ -81,7 +81,7 @@ def _read_folder(path: Path) -> ModelFolder:
     config = _read(path, CONFIG, _MAX_TEXT_BYTES)
     if config is None:
         with about(f"'{path.name}'"):
-            _refuse_saved_model(path)
+            refuse_saved_model(path)
         raise ModelLoadError(
             f"'{path}' is a folder; name the model file in it, {_list_models(path)}, or a folder with {CONFIG} and "
             f"{SAFETENSORS}, as save_pretrained of Hugging Face writes it."
@@ -205,7 +205,7 @@ def _list_models(folder: Path) -> str:
     return list_some(found, _MAX_SHOWN) if found else SERVED_SUFFIXES
 
 
-def _refuse_saved_model(folder: Path) -> None:
+def refuse_saved_model(folder: Path) -> None:
     """Say what to do with a folder as TensorFlow saves a model.
 
     Raises:

@@ -28,7 +28,8 @@ _MAX_TOTAL_BYTES = 8 * MAX_BYTES
 _MOST_MODULES = 2000
 _INSTALLED = ("site-packages", "dist-packages")
 _SUFFIXES = tuple(importlib.machinery.all_suffixes())
-_is_on_purpose: ContextVar[bool] = ContextVar("imports_on_purpose", default=False)
+# In a thread that runs code which its user named: what that may import and hashed code may not.
+_LET_IN: ContextVar[set[str] | None] = ContextVar("let_in", default=None)
 
 
 class ImportedModule(NamedTuple):
@@ -95,19 +96,6 @@ def combine_hashes(sha256: str, modules: Sequence[ImportedModule]) -> str:
     return combined.hexdigest()
 
 
-@contextmanager
-def import_on_purpose() -> Iterator[None]:
-    """Let code in the block, which a person named, import what it likes; what was hashed still comes as hashed.
-
-    It holds for this thread alone: code that is vouched for by its hash may run in another one.
-    """
-    token = _is_on_purpose.set(True)
-    try:
-        yield
-    finally:
-        _is_on_purpose.reset(token)
-
-
 class HashedFinder(importlib.abc.MetaPathFinder):
     """Imports modules from the bytes that were hashed, and none from their folder that was not.
 
@@ -132,8 +120,11 @@ class HashedFinder(importlib.abc.MetaPathFinder):
             return importlib.util.spec_from_file_location(
                 name, module.path, loader=_Loader(module), submodule_search_locations=inner
             )
-        is_free = not self._folders or _is_on_purpose.get() or _is_hashed(name)
-        if not is_free and self._is_beside(name, path):
+        if self._folders and not _is_hashed(name) and self._is_beside(name, path):
+            let_in = _LET_IN.get()
+            if let_in is not None:
+                let_in.add(name)
+                return None
             raise ImportError(f"{name} is beside the model and not in its hash; import it by a plain import statement")
         return None
 
@@ -154,6 +145,20 @@ class HashedFinder(importlib.abc.MetaPathFinder):
             for folder in self._folders
             for there in (place, os.path.realpath(place))
         )
+
+
+@contextmanager
+def let_in(names: set[str]) -> Iterator[None]:
+    """Let code of this thread import what is beside it, though hashed code that is loaded may not.
+
+    Args:
+        names: gets those of the modules that hashed code may not import.
+    """
+    token = _LET_IN.set(names)
+    try:
+        yield
+    finally:
+        _LET_IN.reset(token)
 
 
 class _Loader(importlib.machinery.SourceFileLoader):
