@@ -1,7 +1,6 @@
 """POST /predict through a real socket: every way in, the answer, and the row that it leaves."""
 
 import base64
-import hashlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,9 +9,8 @@ import pytest
 
 from cvserve.answer import encode_json
 from cvserve.history.history import History
-from support import fakes
 from support.answers import CREATED_AT, assert_problem
-from support.fakes import ScriptedPredictor
+from support.fakes import BrightnessPredictor, ScriptedPredictor
 from support.pictures import grey
 from support.raw import RawConnection
 from support.threaded import ThreadedServer
@@ -25,7 +23,7 @@ NO_TYPE = {"Content-Type": ""}
 
 
 def test_answer_has_id_and_result_first(threaded_server: Start) -> None:
-    version = hashlib.sha256(Path(fakes.__file__).read_bytes()).hexdigest()[:12]
+    version = BrightnessPredictor().info.version
     with threaded_server().client() as client:
         answer = client.post("/predict", files={"file": ("a.png", grey(200))})
     assert answer.status_code == 200
