@@ -362,7 +362,7 @@ def test_what_only_a_server_reads_refuses_nobody_else(home: Path, file: str) -> 
 
 def test_each_setting_beyond_any_folder_is_a_servers_or_says_what_else_reads_it() -> None:
     beyond = {name for name, field in FIELDS.items() if field.metadata["reach"] not in (Reach.FOLDER, Reach.PERSON)}
-    assert beyond - set(OF_A_SERVER) == {"home", "model_config"}
+    assert beyond - set(OF_A_SERVER) == {"home", "model_config", "weights"}
     assert set(FIELDS) - set(OF_A_SERVER) - {"home"} == OF_MODELS
 
 

@@ -56,7 +56,7 @@ def main() -> None:
 
 def prepared(pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
     """Rows float32 [N, 784] of 0…1: what `[input]` in fashion.toml makes of a picture."""
-    return pictures.reshape(len(pictures), -1) * np.float32(1 / 255)
+    return pictures.reshape(len(pictures), -1) / np.float32(255)
 
 
 def train(rows: NDArray[np.float32], classes: NDArray[np.uint8], epochs: int) -> MLPClassifier:

@@ -31,7 +31,6 @@ from cvserve.predictor.backends.python.class_config import (
 from cvserve.predictor.backends.python.device import offer_device, read_device
 from cvserve.predictor.backends.python.module import (
     code_folder,
-    find_package_version,
     hashed_class,
     import_folder,
     importable,
@@ -39,6 +38,7 @@ from cvserve.predictor.backends.python.module import (
     source_path,
 )
 from cvserve.predictor.backends.python.named import check_named
+from cvserve.predictor.backends.python.package_version import find_package_version
 from cvserve.predictor.backends.python.torch_module import describe_making, is_torch_module
 from cvserve.predictor.backends.torch.module import load_module
 from cvserve.predictor.contract import Backend, LoadedModel

@@ -1,6 +1,5 @@
 """The module of a class: found without running anything; a file is then run from the very bytes that were hashed."""
 
-import hashlib
 import importlib
 import importlib.util
 import os
@@ -9,7 +8,6 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from importlib import metadata
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import ModuleType
@@ -53,22 +51,6 @@ def file_of(model: str | os.PathLike[str]) -> Path:
         return Path(model)
     with about(f"'{os.fspath(model)}'"):
         return source_path(reference[0])
-
-
-def find_package_version(where: str, source: Path) -> list[tuple[str, str]]:
-    """What stands for the code of an installed package, of which one file alone is hashed: a hash of its version.
-
-    Returns:
-        As `with_parts` takes it; empty for a file of one's own, and for a package without a version.
-    """
-    package = where.partition(".")[0]
-    if not is_installed(source):
-        return []
-    try:
-        version = metadata.version(package)
-    except metadata.PackageNotFoundError:  # a distribution of another name
-        return []
-    return [(f"package {package}", hashlib.sha256(version.encode("utf-8")).hexdigest())]
 
 
 def code_folder(where: str, source: Path) -> Path:
