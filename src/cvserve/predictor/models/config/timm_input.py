@@ -9,7 +9,7 @@ TIMM_INPUT = ("input_size", "interpolation", "crop_pct", "crop_mode", "mean", "s
 _RESIZE_OF_CROP_MODE = {"center": "crop", "squash": "squash"}
 _MODE_OF_CHANNELS = {1: "L", 3: "RGB"}
 _RESAMPLE = ("bilinear", "bicubic")
-_MAX_SIDE_PX = 4096
+_MAX_SIDE_PX, _MIN_CROP = 4096, 0.1
 
 
 def describe_timm_input(cfg: Mapping[str, Any]) -> dict[str, Any]:
@@ -23,7 +23,12 @@ def describe_timm_input(cfg: Mapping[str, Any]) -> dict[str, Any]:
     """
     try:
         channels, height, width = cfg["input_size"]
-        if not (0 < height <= _MAX_SIDE_PX and 0 < width <= _MAX_SIDE_PX and 0 < cfg["crop_pct"] <= 1):
+        # A picture is made larger by the crop before its centre is cut out.
+        if not (
+            min(height, width) > 0
+            and _MIN_CROP <= cfg["crop_pct"] <= 1
+            and max(height, width) / cfg["crop_pct"] <= _MAX_SIDE_PX
+        ):
             raise ValueError(cfg)
         if cfg["interpolation"] not in _RESAMPLE:
             raise ValueError(cfg["interpolation"])
