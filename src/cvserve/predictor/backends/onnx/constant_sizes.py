@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from cvserve.predictor.backends.onnx.library import onnx
+from cvserve.predictor.backends.onnx.walk import find_constants
 from cvserve.predictor.models.fault import ModelFault
 
 _MAX_NUMBERS = 2**28  # 1 GiB of float32
@@ -39,11 +40,9 @@ def check_constant_sizes(graph: Any) -> None:
 
 def _list_shapes(graph: Any) -> Iterator[tuple[str, list[int]]]:
     """Short lists of whole numbers in a graph, by name."""
-    named = [(tensor.name, tensor) for tensor in graph.initializer]
     for node in graph.node:
         if node.op_type == "Constant" and node.output:
-            named += [(node.output[0], entry.t) for entry in node.attribute if entry.name == "value"]
             yield from ((node.output[0], list(entry.ints)) for entry in node.attribute if entry.name == "value_ints")
-    for name, tensor in named:
+    for name, tensor in find_constants([graph]):
         if tensor.data_type == onnx.TensorProto.INT64 and math.prod(tensor.dims) <= _LONGEST_SHAPE:
             yield name, onnx.numpy_helper.to_array(tensor).ravel().tolist()
