@@ -8,8 +8,6 @@ from cvserve.predictor.models.config.presets import PRESETS
 from cvserve.predictor.models.input_spec import CROPS, InputSpec
 
 VALUES = ("scale", "mean", "std")
-# As in `InputSpec`: 224 / 0.9655172414 is 232.
-_SIDE_TOLERANCE = 1e-6
 
 Change = dict[str, Any]
 _COLOUR: tuple[Change, ...] = (
@@ -106,4 +104,5 @@ def _say_as(spec: InputSpec, fit: Change) -> Change:
     width, height = spec.size
     if spec.short_side is None or width != height or fit["resize"] not in CROPS:
         return {**fit, "short_side": None}
-    return {"resize": fit["resize"], "short_side": int(width / fit["crop_ratio"] + _SIDE_TOLERANCE)}
+    side, _ = dataclasses.replace(spec, **fit, short_side=None).scaled_size
+    return {"resize": fit["resize"], "short_side": side}

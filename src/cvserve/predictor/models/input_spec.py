@@ -80,7 +80,7 @@ class InputSpec:
         mode = "L" if self.mode == "L" and self.decode != "exact" else "RGB"
         if self.decode == "exact" or self.resize == "exact":
             return Want(mode)
-        width, height = (side * SOURCE_PIXELS_PER_INPUT_PIXEL for side in self._scaled)
+        width, height = (side * SOURCE_PIXELS_PER_INPUT_PIXEL for side in self.scaled_size)
         return Want(mode, width, height, inside=self.resize == "pad")
 
     def prepare(self, image: Image.Image) -> NDArray[Any]:
@@ -134,7 +134,7 @@ class InputSpec:
         return values.transpose(2, 0, 1) if self.layout == "NCHW" else values
 
     @property
-    def _scaled(self) -> tuple[int, int]:
+    def scaled_size(self) -> tuple[int, int]:
         """The size to which a picture is brought before its centre is cut out, if that is done at all."""
         if self.resize not in CROPS:
             return self.size
@@ -146,7 +146,7 @@ class InputSpec:
     def _resize(self, image: Image.Image) -> Image.Image:
         filter_ = RESAMPLE[self.resample]
         if self.resize in CROPS:
-            scaled = keep_shape(image, self._scaled) if self.resize == "crop" else self._scaled
+            scaled = keep_shape(image, self.scaled_size) if self.resize == "crop" else self.scaled_size
             return cut_centre(image, self.size, scaled, filter_, self.crop_rounding)
         if self.resize == "pad":
             return pad(image, self.size, filter_)
