@@ -4,9 +4,12 @@ import contextlib
 import ctypes
 import errno
 import os
+import shlex
 import stat
 import struct
 from pathlib import Path
+
+from cvserve.errors import Unsafe
 
 # Without O_NONBLOCK, opening a pipe would wait for somebody to write into it.
 _READ_FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
@@ -114,6 +117,22 @@ def others_may_read(status: os.stat_result) -> bool:
     """
     is_mounted = status.st_uid == 0 and os.geteuid() != 0
     return bool(status.st_mode & 0o077) and not is_mounted
+
+
+def refuse_open_to_all(status: os.stat_result, what: str, path: Path) -> None:
+    """Refuse a file or folder that any user of this machine may replace.
+
+    Args:
+        status: of what was opened.
+        what: it is, as the sentence calls it: "the weights 'best.pth'".
+        path: to it, for the command that closes it.
+
+    Raises:
+        Unsafe: everybody may write to it.
+    """
+    if status.st_mode & stat.S_IWOTH:
+        mode = stat.S_IMODE(status.st_mode)
+        raise Unsafe(f"Everybody may replace {what} (mode {mode:04o}); run: chmod o-w {shlex.quote(str(path))}")
 
 
 def find_birth_s(path: Path) -> float | None:

@@ -7,14 +7,12 @@ stranger's graph would otherwise be opened wherever the server happens to run, a
 import errno
 import hashlib
 import math
-import shlex
 import stat
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
-from cvserve.errors import Unsafe
-from cvserve.files import LeadsOut, describe_read_error, read_inside
+from cvserve.files import LeadsOut, describe_read_error, read_inside, refuse_open_to_all
 from cvserve.predictor.backends.onnx.library import onnx
 from cvserve.predictor.models.fault import ModelFault
 from cvserve.texts import escape_unprintable
@@ -148,11 +146,7 @@ def _read(folder: Path, name: str, max_bytes: int) -> bytes:
         ) from None
     if not stat.S_ISREG(status.st_mode):
         raise ModelFault(f"keeps its weights in {_shown(name)}, which is a folder, a pipe or a device, not a file.")
-    if status.st_mode & stat.S_IWOTH:
-        raise Unsafe(
-            f"Everybody may replace the weights {_shown(name)} (mode {stat.S_IMODE(status.st_mode):04o}); run: chmod "
-            f"o-w {shlex.quote(str(folder / name))}"
-        )
+    refuse_open_to_all(status, f"the weights {_shown(name)}", folder / name)
     if status.st_size > max_bytes or len(data) > max_bytes:
         raise _too_large()
     return data

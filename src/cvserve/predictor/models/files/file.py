@@ -2,14 +2,13 @@
 
 import hashlib
 import os
-import shlex
 import stat
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from cvserve.errors import InvalidSetting, ModelLoadError, Unsafe
-from cvserve.files import describe_read_error, read_once
+from cvserve.errors import InvalidSetting, ModelLoadError
+from cvserve.files import describe_read_error, read_once, refuse_open_to_all
 from cvserve.predictor.models.fault import ModelFault, about
 from cvserve.predictor.models.files.folder_hash import hash_folder
 from cvserve.predictor.models.files.imports import MAX_BYTES as MAX_CODE_BYTES
@@ -200,11 +199,7 @@ def _check_status(path: Path, status: os.stat_result, max_bytes: int, *, may_be_
         raise ModelLoadError(f"'{path}' is a folder; name the model file in it, {SERVED_SUFFIXES}.")
     if not stat.S_ISREG(status.st_mode):
         raise ModelLoadError(f"'{path}' is a pipe or a device, not a file; give the path of a model file.")
-    if status.st_mode & stat.S_IWOTH:
-        mode = stat.S_IMODE(status.st_mode)
-        raise Unsafe(
-            f"Everybody may replace the model '{path}' (mode {mode:04o}); run: chmod o-w {shlex.quote(str(path))}"
-        )
+    refuse_open_to_all(status, f"the model '{path}'", path)
     if status.st_size == 0 and not may_be_empty:
         raise ModelLoadError(f"The model file '{path}' is empty (0 bytes); save or copy it again.")
     if status.st_size > max_bytes:

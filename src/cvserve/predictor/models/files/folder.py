@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from cvserve.errors import ModelLoadError, Unsafe
-from cvserve.files import LeadsOut, describe_read_error, read_inside
+from cvserve.files import LeadsOut, describe_read_error, read_inside, refuse_open_to_all
 from cvserve.predictor.models.fault import ModelFault, about
 from cvserve.predictor.models.files.file import MAX_BYTES, ModelFile, read_model_file
 from cvserve.predictor.models.formats.kinds import HUGGINGFACE, SERVED_SUFFIXES, TIMM_FOLDER
@@ -72,12 +72,7 @@ def _read_folder(path: Path) -> ModelFolder:
     if path.name in ("", ".."):
         path = path.resolve()
     status = path.stat()
-    if status.st_mode & stat.S_IWOTH:
-        mode = stat.S_IMODE(status.st_mode)
-        raise Unsafe(
-            f"Everybody may replace the files of the model '{path}' (mode {mode:04o}); run: "
-            f"chmod o-w {shlex.quote(str(path))}"
-        )
+    refuse_open_to_all(status, f"the files of the model '{path}'", path)
     config = _read(path, CONFIG, _MAX_TEXT_BYTES)
     if config is None:
         with about(f"'{path.name}'"):
@@ -169,8 +164,7 @@ def _read(folder: Path, name: str, max_bytes: int = MAX_BYTES) -> bytes | None:
         raise ModelLoadError(f"'{folder / name}' cannot be read: {describe_read_error(error)}.") from None
     if not stat.S_ISREG(status.st_mode):
         raise ModelFault(f"has a {name} that is a folder, a pipe or a device, and no file.")
-    if status.st_mode & stat.S_IWOTH:
-        raise Unsafe(f"Everybody may replace '{folder / name}'; run: chmod o-w {shlex.quote(str(folder / name))}")
+    refuse_open_to_all(status, f"'{folder / name}'", folder / name)
     if status.st_size > max_bytes:
         raise ModelFault(f"has a {name} of {status.st_size:,} bytes; at most {max_bytes:,} are read.")
     return data

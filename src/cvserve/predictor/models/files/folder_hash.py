@@ -2,14 +2,13 @@
 
 import hashlib
 import os
-import shlex
 import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NoReturn
 
 from cvserve.errors import ModelLoadError, Unsafe
-from cvserve.files import LeadsOut, describe_read_error, open_inside
+from cvserve.files import LeadsOut, describe_read_error, open_inside, refuse_open_to_all
 
 _MOST_FILES, _MAX_BYTES = 2000, 8 * 1024**3
 # Written anew by whoever imports from the folder
@@ -31,7 +30,7 @@ def hash_folder(folder: Path) -> str:
     """
     whole = hashlib.sha256()
     total = count = 0
-    _check_mode(folder, folder.stat())
+    refuse_open_to_all(folder.stat(), f"the weights '{folder}'", folder)
     for name in sorted(_list_names(folder)):
         digest, size = _hash_file(folder, name, _MAX_BYTES - total)
         total, count = total + size, count + 1
@@ -71,18 +70,10 @@ def _hash_file(folder: Path, name: str, max_bytes: int) -> tuple[bytes, int]:
         status = os.fstat(file.fileno())
         if not stat.S_ISREG(status.st_mode):
             raise ModelLoadError(f"'{folder / name}' is no regular file; put a copy of what it leads to in its place.")
-        _check_mode(folder / name, status)
+        refuse_open_to_all(status, f"the weights '{folder / name}'", folder / name)
         if status.st_size > max_bytes:
             raise ModelLoadError(f"The folder of weights '{folder}' has over {_MAX_BYTES:,} bytes; name a smaller one.")
         return hashlib.file_digest(file, "sha256").digest(), status.st_size
-
-
-def _check_mode(path: Path, status: os.stat_result) -> None:
-    if status.st_mode & stat.S_IWOTH:
-        raise Unsafe(
-            f"Everybody may replace the weights '{path}' (mode {stat.S_IMODE(status.st_mode):04o}); run: "
-            f"chmod o-w {shlex.quote(str(path))}"
-        )
 
 
 def _raise(error: OSError | ValueError) -> NoReturn:
