@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +31,15 @@ class Net:
     def infer(self, batch):
         return batch.mean(axis=(2, 3))
 """
+
+
+@pytest.fixture(autouse=True)
+def fresh_modules() -> Iterator[None]:
+    """Other tests name files of theirs alike, and want none of these modules."""
+    known = set(sys.modules)
+    yield
+    for name in {"train", "helper", "net"} - known:
+        sys.modules.pop(name, None)
 
 
 @pytest.fixture
